@@ -1,0 +1,310 @@
+/**
+ * The nouns of Fovea as plain data: what the engine answers, the host keeps and the views draw.
+ * Shapes are written `[rows, columns]`; flat typed arrays are row-major.
+ */
+
+/** How far a piece of long work has come. `total` 0 means that the end is not known. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  readonly what: string;
+}
+
+/** A hook point as TransformerLens names it, e.g. `blocks.2.attn.hook_z`. */
+export type HookName = string;
+
+/** Identifies a loaded model; it is the folder's real path. */
+export type ModelId = string;
+
+/** Identifies a loaded SAE; it is the folder's real path. */
+export type SaeId = string;
+
+/** A loaded language model. */
+export interface ModelInfo {
+  readonly id: ModelId;
+  readonly name: string;
+  readonly path: string;
+  readonly family: string;
+  readonly nLayers: number;
+  readonly nHeads: number;
+  readonly dModel: number;
+  readonly dHead: number;
+  readonly dMlp: number;
+  readonly dVocab: number;
+  readonly nContext: number;
+  readonly parameters: number;
+  /** First 16 hex digits of the SHA-256 of the weights' header and config; names the model in provenance. */
+  readonly hash: string;
+  /** Whether a beginning-of-sequence token is put before the prompt. */
+  readonly bos: 'none' | 'prepended';
+  readonly precision: string;
+}
+
+export type SaeArchitecture = 'standard' | 'topk' | 'jumprelu' | 'gated';
+
+/** A loaded sparse autoencoder. */
+export interface SaeInfo {
+  readonly id: SaeId;
+  readonly path: string;
+  /** Short name for people, e.g. `layer 2 · residual stream`. */
+  readonly name: string;
+  readonly hook: HookName;
+  readonly layer: number;
+  readonly architecture: SaeArchitecture;
+  readonly dIn: number;
+  readonly dSae: number;
+  readonly k?: number;
+  readonly hash: string;
+  /** Where the labels come from, when there are any. */
+  readonly labelSource?: string;
+}
+
+/** One token of a prompt. `start` and `end` are UTF-16 offsets into the text that was analysed. */
+export interface Token {
+  readonly id: number;
+  /** The token's text as people read it; bytes that are no whole character are shown as hex. */
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The tokens of a prompt, and which part of the text they stand for. */
+export interface TokenStrip {
+  readonly tokens: readonly Token[];
+  /** UTF-16 range of the text that the model reads. It is shorter than the text when that exceeds the context. */
+  readonly used: { readonly start: number; readonly end: number };
+  readonly truncated: boolean;
+  /** False when token offsets are a best alignment rather than exact. */
+  readonly exact: boolean;
+}
+
+/** A feature of an SAE. */
+export interface FeatureRef {
+  readonly sae: SaeId;
+  readonly index: number;
+}
+
+/** What is known of a feature apart from any prompt. */
+export interface FeatureInfo extends FeatureRef {
+  readonly label?: string;
+  readonly labelSource?: string;
+  /** Fraction of tokens on which the feature is active. */
+  readonly density?: number;
+  readonly maxActivation?: number;
+  /** Tokens whose logits the decoder direction raises and lowers most: `W_dec[i] · W_U`, without the final norm. */
+  readonly topLogits?: readonly TokenLogit[];
+  readonly bottomLogits?: readonly TokenLogit[];
+}
+
+export interface TokenLogit {
+  readonly id: number;
+  readonly text: string;
+  readonly logit: number;
+}
+
+/** The strongest features of every position for one SAE. */
+export interface TopFeatures {
+  readonly sae: SaeId;
+  /** Features kept per position. */
+  readonly k: number;
+  /** `[position, k]`, strongest first; −1 where fewer than k are active. */
+  readonly indices: Int32Array;
+  /** `[position, k]`, in the SAE's own units. */
+  readonly activations: Float32Array;
+}
+
+/** A token the model might say next. */
+export interface Prediction {
+  readonly id: number;
+  readonly text: string;
+  readonly probability: number;
+  readonly logit: number;
+}
+
+/** The attention head that looks back hardest from a position (first token and self left out). */
+export interface AttentionSource {
+  readonly layer: number;
+  readonly head: number;
+  readonly source: number;
+  readonly weight: number;
+}
+
+/** Two answers whose logits are compared. Texts are single tokens of the model. */
+export interface Contrast {
+  readonly answer: string;
+  readonly wrong: string;
+  /** Position whose next-token logits count; the last one when left out. */
+  readonly position?: number;
+}
+
+/** Where an intervention acts. */
+export type EditTarget =
+  | { readonly kind: 'head'; readonly layer: number; readonly head: number }
+  | { readonly kind: 'mlp'; readonly layer: number }
+  | { readonly kind: 'feature'; readonly feature: FeatureRef }
+  | { readonly kind: 'hook'; readonly hook: HookName; readonly head?: number };
+
+/**
+ * What an intervention does there. With strength s, zero, mean and patch give `x' = (1 − s) x + s v`;
+ * scale gives `x' = (1 + s (factor − 1)) x`; add (steering) gives `x' = x + s · amount · direction`,
+ * where the direction is the feature's decoder row; set (clamping) moves the feature to `s · value`.
+ * The SAE's error is kept as it is (Templeton et al. 2024).
+ */
+export type EditAction =
+  | { readonly kind: 'zero' }
+  | { readonly kind: 'mean' }
+  | { readonly kind: 'patch'; readonly text: string }
+  | { readonly kind: 'scale'; readonly factor: number }
+  | { readonly kind: 'add'; readonly amount: number }
+  | { readonly kind: 'set'; readonly value: number };
+
+/** One intervention. All of them reduce to the affine edit `x' = x * keep + add` at a hook. */
+export interface Edit {
+  readonly id: string;
+  readonly target: EditTarget;
+  readonly action: EditAction;
+  readonly strength: number;
+  readonly enabled: boolean;
+  /** Positions it acts at; all of them when left out. */
+  readonly positions?: readonly number[];
+}
+
+/** What the active interventions did to the model's answer. */
+export interface Effect {
+  /** Logit difference answer − wrong, without and with the interventions; absent without a contrast. */
+  readonly contrast?: { readonly clean: number; readonly edited: number };
+  /** KL(clean ‖ edited) of the next-token distribution at the last position, in nats. */
+  readonly kl: number;
+  readonly before: readonly Prediction[];
+  readonly after: readonly Prediction[];
+}
+
+/** Where a number came from. */
+export interface Provenance {
+  readonly version: string;
+  readonly model: { readonly name: string; readonly hash: string };
+  readonly saes: readonly { readonly hook: HookName; readonly hash: string }[];
+  readonly bos: 'none' | 'prepended';
+  readonly precision: string;
+  readonly seed?: number;
+}
+
+/** What one look at a prompt gives. Bulky things are asked for by the run's handle. */
+export interface Analysis {
+  readonly run: string;
+  readonly strip: TokenStrip;
+  readonly features: readonly TopFeatures[];
+  /** `predictions[position]`: what the model says comes next there, most probable first. */
+  readonly predictions: readonly (readonly Prediction[])[];
+  /** `[position]`: probability that was given to the token that stands there; NaN for the first. */
+  readonly probabilities: Float32Array;
+  /** `[position]`; absent where there is nothing to look back at. */
+  readonly attention: readonly (AttentionSource | undefined)[];
+  readonly contrast?: number;
+  readonly effect?: Effect;
+  /** Positions taken over from the run before. */
+  readonly reused: number;
+  readonly milliseconds: number;
+  readonly provenance: Provenance;
+}
+
+/** Logit lens (nostalgebraist 2020): the residual stream of every layer read out through the final norm and unembedding. */
+export interface LogitLens {
+  /** Row names from the bottom: `embed`, `0`, `1`, … */
+  readonly layers: readonly string[];
+  /** `cells[layer][position]`: the most probable next tokens there. */
+  readonly cells: readonly (readonly (readonly Prediction[])[])[];
+}
+
+/** Attention probabilities of one layer: `[head, position, position]`, query before key. */
+export interface AttentionPattern {
+  readonly layer: number;
+  readonly nHeads: number;
+  readonly positions: number;
+  readonly pattern: Float32Array;
+}
+
+/** Direct logit attribution of one component: its write to the residual stream, through the frozen final norm. */
+export interface ComponentAttribution {
+  readonly component: string;
+  readonly layer: number;
+  readonly head?: number;
+  /** In logits; all components and the bias add up to the contrast. */
+  readonly value: number;
+}
+
+/** Residual attribution of a contrast (or of the top token's logit, when no contrast is set). */
+export interface ResidualAttribution {
+  readonly position: number;
+  readonly what: string;
+  readonly components: readonly ComponentAttribution[];
+  readonly total: number;
+}
+
+export type CircuitNodeKind = 'token' | 'head' | 'mlp' | 'feature' | 'error' | 'logit';
+
+/** A node of a circuit: a component at a token position. */
+export interface CircuitNode {
+  readonly id: string;
+  readonly kind: CircuitNodeKind;
+  /** −1 for tokens, the number of layers for logits. */
+  readonly layer: number;
+  readonly position: number;
+  readonly head?: number;
+  readonly feature?: FeatureRef;
+  readonly label: string;
+  readonly labelSource?: string;
+  /** Estimated effect on the metric, in the metric's units. */
+  readonly effect: number;
+  readonly activation?: number;
+}
+
+/** A directed edge; `weight` estimates the effect on the metric that travels along it directly. */
+export interface CircuitEdge {
+  readonly source: string;
+  readonly target: string;
+  readonly weight: number;
+}
+
+/** A circuit: the computation of a model on a prompt, as a graph over layers and positions. */
+export interface CircuitGraph {
+  readonly version: 1;
+  readonly prompt: string;
+  readonly counterfactual?: string;
+  readonly tokens: readonly Token[];
+  readonly nLayers: number;
+  readonly method: {
+    readonly name: string;
+    readonly parameters: Readonly<Record<string, string | number | boolean>>;
+  };
+  readonly metric: { readonly name: string; readonly clean: number; readonly baseline: number };
+  readonly nodes: readonly CircuitNode[];
+  readonly edges: readonly CircuitEdge[];
+  readonly provenance: Provenance;
+}
+
+/** How well a part of the graph explains the metric (Marks et al. 2024): `(m(C) − m(∅)) / (m(M) − m(∅))`. */
+export interface CircuitEvaluation {
+  readonly faithfulness: number;
+  /** The same ratio for everything outside the circuit; near 0 when nothing was missed. */
+  readonly completeness: number;
+  readonly full: number;
+  readonly empty: number;
+  readonly circuit: number;
+  readonly complement: number;
+}
+
+/** Tokens of two prompts side by side. */
+export interface PromptComparison {
+  readonly clean: TokenStrip;
+  readonly corrupted: TokenStrip;
+  readonly pairs: readonly TokenPair[];
+  readonly equalLength: boolean;
+}
+
+/** One aligned place; −1 where one prompt has no counterpart. */
+export interface TokenPair {
+  readonly clean: number;
+  readonly corrupted: number;
+  readonly same: boolean;
+}

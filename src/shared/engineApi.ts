@@ -1,0 +1,141 @@
+/** What the host, the command line and the tests can ask of the engine. Plain data in and out. */
+
+import type {
+  Analysis,
+  AttentionPattern,
+  CircuitEvaluation,
+  CircuitGraph,
+  Contrast,
+  Edit,
+  FeatureInfo,
+  FeatureRef,
+  LogitLens,
+  ModelId,
+  ModelInfo,
+  Prediction,
+  Progress,
+  PromptComparison,
+  ResidualAttribution,
+  SaeId,
+  SaeInfo,
+} from './domain.ts';
+
+/** Every call can be cancelled, and long ones report how far they are. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly report?: (progress: Progress) => void;
+}
+
+export interface OpenModelRequest {
+  /** Folder with config.json, model.safetensors and tokenizer.json. */
+  readonly path: string;
+}
+
+export interface AnalyzeRequest {
+  readonly model: ModelId;
+  readonly text: string;
+  /** SAEs whose strongest features are wanted. */
+  readonly saes: readonly SaeId[];
+  readonly topFeatures: number;
+  readonly topPredictions: number;
+  readonly edits: readonly Edit[];
+  readonly contrast?: Contrast;
+}
+
+export interface FeatureHeatRequest {
+  readonly run: string;
+  readonly features: readonly FeatureRef[];
+}
+
+export interface ContrastSuggestionRequest {
+  readonly model: ModelId;
+  readonly text: string;
+}
+
+export interface CircuitRequest {
+  readonly model: ModelId;
+  readonly text: string;
+  readonly contrast: Contrast;
+  /** Prompt of the same token length whose activations are the baseline; zero activations when left out. */
+  readonly counterfactual?: string;
+  /** SAEs whose features become nodes beside heads and MLPs. */
+  readonly saes: readonly SaeId[];
+  /** Strongest nodes to keep. */
+  readonly maxNodes: number;
+}
+
+export interface CircuitEvaluationRequest {
+  readonly graph: CircuitGraph;
+  readonly model: ModelId;
+  readonly contrast: Contrast;
+  /** Ids of the nodes that stay; every other head and MLP is set to its baseline. */
+  readonly kept: readonly string[];
+}
+
+export interface TrainSaeRequest {
+  readonly model: ModelId;
+  readonly hook: string;
+  /** Folder to write, in SAELens format. */
+  readonly out: string;
+  /** Text files; when empty, the text of the built-in generator. */
+  readonly corpus: readonly string[];
+  readonly dSae: number;
+  readonly k: number;
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/** Reconstruction quality of an SAE on held-out text; names and formulas as in the field's evaluation suites. */
+export interface SaeMetrics {
+  readonly tokens: number;
+  readonly l0: number;
+  readonly explainedVariance: number;
+  /** (CE with zero ablation − CE with SAE) / (CE with zero ablation − CE clean). */
+  readonly ceRecovered: number;
+  readonly deadFraction: number;
+}
+
+export interface EngineApi {
+  /** Loads a model folder (once; a second call answers at once). */
+  openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelInfo>;
+  closeModel(request: { readonly model: ModelId }, options?: CallOptions): Promise<void>;
+  /** SAEs found in the model's own `saes` folder and in `folders`, without loading their weights. */
+  listSaes(
+    request: { readonly model: ModelId; readonly folders: readonly string[] },
+    options?: CallOptions,
+  ): Promise<readonly SaeInfo[]>;
+  /** Runs the prompt, reusing what the unchanged prefix already gave. */
+  analyze(request: AnalyzeRequest, options?: CallOptions): Promise<Analysis>;
+  /** `[feature, position]` activations of chosen features on every token of a run. */
+  featureHeat(request: FeatureHeatRequest, options?: CallOptions): Promise<Float32Array>;
+  featureInfo(
+    request: { readonly features: readonly FeatureRef[]; readonly logits: boolean },
+    options?: CallOptions,
+  ): Promise<readonly FeatureInfo[]>;
+  logitLens(
+    request: { readonly run: string; readonly top: number },
+    options?: CallOptions,
+  ): Promise<LogitLens>;
+  attention(
+    request: { readonly run: string; readonly layer: number },
+    options?: CallOptions,
+  ): Promise<AttentionPattern>;
+  residualAttribution(
+    request: { readonly run: string; readonly contrast?: Contrast; readonly position?: number },
+    options?: CallOptions,
+  ): Promise<ResidualAttribution>;
+  /** The tokens a contrast could be about: the most probable next tokens after the prompt. */
+  suggestAnswers(request: ContrastSuggestionRequest, options?: CallOptions): Promise<readonly Prediction[]>;
+  comparePrompts(
+    request: { readonly model: ModelId; readonly clean: string; readonly corrupted: string },
+    options?: CallOptions,
+  ): Promise<PromptComparison>;
+  findCircuit(request: CircuitRequest, options?: CallOptions): Promise<CircuitGraph>;
+  evaluateCircuit(request: CircuitEvaluationRequest, options?: CallOptions): Promise<CircuitEvaluation>;
+  trainSae(request: TrainSaeRequest, options?: CallOptions): Promise<SaeMetrics>;
+  /** Answers at once; tells that the engine is alive and how much memory it holds, in bytes. */
+  ping(
+    request: Record<string, never>,
+    options?: CallOptions,
+  ): Promise<{ readonly pid: number; readonly memory: number }>;
+}

@@ -1,0 +1,163 @@
+/**
+ * What each webview can ask of the host, and what it can be told. A view fetches state and is only told
+ * that something changed; hidden views lose messages, so a view asks again when it wakes.
+ */
+
+import type {
+  AttentionPattern,
+  AttentionSource,
+  CircuitEvaluation,
+  CircuitGraph,
+  Contrast,
+  Effect,
+  FeatureInfo,
+  FeatureRef,
+  LogitLens,
+  ModelInfo,
+  Prediction,
+  PromptComparison,
+  Provenance,
+  ResidualAttribution,
+  SaeId,
+  SaeInfo,
+  TokenStrip,
+} from './domain.ts';
+import type { CallOptions } from './engineApi.ts';
+
+/** What a view shows when it has nothing to draw: why, and the one command that helps. */
+export interface ViewMessage {
+  readonly kind: 'empty' | 'loading' | 'error';
+  readonly text: string;
+  /** A command the user can run from here, e.g. "Inspect Document". */
+  readonly action?: { readonly title: string; readonly command: ViewCommand };
+}
+
+/** The commands a webview may ask the host to run; anything else is refused. */
+export type ViewCommand =
+  | 'inspectDocument'
+  | 'findCircuit'
+  | 'setContrast'
+  | 'comparePrompts'
+  | 'chooseModel'
+  | 'chooseSae'
+  | 'restartEngine'
+  | 'showLog'
+  | 'ablateHead'
+  | 'ablateMlp'
+  | 'patchFromPrompt'
+  | 'clearInterventions'
+  | 'undoIntervention'
+  | 'redoIntervention';
+
+/** Heat of one feature on every token, or of each token's strongest feature. */
+export interface TokenHeat {
+  readonly kind: 'pinned' | 'strongest';
+  readonly title: string;
+  /** `[position]`, in the SAE's units; 0 where nothing is active. */
+  readonly values: Float32Array;
+  /** The value that gets full colour. */
+  readonly max: number;
+}
+
+/** A feature as it stands on the selected token. */
+export interface ActiveFeature extends FeatureInfo {
+  readonly activation: number;
+  readonly pinned: boolean;
+}
+
+/** Everything the token panel draws. */
+export interface TokensState {
+  readonly message?: ViewMessage;
+  /** True while a newer text is being computed; what is shown is of the text before. */
+  readonly computing: boolean;
+  readonly title: string;
+  readonly model?: ModelInfo;
+  readonly saes: readonly SaeInfo[];
+  readonly sae?: SaeInfo;
+  readonly run?: string;
+  readonly strip?: TokenStrip;
+  readonly heat?: TokenHeat;
+  readonly probabilities?: Float32Array;
+  /** Selected position, −1 when there is none. */
+  readonly selected: number;
+  readonly selectedFeature?: FeatureRef;
+  readonly pinned: readonly FeatureInfo[];
+  /** Strongest features of the selected token. */
+  readonly features: readonly ActiveFeature[];
+  /** What the model says after the selected token. */
+  readonly predictions: readonly Prediction[];
+  readonly attention?: AttentionSource;
+  readonly contrast?: Contrast;
+  readonly contrastValue?: number;
+  readonly interventions: number;
+  readonly effect?: Effect;
+  readonly comparison?: PromptComparison;
+  readonly milliseconds?: number;
+  readonly reused?: number;
+  readonly provenance?: Provenance;
+}
+
+/** The token panel's questions and wishes. */
+export interface TokensViewApi {
+  state(request: Record<string, never>, options?: CallOptions): Promise<TokensState>;
+  selectToken(request: { readonly position: number; readonly reveal: boolean }): Promise<void>;
+  selectFeature(request: { readonly feature?: FeatureRef }): Promise<void>;
+  pinFeature(request: { readonly feature: FeatureRef; readonly pinned: boolean }): Promise<void>;
+  chooseSae(request: { readonly sae: SaeId }): Promise<void>;
+  featureInfo(request: { readonly feature: FeatureRef }, options?: CallOptions): Promise<FeatureInfo>;
+  ablateFeature(request: { readonly feature: FeatureRef }): Promise<void>;
+  steerFeature(request: { readonly feature: FeatureRef; readonly amount?: number }): Promise<void>;
+  copyFeature(request: { readonly feature: FeatureRef }): Promise<void>;
+  logitLens(request: Record<string, never>, options?: CallOptions): Promise<LogitLens>;
+  attentionPattern(request: { readonly layer: number }, options?: CallOptions): Promise<AttentionPattern>;
+  residualAttribution(
+    request: { readonly position: number },
+    options?: CallOptions,
+  ): Promise<ResidualAttribution>;
+  runCommand(request: { readonly command: ViewCommand }): Promise<void>;
+}
+
+/** Everything the circuit panel draws. */
+export interface CircuitState {
+  readonly message?: ViewMessage;
+  readonly graph?: CircuitGraph;
+  /** True when the prompt has been edited since the circuit was found. */
+  readonly stale: boolean;
+  readonly selected?: string;
+  /** Node ids under the editor's selected token. */
+  readonly tokenSelected: number;
+  /** Fraction of nodes kept by the slider, 0 to 1. */
+  readonly keep: number;
+  readonly pinned: readonly string[];
+  readonly evaluation?: CircuitEvaluation;
+  readonly evaluating: boolean;
+  readonly progress?: { readonly done: number; readonly total: number; readonly what: string };
+}
+
+/** The circuit panel's questions and wishes. */
+export interface CircuitViewApi {
+  state(request: Record<string, never>, options?: CallOptions): Promise<CircuitState>;
+  selectNode(request: { readonly node?: string; readonly reveal: boolean }): Promise<void>;
+  hoverNode(request: { readonly node?: string }): Promise<void>;
+  pinNode(request: { readonly node: string; readonly pinned: boolean }): Promise<void>;
+  /** Keeps the strongest part of the nodes and asks for its faithfulness. */
+  keep(request: { readonly fraction: number; readonly nodes: readonly string[] }): Promise<void>;
+  ablateNode(request: { readonly node: string }): Promise<void>;
+  steerNode(request: { readonly node: string }): Promise<void>;
+  /** Asks where to save and writes; SVG text comes from the view, JSON from the host. */
+  exportGraph(request: { readonly kind: 'svg' | 'json'; readonly svg?: string }): Promise<void>;
+  cancel(request: Record<string, never>): Promise<void>;
+  runCommand(request: { readonly command: ViewCommand }): Promise<void>;
+}
+
+/** Notifications from the host: state must be asked for again; a selection moved and nothing else did. */
+export interface ViewEvents {
+  readonly changed: Record<string, never>;
+  readonly selectionChanged: { readonly position: number };
+}
+
+/** Name of the JSON-RPC notification for each event. */
+export const viewEvents: { readonly [E in keyof ViewEvents]: string } = {
+  changed: 'view/changed',
+  selectionChanged: 'view/selectionChanged',
+};

@@ -1,0 +1,208 @@
+/**
+ * Every sentence the webviews show, in English. The host hands over translations under the same keys;
+ * a missing key falls back to the text here. `{name}` marks a place that is filled in.
+ */
+
+const defaults = {
+  computing: 'Computing…',
+  connecting: 'Waiting for the model…',
+  failed: 'Fovea could not get an answer: {reason}',
+  tryAgain: 'Try Again',
+  cancel: 'Cancel',
+  showMore: 'Show {count} More',
+  showLess: 'Show Less',
+
+  tokensHeading: 'Tokens of {title}',
+  countOneToken: '1 token',
+  countTokens: '{count} tokens',
+  saeSelect: 'SAE whose features are shown',
+  saeNone: 'No SAE',
+  timing: '{time} · {reused} positions reused',
+  timingFresh: '{time}',
+  timingTitle: 'Time of the last run, and how many positions it took over from the run before.',
+  truncated: 'The prompt is longer than the model’s context. It reads characters {start} to {end}.',
+  inexact: 'Some tokens could not be placed exactly in the text.',
+
+  contrastOver: '{answer} over {wrong}',
+  contrastLabel: 'logit difference',
+  contrastNone: 'No answers are compared.',
+  contrastSet: 'Compare Two Answers…',
+  contrastChange: 'Change…',
+  contrastEdited: 'with interventions {value}',
+  kl: 'KL {value} nats',
+  klTitle: 'KL divergence from the run without interventions to the run with them, at the last position.',
+  oneIntervention: '1 intervention',
+  manyInterventions: '{count} interventions',
+  undo: 'Undo',
+  clear: 'Clear',
+
+  stripLabel: 'Tokens. Arrow keys move, Enter opens the strongest feature, Escape clears the pin.',
+  otherPrompt: 'The other prompt',
+  chipLabel: 'token {token}, position {position}',
+  chipActivation: ', activation {value}',
+  chipProbability: ', probability {value}',
+  chipOther: ', other prompt {token}',
+  chipMissing: 'none',
+  chipDiffers: ', differs',
+  legendHeat: 'Activation',
+  legendStrongest: 'Strongest feature of each token',
+  legendUnderline: 'underline: probability it was given',
+  legendDiffers: 'boxed: differs from the other prompt',
+  readoutPosition: 'position {position}',
+  readoutId: 'id {id}',
+  readoutActivation: 'activation {value}',
+  readoutGiven: 'was given {value}',
+  readoutAttends: 'attends to {token} most ({head}, {value})',
+  readoutNone: 'Select a token to see what the model computes there.',
+  pinned: 'Pinned',
+  unpinNamed: 'Unpin {name}',
+
+  tabsLabel: 'Views of the selected token',
+  tabFeatures: 'Features',
+  tabNext: 'Next Token',
+  tabLens: 'Logit Lens',
+  tabAttention: 'Attention',
+  tabAttribution: 'Attribution',
+  noSelection: 'Select a token above.',
+
+  featuresOf: 'Strongest features on {token}',
+  featuresNone: 'No feature is active on this token.',
+  featuresNoSae: 'Choose an SAE to see the features of this token.',
+  chooseSae: 'Choose SAE…',
+  featureName: 'Feature {index}',
+  featureUnlabelled: 'no label yet',
+  featureRow: '{name}, activation {value}',
+  labelSource: 'label: {source}',
+  pin: 'Pin',
+  unpin: 'Unpin',
+  ablate: 'Ablate',
+  steer: 'Steer…',
+  copyId: 'Copy Id',
+  actionOn: '{action}: {name}',
+  density: 'Density',
+  densityTitle: 'Fraction of tokens on which the feature is active.',
+  maxActivation: 'Max activation',
+  decoderLogits: 'Logits of the decoder direction',
+  raises: 'Raises',
+  lowers: 'Lowers',
+  noLogits: 'Its effect on the logits is not known.',
+  hook: 'Hook',
+
+  nextAfter: 'What comes after {token}',
+  nextWith: 'with interventions',
+  nextWithout: 'without',
+  nextEnd: 'At the end of the prompt, without and with interventions',
+  nextNone: 'There is no prediction here.',
+  nextRow: '{token}, probability {value}',
+  nextRowChange: '{token}, probability {before} without and {after} with interventions',
+
+  lensLabel: 'Most probable next token by layer and position',
+  lensExplain: 'Read out after every layer through the final norm. Bold: already the final answer.',
+  lensCell: '{layer}, after {token}: {prediction}, probability {value}',
+  lensDetail: '{layer}, after {token}',
+  lensLayer: 'layer {layer}',
+  lensEmbed: 'embedding',
+
+  attentionLayer: 'Layer',
+  attentionHeads: 'Heads of layer {layer}',
+  attentionHead: 'Head {head}',
+  attentionHeadLabel: 'Head {head}, looks at {token} most ({value})',
+  attentionFrom: 'Head {head}, from {token}',
+  attentionRow: '{token} at position {position}, weight {value}',
+  attentionMapLabel:
+    'Attention of head {head}: queries from top to bottom, keys from left to right. The selected query looks at {token} most ({value}).',
+  ablateHead: 'Ablate Head…',
+
+  attributionOf: 'What adds up to the {what}',
+  attributionAt: 'at {token}',
+  attributionRow: '{name}, {value} logits',
+  attributionTotal: 'Total',
+  attributionRest: '{count} smaller components',
+  componentHead: 'Head {head}',
+  componentMlp: 'MLP {layer}',
+
+  circuitHeading: 'Circuit',
+  circuitTabs: 'Ways to see the circuit',
+  circuitGraph: 'Graph',
+  circuitList: 'List',
+  circuitMetric: '{name} {value}',
+  circuitMetricTitle: 'Value of the metric on the prompt; {baseline} at the baseline. Method: {method}.',
+  circuitFind: 'Find Circuit',
+  findAgain: 'Find Again',
+  stale: 'The prompt has changed since this circuit was found.',
+  keepLabel: 'Nodes kept',
+  keepValue: '{kept} of {total}',
+  faithfulness: 'Faithfulness',
+  faithfulnessTitle:
+    'How much of the metric the kept nodes give alone: (m(C) − m(∅)) / (m(M) − m(∅)). Near 1 when they suffice.',
+  completeness: 'Missed',
+  completenessTitle:
+    'The same ratio for everything outside the kept nodes (completeness, Marks et al. 2024). Near 0 when nothing was missed.',
+  evaluating: 'measuring…',
+  notMeasured: '–',
+  exportSvg: 'Export SVG…',
+  exportJson: 'Export JSON…',
+  zoomIn: 'Zoom In',
+  zoomOut: 'Zoom Out',
+  zoomFit: 'Fit to View',
+  signAll: 'Both signs',
+  signPositive: 'Only for the answer (+)',
+  signNegative: 'Only against it (−)',
+  signLabel: 'Which nodes are shown',
+  graphLabel:
+    'Circuit graph. Arrow keys move between nodes, Enter opens one, Escape closes it, plus and minus zoom, zero fits.',
+  listLabel: 'Nodes of the circuit by layer',
+  bandTokens: 'tokens',
+  bandLayer: 'L{layer}',
+  bandLogits: 'logits',
+  layerHeading: 'Layer {layer}',
+  tokensBandHeading: 'Tokens',
+  logitsBandHeading: 'Logits',
+  gap: '{count} tokens without nodes',
+  nodeLabel: '{kind} {name}, on {token} at position {position}, effect {effect}',
+  nodeUnderToken: ', under the selected token',
+  nodePinned: ', pinned',
+  kindToken: 'Token',
+  kindHead: 'Head',
+  kindMlp: 'MLP',
+  kindFeature: 'Feature',
+  kindError: 'SAE error',
+  kindLogit: 'Logit',
+  legend: 'Legend',
+  legendPositive: 'for the answer',
+  legendNegative: 'against it',
+  cardEffect: 'Effect',
+  cardActivation: 'Activation',
+  cardPosition: 'Position',
+  cardInputs: 'Inputs',
+  cardOutputs: 'Outputs',
+  cardNone: 'none among the kept nodes',
+  cardEdge: '{name}, weight {value}',
+  cardClose: 'Close',
+  nodesNone: 'Every node is pruned. Move the slider to the right.',
+  progressOf: '{what} · {done} of {total}',
+} as const;
+
+/** Keys and texts; translations have the same keys. */
+export type ViewStrings = { readonly [Key in keyof typeof defaults]: string };
+
+/** The English texts. */
+export const viewStrings: ViewStrings = defaults;
+
+/** Takes the translations that are strings, and English for the rest. */
+export function mergeStrings(translated: unknown): ViewStrings {
+  if (typeof translated !== 'object' || translated === null) return viewStrings;
+  const given = translated as Readonly<Record<string, unknown>>;
+  const entries = Object.entries(viewStrings).map(([key, text]) => {
+    const other = Object.hasOwn(given, key) ? given[key] : undefined;
+    return [key, typeof other === 'string' ? other : text];
+  });
+  return Object.fromEntries(entries) as ViewStrings;
+}
+
+/** Fills `{name}` places. A place without a value stays empty, and braces inside values are left alone. */
+export function fill(template: string, values: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) =>
+    Object.hasOwn(values, name) ? String(values[name]) : '',
+  );
+}
