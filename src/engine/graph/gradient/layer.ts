@@ -1,0 +1,65 @@
+/** Gradients of the matrix product, softmax and layer normalization. */
+
+import { add, exp, mul, neg, sub } from '../ops/elementwise.ts';
+import { matMul } from '../ops/layer.ts';
+import { reshape, transposeLast } from '../ops/layout.ts';
+import { reduceMean, reduceSum } from '../ops/reduction.ts';
+import type { NodeOf, Tensor } from '../tensor.ts';
+import { type GradientRules, oneToOne, outputOf, sumTo } from './rule.ts';
+
+type Layer = 'MatMul' | 'Softmax' | 'LogSoftmax' | 'LayerNormalization';
+
+export const layerRules: GradientRules<Layer> = {
+  // C = A·B: dA = dC·Bᵀ, dB = Aᵀ·dC.
+  MatMul: (node, [g]) => {
+    const [a, b] = node.inputs as readonly [Tensor, Tensor];
+    return [sumTo(matMul(g!, transposeLast(b)), a), weightGradient(a, b, g!)];
+  },
+  // dx = y ⊙ (g − Σ g ⊙ y)
+  Softmax: oneToOne((g, _x, y, { attributes: { axis } }) => {
+    return mul(y, sub(g, reduceSum(mul(g, y), [axis], { keepDims: true })));
+  }),
+  // dx = g − softmax(x) · Σ g
+  LogSoftmax: oneToOne((g, _x, y, { attributes: { axis } }) => {
+    return sub(g, mul(exp(y), reduceSum(g, [axis], { keepDims: true })));
+  }),
+  LayerNormalization: (node, arriving) => layerNormalizationGradient(node, arriving),
+};
+
+/** Aᵀ·dC. When `b` is one matrix for the whole batch, the batch is laid out as rows so that one product does it. */
+function weightGradient(a: Tensor, b: Tensor, g: Tensor): Tensor {
+  if (b.shape.length > 2 || a.shape.length === 2) return sumTo(matMul(transposeLast(a), g), b);
+  const rows = (x: Tensor) => reshape(x, [-1, x.shape.at(-1)!]);
+  return matMul(transposeLast(rows(a)), rows(g));
+}
+
+/**
+ * With x̂ = (x − mean)·s, s = 1/√(variance + ε) and n the width:
+ * through y: dx = s·(h − mean(h) − x̂·mean(h ⊙ x̂)), h = g ⊙ scale; through mean: g/n; through s: −g·s²·x̂/n.
+ */
+function layerNormalizationGradient(
+  node: NodeOf<'LayerNormalization'>,
+  [g, gMean, gInverseStd]: readonly (Tensor | undefined)[],
+): readonly (Tensor | undefined)[] {
+  const [x, scale, bias] = node.inputs as readonly [Tensor, Tensor, Tensor];
+  const [mean, inverseStd] = [outputOf(node, 1), outputOf(node, 2)];
+  const normalized = mul(sub(x, mean), inverseStd);
+  const average = (t: Tensor) => reduceMean(t, [-1], { keepDims: true });
+  const width = x.shape.at(-1) as number;
+  const contributions: Tensor[] = [];
+  if (g) {
+    const h = mul(g, scale);
+    contributions.push(
+      mul(inverseStd, sub(sub(h, average(h)), mul(normalized, average(mul(h, normalized))))),
+    );
+  }
+  if (gInverseStd) {
+    contributions.push(mul(neg(mul(gInverseStd, mul(inverseStd, inverseStd))), mul(normalized, 1 / width)));
+  }
+  if (gMean) contributions.push(add(mul(gMean, 1 / width), mul(x, 0)));
+  return [
+    contributions.reduce((sum, term) => add(sum, term)),
+    g && sumTo(mul(g, normalized), scale),
+    g && sumTo(g, bias),
+  ];
+}

@@ -1,0 +1,52 @@
+/** Matrix product, softmax and layer normalization: the operations layers are made of. */
+
+import { broadcastShapes, describeShape } from '../broadcast.ts';
+import { describeType, frontAxis, isFloating, makeNode, makeTensor, type Tensor } from '../tensor.ts';
+
+/** `[…, m, k] · […, k, n] → […, m, n]`; leading dimensions broadcast. Both need two dimensions at least. */
+export function matMul(a: Tensor, b: Tensor): Tensor {
+  if (a.dtype !== b.dtype || !isFloating(a.dtype)) {
+    throw new Error(
+      `matMul needs floating-point operands of one type, got ${describeType(a)} and ${describeType(b)}.`,
+    );
+  }
+  if (a.shape.length < 2 || b.shape.length < 2 || a.shape.at(-1) !== b.shape.at(-2)) {
+    throw new Error(`matMul cannot multiply ${describeShape(a.shape)} by ${describeShape(b.shape)}.`);
+  }
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return makeTensor('MatMul', [a, b], {}, a.dtype, [...batch, a.shape.at(-2)!, b.shape.at(-1)!]);
+}
+
+/** exp(x) / Σ exp(x) along `axis`. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  return makeTensor('Softmax', [x], { axis: frontAxis(axis, x.shape.length) }, x.dtype, x.shape);
+}
+
+/** x − log Σ exp(x) along `axis`. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  return makeTensor('LogSoftmax', [x], { axis: frontAxis(axis, x.shape.length) }, x.dtype, x.shape);
+}
+
+export interface NormalizedLayer {
+  /** `(x − mean) / √(variance + epsilon) · scale + bias`. */
+  readonly y: Tensor;
+  /** Mean over the last axis, kept with size 1. */
+  readonly mean: Tensor;
+  /** 1 / √(variance + epsilon), kept with size 1. */
+  readonly inverseStd: Tensor;
+}
+
+/** Layer normalization over the last axis (Ba et al. 2016). `scale` and `bias` are `[x.shape.at(-1)]`. */
+export function layerNormalization(x: Tensor, scale: Tensor, bias: Tensor, epsilon = 1e-5): NormalizedLayer {
+  const width = x.shape.at(-1);
+  if (width === undefined || [scale, bias].some(({ shape }) => shape.length !== 1 || shape[0] !== width)) {
+    throw new Error(
+      `layerNormalization of ${describeShape(x.shape)} cannot use scale ${describeShape(scale.shape)} and bias ${describeShape(bias.shape)}.`,
+    );
+  }
+  const axis = x.shape.length - 1;
+  const statistics = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
+  const outputs = [{ dtype: x.dtype, shape: x.shape }, statistics, statistics];
+  const [y, mean, inverseStd] = makeNode('LayerNormalization', [x, scale, bias], { axis, epsilon }, outputs);
+  return { y: y!, mean: mean!, inverseStd: inverseStd! };
+}
