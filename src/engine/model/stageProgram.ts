@@ -1,0 +1,140 @@
+/** Builds the programs of a model's stages: forward with hooks and edits, and backward from seeds to gradients. */
+import { gradients } from '../graph/backward.ts';
+import { add } from '../graph/ops/elementwise.ts';
+import { type Program, program } from '../graph/program.ts';
+import { input } from '../graph/sources.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { type ModelStages, names } from './families/family.ts';
+import { type EditForm, HookSites } from './hookSites.ts';
+import { compareHooks, type StageHook, type WidthSizes } from './hooks.ts';
+
+/** A stage of the model: the embedding, a block by its number, or the final norm with the unembedding. */
+export type Stage = 'embed' | 'final' | number;
+
+/** What a forward program is built for. `past` says whether a block attends to reused positions as well. */
+export interface ForwardVariant {
+  readonly stage: Stage;
+  readonly reads: readonly StageHook[];
+  readonly edits: readonly EditForm[];
+  readonly past: boolean;
+}
+
+/** What a backward program is built for: from gradients at `seeds` to gradients at `targets` and at the stage's input. */
+export interface BackwardVariant {
+  readonly stage: Exclude<Stage, 'embed'>;
+  readonly seeds: readonly StageHook[];
+  readonly targets: readonly StageHook[];
+  readonly edits: readonly EditForm[];
+}
+
+/** Name of the input that carries the gradient at a hook. */
+export const seedInput = (hook: StageHook): string => `${hook}:seed`;
+
+/** Equal for variants that need the same program. */
+export function variantKey(variant: ForwardVariant | BackwardVariant): string {
+  const edits = [...variant.edits]
+    .sort((a, b) => compareHooks(a.hook, b.hook))
+    .map(({ hook, keep, add: plus }) => `${hook}*${keep}+${plus}`);
+  const sorted = (hooks: readonly StageHook[]) => [...new Set(hooks)].sort(compareHooks).join();
+  const work =
+    'seeds' in variant
+      ? `backward ${sorted(variant.seeds)} to ${sorted(variant.targets)}`
+      : `forward${variant.past ? ' past' : ''} ${sorted(variant.reads)}`;
+  return `${variant.stage} ${work} ${edits.join()}`;
+}
+
+/**
+ * The forward program of a stage. Inputs and outputs are called as in `names`; hooks' values by the hook's name.
+ * The final stage puts out its logits as `unembed.hook_out` and hands on nothing.
+ */
+export function forwardProgram(stages: ModelStages, widths: WidthSizes, variant: ForwardVariant): Program {
+  const { stage, past } = variant;
+  const isBlock = typeof stage === 'number';
+  const demands = { reads: new Set(variant.reads), edits: variant.edits, gradients: new Set<StageHook>() };
+  const sites = new HookSites(demands, widths, isBlock && past ? 'past+position' : 'position');
+  const outputs = stageOutputs(stages, widths, stage, sites, past);
+  for (const hook of demands.reads) outputs[hook] = hookTensor(sites, hook);
+  return program(outputs);
+}
+
+/**
+ * The backward program of a stage. It recomputes the stage from its input `residual`; every seed is fed under
+ * `seedInput(hook)`. Gradients come out under the targets' names, the one of the stage's input as `residualGradient`.
+ */
+export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant: BackwardVariant): Program {
+  const reached = new Set([...variant.seeds, ...variant.targets]);
+  const sites = new HookSites(
+    { reads: new Set(), edits: variant.edits, gradients: reached },
+    widths,
+    'position',
+  );
+  const residual = residualInput(widths);
+  const fed = (hook: StageHook) => input(seedInput(hook), 'float32', sites.shape(hook));
+  let seeds: { tensor: Tensor; gradient: Tensor }[];
+  if (variant.stage === 'final') {
+    seeds = finalSeeds(stages, sites, residual, variant.seeds, fed);
+  } else {
+    stages.block(variant.stage, sites, residual);
+    seeds = variant.seeds.map((hook) => ({ tensor: hookTensor(sites, hook), gradient: fed(hook) }));
+  }
+  const targets = variant.targets.map((hook) => hookTensor(sites, hook));
+  const results = gradients(seeds, [...targets, residual]);
+  const outputs: Record<string, Tensor> = { [names.residualGradient]: results.at(-1)! };
+  variant.targets.forEach((hook, i) => {
+    outputs[hook] = results[i]!;
+  });
+  return program(outputs);
+}
+
+function stageOutputs(
+  stages: ModelStages,
+  widths: WidthSizes,
+  stage: Stage,
+  sites: HookSites,
+  past: boolean,
+): Record<string, Tensor> {
+  if (stage === 'embed') return { [names.nextResidual]: stages.embed(sites) };
+  const residual = residualInput(widths);
+  if (stage === 'final') {
+    sites.at('unembed.hook_out', stages.unembed(stages.finalNorm(sites, residual)));
+    return {};
+  }
+  const { nHeads, dHead } = widths;
+  const pastInput = (name: string) => input(name, 'float32', ['batch', 'past', nHeads, dHead]);
+  const earlier = past ? { keys: pastInput(names.pastKeys), values: pastInput(names.pastValues) } : undefined;
+  const { residual: next, keys, values } = stages.block(stage, sites, residual, earlier);
+  return { [names.nextResidual]: next, [names.keys]: keys, [names.values]: values };
+}
+
+/** Seeds of the final stage; the logits' is led through the unembedding by hand, which keeps its weight uncopied. */
+function finalSeeds(
+  stages: ModelStages,
+  sites: HookSites,
+  residual: Tensor,
+  seeds: readonly StageHook[],
+  fed: (hook: StageHook) => Tensor,
+): { tensor: Tensor; gradient: Tensor }[] {
+  const normalized = stages.finalNorm(sites, residual);
+  const merged = new Map<StageHook, Tensor>();
+  for (const hook of seeds) {
+    const isLogits = hook === 'unembed.hook_out';
+    const gradient = isLogits ? stages.unembedTransposed(fed(hook)) : fed(hook);
+    const at: StageHook = isLogits ? 'unembed.hook_in' : hook;
+    const before = merged.get(at);
+    merged.set(at, before ? add(before, gradient) : gradient);
+  }
+  return [...merged].map(([hook, gradient]) => ({
+    tensor: hook === 'unembed.hook_in' ? normalized : hookTensor(sites, hook),
+    gradient,
+  }));
+}
+
+function residualInput({ dModel }: WidthSizes): Tensor {
+  return input(names.residual, 'float32', ['batch', 'position', dModel]);
+}
+
+function hookTensor(sites: HookSites, hook: StageHook): Tensor {
+  const tensor = sites.tensors.get(hook);
+  if (!tensor) throw new Error(`The program does not compute ${hook}.`);
+  return tensor;
+}

@@ -1,0 +1,131 @@
+/** Reads and checks `tokenizer.json` and `tokenizer_config.json` before the tokenizer library sees them. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { EngineError, isEngineError } from '../../shared/errors.ts';
+import { fileError, malformed, shorten } from '../files/fileErrors.ts';
+import { readJson } from '../files/json.ts';
+
+/** Larger ids than this come from damaged files; the library would allocate a list of that length. */
+const maxTokenId = 4_000_000;
+
+const tokenId = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxTokenId));
+
+const addedTokenSchema = v.looseObject({
+  id: tokenId,
+  content: v.pipe(v.string(), v.minLength(1)),
+  special: v.optional(v.boolean(), false),
+  lstrip: v.optional(v.boolean(), false),
+  rstrip: v.optional(v.boolean(), false),
+  single_word: v.optional(v.boolean(), false),
+  normalized: v.optional(v.boolean(), false),
+});
+
+const part = v.optional(v.nullable(v.looseObject({ type: v.string() })), null);
+
+const tokenizerSchema = v.looseObject({
+  added_tokens: v.optional(v.array(addedTokenSchema), []),
+  normalizer: part,
+  pre_tokenizer: part,
+  post_processor: part,
+  decoder: part,
+  model: v.looseObject({ type: v.optional(v.picklist(['BPE', 'WordPiece', 'Unigram', 'WordLevel'])) }),
+});
+
+const specialToken = v.optional(
+  v.nullable(
+    v.union([
+      v.string(),
+      v.pipe(
+        v.looseObject({ content: v.string() }),
+        v.transform((token) => token.content),
+      ),
+    ]),
+  ),
+);
+
+const configSchema = v.looseObject({
+  bos_token: specialToken,
+  eos_token: specialToken,
+  add_bos_token: v.optional(v.nullable(v.boolean())),
+});
+
+export type TokenizerJson = v.InferOutput<typeof tokenizerSchema>;
+export type TokenizerConfig = v.InferOutput<typeof configSchema>;
+export type AddedToken = v.InferOutput<typeof addedTokenSchema>;
+
+/**
+ * The two files of the tokenizer in `folder`; the config may be absent.
+ * @throws tokenizer.missing, file.missing (no such folder), file.malformed.
+ */
+export async function readTokenizerFiles(
+  folder: string,
+): Promise<{ path: string; tokenizer: TokenizerJson; config: TokenizerConfig }> {
+  await stat(folder).catch((error) => {
+    throw fileError(folder, error);
+  });
+  const path = join(folder, 'tokenizer.json');
+  const tokenizer = await readJson(path, tokenizerSchema).catch((error) => {
+    if (isEngineError(error, 'file.missing')) throw new EngineError('tokenizer.missing', { path: folder });
+    throw error;
+  });
+  checkVocabulary(path, tokenizer.model);
+  const config = await readJson(join(folder, 'tokenizer_config.json'), configSchema).catch((error) => {
+    if (isEngineError(error, 'file.missing')) return {};
+    throw error;
+  });
+  return { path, tokenizer, config };
+}
+
+/** Vocabularies hold tens of thousands of entries, so they are checked by hand rather than by the schema. */
+function checkVocabulary(path: string, model: TokenizerJson['model']): void {
+  const { vocab, merges } = model;
+  if (Array.isArray(vocab)) {
+    if (vocab.length === 0) throw malformed(path, 'model.vocab', 'at least one token', vocab);
+    for (const entry of vocab) {
+      const pair = Array.isArray(entry) && typeof entry[0] === 'string' && typeof entry[1] === 'number';
+      if (!pair) throw malformed(path, 'model.vocab', 'pairs of text and score', entry);
+    }
+  } else {
+    checkVocabularyMap(path, vocab);
+  }
+  if (model.type === 'BPE' || merges !== undefined) checkMerges(path, model);
+}
+
+function checkVocabularyMap(path: string, vocab: unknown): void {
+  if (typeof vocab !== 'object' || vocab === null)
+    throw malformed(path, 'model.vocab', 'an object of token ids', vocab);
+  const entries = Object.entries(vocab);
+  if (entries.length === 0) throw malformed(path, 'model.vocab', 'at least one token', 'none');
+  const taken = new Set<number>();
+  for (const [text, id] of entries) {
+    const field = `model.vocab[${shorten(JSON.stringify(text), 40)}]`;
+    if (!v.is(tokenId, id)) throw malformed(path, field, `a whole number from 0 to ${maxTokenId}`, id);
+    if (taken.has(id)) throw malformed(path, field, 'an id of its own', id);
+    taken.add(id);
+  }
+}
+
+/** Every merge must join two tokens into a third, as the reference implementation demands; encoding relies on it. */
+function checkMerges(path: string, { merges, vocab, ...model }: TokenizerJson['model']): void {
+  if (!Array.isArray(merges)) throw malformed(path, 'model.merges', 'a list', merges);
+  const prefix = typeof model.continuing_subword_prefix === 'string' ? model.continuing_subword_prefix : '';
+  const known = vocab as Record<string, number>;
+  for (const [i, merge] of merges.entries()) {
+    const field = `model.merges[${i}]`;
+    const parts: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+    if (!isPair(parts)) throw malformed(path, field, 'two texts', merge);
+    if (typeof merge !== typeof merges[0]) throw malformed(path, field, 'the form of the first merge', merge);
+    const joined = parts[0] + (parts[1].startsWith(prefix) ? parts[1].slice(prefix.length) : parts[1]);
+    const unknown = [...parts, joined].find((token) => !Object.hasOwn(known, token));
+    if (unknown !== undefined) throw malformed(path, field, 'tokens of model.vocab', unknown);
+  }
+}
+
+function isPair(value: unknown): value is [string, string] {
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    value.every((half) => typeof half === 'string' && half !== '')
+  );
+}
