@@ -1,0 +1,201 @@
+/** Reads and writes the `cfg.json` of SAELens: the nested form of version 6 and the flat one before it. */
+import * as v from 'valibot';
+import type { SaeArchitecture } from '../../shared/domain.ts';
+import { EngineError } from '../../shared/errors.ts';
+import { malformed, shorten } from '../files/fileErrors.ts';
+import { checkJson } from '../files/json.ts';
+import type { SaeConfig } from './format.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const architectures: readonly SaeArchitecture[] = ['standard', 'topk', 'jumprelu', 'gated'];
+
+const norms = ['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm'] as const;
+
+/** Keys of the flat form that version 6 keeps under `metadata`. */
+const metadataKeys = new Set([
+  'model_name',
+  'hook_name',
+  'model_class_name',
+  'hook_head_index',
+  'hook_layer',
+  'model_from_pretrained_kwargs',
+  'prepend_bos',
+  'exclude_special_tokens',
+  'neuronpedia_id',
+  'context_size',
+  'seqpos_slice',
+  'dataset_path',
+  'dataset_trust_remote_code',
+  'sae_lens_version',
+  'sae_lens_training_version',
+]);
+
+const ownKeys = new Set([
+  'architecture',
+  'd_in',
+  'd_sae',
+  'dtype',
+  'k',
+  'rescale_acts_by_decoder_norm',
+  'apply_b_dec_to_input',
+  'normalize_activations',
+  'reshape_activations',
+  'finetuning_scaling_factor',
+  'metadata',
+]);
+
+function count(most: number) {
+  const expected = `a whole number from 1 to ${most}`;
+  return v.custom<number>(
+    (input) => Number.isInteger(input) && (input as number) >= 1 && (input as number) <= most,
+    expected,
+  );
+}
+
+const optionalText = v.optional(v.nullable(v.string()));
+
+const schema = v.looseObject({
+  architecture: v.string(),
+  d_in: count(1_000_000),
+  d_sae: count(100_000_000),
+  dtype: v.optional(v.nullable(v.string(), 'float32'), 'float32'),
+  k: v.optional(v.nullable(count(100_000_000))),
+  rescale_acts_by_decoder_norm: v.optional(v.nullable(v.boolean(), false), false),
+  apply_b_dec_to_input: v.optional(v.boolean(), true),
+  normalize_activations: v.optional(v.picklist(norms), 'none'),
+  reshape_activations: v.optional(v.picklist(['none', 'hook_z']), 'none'),
+  finetuning_scaling_factor: v.optional(v.nullable(v.boolean(), false), false),
+  metadata: v.looseObject({
+    hook_name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+    hook_head_index: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
+    model_name: optionalText,
+    prepend_bos: v.optional(v.nullable(v.boolean())),
+  }),
+});
+
+/**
+ * The config in the content of a `cfg.json`; `path` is for messages.
+ * @throws file.malformed naming the field, sae.unsupported.
+ */
+export function parseSaeLensConfig(path: string, content: unknown): SaeConfig {
+  const given = checkJson(path, content, v.record(v.string(), v.unknown()));
+  const raw = isVersion6(given) ? given : fromFlat(path, given);
+  if (typeof raw.architecture === 'string' && !architectures.includes(raw.architecture as SaeArchitecture)) {
+    const architecture = shorten(raw.architecture, 40);
+    throw new EngineError('sae.unsupported', { path, architecture, supported: architectures.join(', ') });
+  }
+  if (raw.normalize_activations === 'covariance_whitening') throw unsupportedNorm(path);
+  const checked = checkJson(path, raw, schema);
+  const architecture = checked.architecture as SaeArchitecture;
+  const k = architecture === 'topk' ? checkedK(path, checked.k, checked.d_sae) : undefined;
+  const { metadata } = checked;
+  return {
+    architecture,
+    dIn: checked.d_in,
+    dSae: checked.d_sae,
+    k,
+    rescaleByDecoderNorm: architecture === 'topk' && checked.rescale_acts_by_decoder_norm,
+    applyBDecToInput: checked.apply_b_dec_to_input,
+    normalizeActivations: checked.normalize_activations,
+    reshapeActivations: checked.reshape_activations,
+    finetuningScalingFactor: checked.finetuning_scaling_factor,
+    dtype: checked.dtype.replace(/^torch\./, ''),
+    hookName: metadata.hook_name,
+    hookHeadIndex: metadata.hook_head_index ?? undefined,
+    modelName: metadata.model_name ?? undefined,
+    prependBos: metadata.prepend_bos ?? undefined,
+    metadata,
+    extra: Object.fromEntries(Object.entries(raw).filter(([key]) => !ownKeys.has(key))),
+  };
+}
+
+/** The `cfg.json` of version 6 for `config`. What was read from a file and is not ours comes back unchanged. */
+export function saeLensJson(config: SaeConfig): Json {
+  const topk = { k: config.k, rescale_acts_by_decoder_norm: config.rescaleByDecoderNorm };
+  const version = isVersion6({ metadata: config.metadata }) ? config.metadata.sae_lens_version : '6.0.0';
+  return {
+    architecture: config.architecture,
+    d_in: config.dIn,
+    d_sae: config.dSae,
+    dtype: config.dtype,
+    device: 'cpu',
+    apply_b_dec_to_input: config.applyBDecToInput,
+    normalize_activations: config.normalizeActivations,
+    reshape_activations: config.reshapeActivations,
+    ...(config.architecture === 'topk' ? topk : {}),
+    ...(config.finetuningScalingFactor ? { finetuning_scaling_factor: true } : {}),
+    ...config.extra,
+    metadata: {
+      ...config.metadata,
+      sae_lens_version: version,
+      hook_name: config.hookName,
+      hook_head_index: config.hookHeadIndex ?? null,
+      ...(config.modelName === undefined ? {} : { model_name: config.modelName }),
+      ...(config.prependBos === undefined ? {} : { prepend_bos: config.prependBos }),
+    },
+  };
+}
+
+/** SAELens 6 can whiten its inputs as well; read without that, such an SAE would give wrong features. */
+function unsupportedNorm(path: string): EngineError {
+  const architecture = 'normalize_activations: covariance_whitening';
+  return new EngineError('sae.unsupported', { path, architecture, supported: norms.join(', ') });
+}
+
+function isVersion6({ metadata }: Json): boolean {
+  if (!isRecord(metadata) || typeof metadata.sae_lens_version !== 'string') return false;
+  return Number.parseInt(metadata.sae_lens_version, 10) >= 6;
+}
+
+/** The flat form before version 6, renamed and defaulted as SAELens does when it loads one. */
+function fromFlat(path: string, flat: Json): Json {
+  const named: Record<string, unknown> = {
+    prepend_bos: true,
+    apply_b_dec_to_input: true,
+    finetuning_scaling_factor: false,
+    activation_fn: 'relu',
+    architecture: 'standard',
+    neuronpedia_id: null,
+    device: 'cpu',
+    ...Object.fromEntries(Object.entries(flat).map(([key, value]) => [renamed.get(key) ?? key, value])),
+  };
+  const metadata = isRecord(flat.metadata) ? { ...flat.metadata } : {};
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(named)) {
+    if (key === 'metadata') continue;
+    if (metadataKeys.has(key)) metadata[key] = value;
+    else out[key] = value;
+  }
+  const hook = metadata.hook_name;
+  if (typeof hook !== 'string') throw malformed(path, 'hook_name', 'the name of a hook', hook);
+  const k = isRecord(named.activation_fn_kwargs) ? named.activation_fn_kwargs.k : undefined;
+  if (named.activation_fn === 'topk' && k != null) {
+    out.architecture = 'topk';
+    out.k = k;
+  }
+  out.reshape_activations = hook.includes('hook_z') ? 'hook_z' : 'none';
+  out.normalize_activations = flatNorm(named.normalize_activations);
+  return { ...out, metadata };
+}
+
+const renamed = new Map([
+  ['hook_point', 'hook_name'],
+  ['hook_point_head_index', 'hook_head_index'],
+  ['activation_fn_str', 'activation_fn'],
+]);
+
+function flatNorm(value: unknown): unknown {
+  if (value === true) return 'expected_average_only_in';
+  return value === false || value == null ? 'none' : value;
+}
+
+function checkedK(path: string, k: number | null | undefined, dSae: number): number {
+  if (k == null || k > dSae)
+    throw malformed(path, 'k', `a whole number from 1 to d_sae (${dSae})`, k ?? undefined);
+  return k;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
