@@ -1,0 +1,92 @@
+/** Second step of the embedded model: the language model, written as a Hugging Face GPT-2 folder. */
+
+import { join } from 'node:path';
+import type { CallOptions } from '../../../shared/engineApi.ts';
+import { writeJson } from '../../files/json.ts';
+import { writeSafetensors } from '../../files/safetensors.ts';
+import type { FloatValue } from '../../graph/value.ts';
+import type { Tokenizer } from '../../model/tokenizer.ts';
+import { seededRandom } from '../../random.ts';
+import { corpus } from '../../task/corpus.ts';
+import { languageModelTask, type LanguageModelShape } from '../languageModel.ts';
+import { drawRows, encodeDocuments } from '../tokenRows.ts';
+import { type StepMetrics, train } from '../trainer.ts';
+import type { MiniRecipe } from './recipe.ts';
+
+export interface TrainedLanguageModel {
+  /** Mean cross-entropy of the last steps, in nats per token. */
+  readonly loss: number;
+  readonly tokens: number;
+}
+
+/** Trains the language model (continuing from `checkpoint` when it exists) and writes it into `folder`. */
+export async function trainMiniLanguageModel(
+  folder: string,
+  checkpoint: string,
+  tokenizer: Tokenizer,
+  recipe: MiniRecipe,
+  call: CallOptions & { readonly log?: (step: number, metrics: StepMetrics) => void },
+): Promise<TrainedLanguageModel> {
+  const { seed, rows, rowLength, steps } = recipe;
+  const shape: LanguageModelShape = { ...recipe.shape, dVocab: tokenizer.vocabSize };
+  const stream = await encodeDocuments(corpus({ seed: `${seed}/text` }), tokenizer, {
+    length: recipe.corpusTokens,
+    separator: tokenizer.bosId ?? 0,
+    ...call,
+  });
+  const task = languageModelTask({
+    shape,
+    rows,
+    rowLength,
+    random: seededRandom(`${seed}/weights`),
+    tokens: (step) => drawRows(stream, { rows, length: rowLength + 1 }, `${seed}/rows`, step),
+  });
+  let loss = Number.NaN;
+  const { parameters } = await train(task, {
+    steps,
+    optimizer: recipe.optimizer,
+    checkpoint: { path: checkpoint, everySteps: 100 },
+    what: 'Training the language model',
+    signal: call.signal,
+    report: call.report,
+    onStep: (step, metrics) => {
+      const now = metrics.loss ?? Number.NaN;
+      loss = Number.isNaN(loss) ? now : 0.98 * loss + 0.02 * now;
+      call.log?.(step, metrics);
+    },
+  });
+  await writeLanguageModel(folder, shape, parameters);
+  return { loss, tokens: steps * rows * rowLength };
+}
+
+/** Writes config.json, generation_config.json and model.safetensors as `transformers` expects them. */
+export async function writeLanguageModel(
+  folder: string,
+  shape: LanguageModelShape,
+  parameters: Readonly<Record<string, FloatValue>>,
+): Promise<void> {
+  const special = { bos_token_id: 0, eos_token_id: 0 };
+  await writeJson(join(folder, 'config.json'), {
+    architectures: ['GPT2LMHeadModel'],
+    model_type: 'gpt2',
+    vocab_size: shape.dVocab,
+    n_positions: shape.nContext,
+    n_ctx: shape.nContext,
+    n_embd: shape.dModel,
+    n_layer: shape.nLayers,
+    n_head: shape.nHeads,
+    n_inner: shape.dMlp,
+    activation_function: 'gelu_new',
+    layer_norm_epsilon: shape.layerNormEps,
+    resid_pdrop: 0,
+    embd_pdrop: 0,
+    attn_pdrop: 0,
+    initializer_range: 0.02,
+    scale_attn_weights: true,
+    tie_word_embeddings: true,
+    torch_dtype: 'float32',
+    ...special,
+  });
+  await writeJson(join(folder, 'generation_config.json'), special);
+  await writeSafetensors(join(folder, 'model.safetensors'), parameters, { format: 'pt' });
+}

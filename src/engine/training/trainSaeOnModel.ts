@@ -1,0 +1,100 @@
+/** Trains an SAE on any open model, on the user's text or on the built-in generator's. */
+
+import { readFile } from 'node:fs/promises';
+import type { CallOptions, SaeMetrics, TrainSaeRequest } from '../../shared/engineApi.ts';
+import { EngineError } from '../../shared/errors.ts';
+import { fileError } from '../files/fileErrors.ts';
+import type { LoadedModel } from '../loadedModel.ts';
+import { locateHook } from '../model/hooks.ts';
+import { measureSae } from '../sae/metrics.ts';
+import { openSaeLens } from '../sae/saelens.ts';
+import { SparseAutoencoder } from '../sae/sparseAutoencoder.ts';
+import { corpus } from '../task/corpus.ts';
+import { collectActivations } from './activationStore.ts';
+import { drawRows, encodeDocuments } from './tokenRows.ts';
+import { trainTopK } from './trainTopK.ts';
+
+/** Activations in a batch. */
+const batch = 2048;
+
+/** Each activation is seen about this many times, as far as the cap allows. */
+const passes = 8;
+
+/** Activations kept in memory at most. */
+const maxActivations = 400_000;
+
+/** Rows of text that the quality is measured on, drawn apart from those that are trained on. */
+const heldOutRows = 64;
+
+const learningRate = 2e-3;
+
+/**
+ * Trains a TopK SAE at `request.hook`, writes it to `request.out`, and measures it on held-out rows.
+ * @throws request.invalid, file.missing, cancelled
+ */
+export async function trainSaeOnModel(
+  model: LoadedModel,
+  request: TrainSaeRequest,
+  call: CallOptions = {},
+): Promise<SaeMetrics> {
+  locateHook(request.hook, model.info.nLayers);
+  checkCounts(request);
+  const length = Math.min(128, model.info.nContext);
+  const wanted = Math.min(maxActivations, Math.max(8 * batch, Math.ceil((request.steps * batch) / passes)));
+  const trainingRows = Math.ceil(wanted / length);
+  const own = await readDocuments(request.corpus);
+  const documents = own.length > 0 ? own : corpus({ seed: `${request.seed}/sae` });
+  const stream = await encodeDocuments(documents, model.tokenizer, {
+    length: (trainingRows + heldOutRows) * length * 2,
+    separator: model.tokenizer.bosId ?? model.tokenizer.eosId ?? 0,
+    ...call,
+  });
+  if (stream.ids.length < 2 * length) {
+    const reason = `it has ${stream.ids.length} tokens, and training needs at least ${2 * length}`;
+    throw new EngineError('request.invalid', { what: 'The training text', reason });
+  }
+  const rowsOf = (count: number, label: string): Int32Array[] =>
+    splitRows(drawRows(stream, { rows: count, length }, `${request.seed}/${label}`, 0), length);
+  const stores = await collectActivations(model.transformer, [request.hook], rowsOf(trainingRows, 'train'), call);
+  const site = {
+    folder: request.out,
+    hook: request.hook,
+    model: model.info,
+    contextSize: length,
+    dataset: request.corpus.length > 0 ? request.corpus.join(', ') : 'built-in generator',
+  };
+  const { dSae, k, steps, seed } = request;
+  await trainTopK(site, stores.get(request.hook)!, { dSae, k, batch, steps, learningRate, seed }, call);
+  const sae = new SparseAutoencoder(await openSaeLens(request.out));
+  try {
+    return await measureSae(model.transformer, sae, rowsOf(heldOutRows, 'held out'), call);
+  } finally {
+    await sae.release();
+  }
+}
+
+function checkCounts({ dSae, k, steps }: TrainSaeRequest): void {
+  for (const [what, value] of Object.entries({ dSae, k, steps })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new EngineError('request.invalid', { what, reason: `it must be a whole number above 0, not ${value}` });
+    }
+  }
+  if (k > dSae) throw new EngineError('request.invalid', { what: 'k', reason: `it is larger than d_sae, ${dSae}` });
+}
+
+/** `[rows, length]` as one array per row. */
+export function splitRows(rows: Int32Array, length: number): Int32Array[] {
+  return Array.from({ length: rows.length / length }, (_, i) => rows.slice(i * length, (i + 1) * length));
+}
+
+/** The paragraphs of the user's files. @throws file.missing, file.unreadable */
+export async function readDocuments(paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of paths) {
+    const text = await readFile(path, 'utf8').catch((error) => {
+      throw fileError(path, error);
+    });
+    found.push(...text.split(/\n\s*\n/).filter((part) => part.trim().length > 0));
+  }
+  return found;
+}

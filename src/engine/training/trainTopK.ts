@@ -1,0 +1,93 @@
+/** Trains a TopK SAE on stored activations of one hook and writes it as a SAELens folder. */
+
+import type { HookName, ModelInfo } from '../../shared/domain.ts';
+import type { CallOptions } from '../../shared/engineApi.ts';
+import { seededRandom } from '../random.ts';
+import type { SaeConfig } from '../sae/format.ts';
+import { writeSaeLens } from '../sae/saelens.ts';
+import type { ActivationStore } from './activationStore.ts';
+import { trainSparseAutoencoder } from './sparseAutoencoder.ts';
+import { type StepMetrics, train } from './trainer.ts';
+
+/** Activations that centre and scale are estimated from. */
+const sampleRows = 4096;
+
+/** A feature that has not fired for this many steps counts as dead and is trained on what is left over. */
+const deadAfterSteps = 20;
+
+export interface TopKRecipe {
+  readonly dSae: number;
+  readonly k: number;
+  readonly batch: number;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly seed: number | string;
+}
+
+/** Where the SAE belongs. */
+export interface TopKSite {
+  readonly folder: string;
+  readonly hook: HookName;
+  readonly model: ModelInfo;
+  /** Length of the token rows that the activations come from. */
+  readonly contextSize: number;
+  /** What the text was, for the metadata. */
+  readonly dataset: string;
+}
+
+/** Trains and saves. Returns the last step's numbers. */
+export async function trainTopK(
+  site: TopKSite,
+  store: ActivationStore,
+  recipe: TopKRecipe,
+  call: CallOptions = {},
+): Promise<StepMetrics> {
+  const { dSae, k, batch, steps, learningRate, seed } = recipe;
+  const random = seededRandom(`${seed}/${site.hook}`);
+  const training = trainSparseAutoencoder({
+    dIn: store.width,
+    dSae,
+    rows: batch,
+    architecture: { kind: 'topk', k, deadAfterSteps },
+    activations: (step) => store.batch(batch, `${seed}/${site.hook}`, step),
+    sample: store.batch(Math.min(sampleRows, store.count), `${seed}/${site.hook}/sample`, 0),
+    random,
+  });
+  const { parameters, metrics } = await train(training.task, {
+    steps,
+    optimizer: {
+      learningRate: { kind: 'linear', peak: learningRate, warmup: Math.ceil(steps / 20), hold: Math.ceil(steps * 0.6), total: steps },
+      clipNorm: 1,
+    },
+    what: `Training the SAE at ${site.hook}`,
+    signal: call.signal,
+    report: call.report,
+  });
+  await writeSaeLens(site.folder, topKConfig(site, store.width, recipe), training.finish(parameters));
+  return metrics;
+}
+
+function topKConfig(site: TopKSite, dIn: number, { dSae, k, steps, batch }: TopKRecipe): SaeConfig {
+  return {
+    architecture: 'topk',
+    dIn,
+    dSae,
+    k,
+    rescaleByDecoderNorm: false,
+    applyBDecToInput: true,
+    normalizeActivations: 'none',
+    reshapeActivations: 'none',
+    finetuningScalingFactor: false,
+    dtype: 'float32',
+    hookName: site.hook,
+    modelName: site.model.name,
+    prependBos: false,
+    metadata: {
+      context_size: site.contextSize,
+      dataset_path: site.dataset,
+      training_tokens: steps * batch,
+      model_class_name: 'HookedTransformer',
+    },
+    extra: {},
+  };
+}
