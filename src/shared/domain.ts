@@ -33,7 +33,7 @@ export interface ModelInfo {
   readonly dVocab: number;
   readonly nContext: number;
   readonly parameters: number;
-  /** First 16 hex digits of the SHA-256 of the weights' header and config; names the model in provenance. */
+  /** First 16 hex digits of the SHA-256 of config, the weights' header and a sample of their data; names the model in provenance. */
   readonly hash: string;
   /** Whether a beginning-of-sequence token is put before the prompt. */
   readonly bos: 'none' | 'prepended';
@@ -57,6 +57,8 @@ export interface SaeInfo {
   readonly hash: string;
   /** Where the labels come from, when there are any. */
   readonly labelSource?: string;
+  /** Why this SAE cannot be used with the model; absent when it can. */
+  readonly problem?: string;
 }
 
 /** One token of a prompt. `start` and `end` are UTF-16 offsets into the text that was analysed. */

@@ -1,23 +1,30 @@
 /** Numbers and tokens as people read them. Used by every surface, so that the same value looks the same everywhere. */
 
-/** A number with three significant digits, without exponents for everyday sizes: `12.3`, `0.042`, `1.2e-5`. */
+/** A number with up to three significant digits, without exponents for everyday sizes: `12.3`, `0.042`, `1,235`, `1.2e-5`. */
 export function formatNumber(value: number): string {
   if (Number.isNaN(value)) return '–';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  const digits = size >= 1000 || size < 1e-3 ? value.toPrecision(2) : value.toPrecision(3);
-  const plain = size >= 1000 && size < 1e6 ? Math.round(value).toLocaleString('en-US') : digits;
-  return plain.replace('-', '−').replace('e−', 'e-');
+  return (value < 0 ? '−' : '') + formatSize(size);
 }
 
-/** A probability as a percentage: `97 %`, `3.1 %`, `0.02 %`, `< 0.01 %`. */
+function formatSize(size: number): string {
+  if (size < 1e-4 || size >= 999_999.5) {
+    return size.toExponential(1).replace('.0e', 'e').replace('e+', 'e');
+  }
+  if (size >= 999.5) return Math.round(size).toLocaleString('en-US');
+  return String(Number(size.toPrecision(size < 1e-3 ? 2 : 3)));
+}
+
+/** A probability as a percentage: `97 %`, `3.1 %`, `0.02 %`, `< 0.01 %`; `100 %` only when nothing visible is missing. */
 export function formatProbability(value: number): string {
   if (Number.isNaN(value)) return '–';
   const percent = value * 100;
   if (percent >= 99.95) return '100 %';
-  if (percent >= 10) return `${percent.toFixed(0)} %`;
-  if (percent >= 1) return `${percent.toFixed(1)} %`;
+  if (percent >= 99.5) return `${percent.toFixed(1)} %`;
+  if (percent >= 9.95) return `${percent.toFixed(0)} %`;
+  if (percent >= 0.995) return `${percent.toFixed(1)} %`;
   return percent >= 0.01 ? `${percent.toFixed(2)} %` : '< 0.01 %';
 }
 
@@ -29,8 +36,8 @@ export function formatSigned(value: number): string {
 
 /** Milliseconds as people read them: `0.4 ms`, `38 ms`, `1.2 s`. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
-  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  if (milliseconds < 9.95) return `${milliseconds.toFixed(1)} ms`;
+  return milliseconds < 999.5 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 /** Bytes as people read them: `12 MB`. */
@@ -38,11 +45,11 @@ export function formatBytes(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   let size = bytes;
   let unit = 0;
-  while (size >= 1000 && unit < units.length - 1) {
+  while (size >= 999.5 && unit < units.length - 1) {
     size /= 1000;
     unit++;
   }
-  return `${size >= 10 || unit === 0 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
+  return `${size >= 9.95 || unit === 0 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
 }
 
 /** Characters that would be invisible or would break a line, and the sign that stands for each. */
@@ -57,6 +64,9 @@ const visible: Readonly<Record<string, string>> = {
   '\ufeff': '‹BOM›',
 };
 
+/** Control and format characters (direction overrides among them), lone surrogates, and separators of every kind. */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Z}]/u;
+
 /**
  * A token's text with invisible characters made visible. Direction overrides and control characters
  * become code points, since they could disguise the text around them.
@@ -64,10 +74,10 @@ const visible: Readonly<Record<string, string>> = {
 export function formatToken(text: string): string {
   let out = '';
   for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
     const known = visible[character];
     if (known) out += known;
-    else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || isDirectional(code) || isSurrogate(code)) {
+    else if (unseen.test(character)) {
+      const code = character.codePointAt(0) ?? 0;
       out += `‹${code.toString(16).toUpperCase().padStart(4, '0')}›`;
     } else out += character;
   }
@@ -78,19 +88,6 @@ export function formatToken(text: string): string {
 export function quoteToken(text: string): string {
   const inner = formatToken(text).replace(/^·/, ' ');
   return `"${inner}"`;
-}
-
-function isDirectional(code: number): boolean {
-  return (
-    (code >= 0x202a && code <= 0x202e) ||
-    (code >= 0x2066 && code <= 0x2069) ||
-    code === 0x200e ||
-    code === 0x200f
-  );
-}
-
-function isSurrogate(code: number): boolean {
-  return code >= 0xd800 && code <= 0xdfff;
 }
 
 /** `layer.head`, as the field writes heads: `9.6`. */

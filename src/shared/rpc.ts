@@ -29,8 +29,13 @@ export type Contract<Api> = { readonly [Name in keyof Api]: Method };
 
 let nextProgressToken = 0;
 
-/** A client of `Api` on the other end of `connection`. The connection must already listen. */
+/**
+ * A client of `Api` on the other end of `connection`, which must listen before the first call. When the
+ * connection closes, it is disposed, so that calls which are under way fail.
+ */
 export function connect<Api extends Contract<Api>>(connection: MessageConnection): Api {
+  // The library leaves calls pending when the other end closes, and rejects them only on disposal.
+  connection.onClose(() => connection.dispose());
   const cache = new Map<string, Method>();
   const get = (_target: object, name: string | symbol): Method | undefined => {
     // A proxy that answered to `then` would be taken for a promise when it is awaited.
@@ -75,13 +80,16 @@ async function call(
 export function serve<Api extends Contract<Api>>(connection: MessageConnection, implementation: Api): void {
   const methods = implementation as unknown as Record<string, unknown>;
   connection.onRequest(async (name, params, token) => {
-    const method = methods[name];
+    // What every object inherits (`toString`, `constructor`) is no method of a contract.
+    const method = name in Object.prototype ? undefined : methods[name];
     if (typeof method !== 'function') throw new ResponseError(-32601, `There is no method ${name}.`);
+    // A request that was cancelled while it waited gets a token whose event never fires.
+    if (token.isCancellationRequested) throw toWire(new EngineError('cancelled', {}));
     const envelope = (Array.isArray(params) ? params[0] : params) as Envelope;
     const controller = new AbortController();
     const listening = token.onCancellationRequested(() => controller.abort());
     const report = (value: Progress): void => {
-      if (envelope.progress) void connection.sendProgress(progressType, envelope.progress, value);
+      if (envelope.progress) void sendProgress(connection, envelope.progress, value);
     };
     try {
       return (
@@ -93,6 +101,15 @@ export function serve<Api extends Contract<Api>>(connection: MessageConnection, 
       listening.dispose();
     }
   });
+}
+
+/** Reports progress. That nobody listens any more must not end the work, whose own signal says when to stop. */
+async function sendProgress(connection: MessageConnection, token: string, value: Progress): Promise<void> {
+  try {
+    await connection.sendProgress(progressType, token, value);
+  } catch {
+    // The connection is closed: there is nobody left to tell.
+  }
 }
 
 function toWire(error: unknown): ResponseError<unknown> {
@@ -107,6 +124,7 @@ function fromWire(error: unknown): unknown {
   if (!(error instanceof ResponseError)) return error;
   if (error.code === requestCancelledCode) return new EngineError('cancelled', {});
   const payload = error.data as { code?: ErrorCode; data?: ErrorData[ErrorCode] } | undefined;
-  if (error.code !== engineErrorCode || !payload?.code || !(payload.code in errorTemplates)) return error;
+  if (error.code !== engineErrorCode || !payload?.code || !Object.hasOwn(errorTemplates, payload.code))
+    return error;
   return new EngineError(payload.code, payload.data as ErrorData[ErrorCode]);
 }

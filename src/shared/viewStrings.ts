@@ -9,8 +9,6 @@ const defaults = {
   failed: 'Fovea could not get an answer: {reason}',
   tryAgain: 'Try Again',
   cancel: 'Cancel',
-  showMore: 'Show {count} More',
-  showLess: 'Show Less',
 
   tokensHeading: 'Tokens of {title}',
   countOneToken: '1 token',
@@ -18,7 +16,6 @@ const defaults = {
   saeSelect: 'SAE whose features are shown',
   saeNone: 'No SAE',
   timing: '{time} · {reused} positions reused',
-  timingFresh: '{time}',
   timingTitle: 'Time of the last run, and how many positions it took over from the run before.',
   truncated: 'The prompt is longer than the model’s context. It reads characters {start} to {end}.',
   inexact: 'Some tokens could not be placed exactly in the text.',
@@ -44,7 +41,6 @@ const defaults = {
   chipOther: ', other prompt {token}',
   chipMissing: 'none',
   chipDiffers: ', differs',
-  legendHeat: 'Activation',
   legendStrongest: 'Strongest feature of each token',
   legendUnderline: 'underline: probability it was given',
   legendDiffers: 'boxed: differs from the other prompt',
@@ -71,7 +67,7 @@ const defaults = {
   chooseSae: 'Choose SAE…',
   featureName: 'Feature {index}',
   featureUnlabelled: 'no label yet',
-  featureRow: '{name}, activation {value}',
+  activation: 'activation',
   labelSource: 'label: {source}',
   pin: 'Pin',
   unpin: 'Unpin',
@@ -98,10 +94,10 @@ const defaults = {
 
   lensLabel: 'Most probable next token by layer and position',
   lensExplain: 'Read out after every layer through the final norm. Bold: already the final answer.',
-  lensCell: '{layer}, after {token}: {prediction}, probability {value}',
+  lensCell: '{layer}, after {token}: {prediction} {value}',
   lensDetail: '{layer}, after {token}',
   lensLayer: 'layer {layer}',
-  lensEmbed: 'embedding',
+  lensEmbed: 'embed',
 
   attentionLayer: 'Layer',
   attentionHeads: 'Heads of layer {layer}',
@@ -135,7 +131,7 @@ const defaults = {
   faithfulness: 'Faithfulness',
   faithfulnessTitle:
     'How much of the metric the kept nodes give alone: (m(C) − m(∅)) / (m(M) − m(∅)). Near 1 when they suffice.',
-  completeness: 'Missed',
+  completeness: 'Completeness',
   completenessTitle:
     'The same ratio for everything outside the kept nodes (completeness, Marks et al. 2024). Near 0 when nothing was missed.',
   evaluating: 'measuring…',
@@ -145,10 +141,6 @@ const defaults = {
   zoomIn: 'Zoom In',
   zoomOut: 'Zoom Out',
   zoomFit: 'Fit to View',
-  signAll: 'Both signs',
-  signPositive: 'Only for the answer (+)',
-  signNegative: 'Only against it (−)',
-  signLabel: 'Which nodes are shown',
   graphLabel:
     'Circuit graph. Arrow keys move between nodes, Enter opens one, Escape closes it, plus and minus zoom, zero fits.',
   listLabel: 'Nodes of the circuit by layer',

@@ -1,0 +1,76 @@
+/** `fovea train`: trains an SAE on a model, or the embedded model from nothing. */
+
+import { join, resolve } from 'node:path';
+import { miniRecipe } from '../../engine/training/mini/recipe.ts';
+import { trainMini } from '../../engine/training/mini/trainMini.ts';
+import { CommandLineError, countOption, listOption, textOption } from '../arguments.ts';
+import { type Command, type Context, openModel } from '../context.ts';
+
+export const train: Command = {
+  summary: 'train an SAE on a model, or the embedded model',
+  usage: 'sae --hook HOOK --out FOLDER [options] | mini --out FOLDER',
+  options: {
+    hook: { type: 'string', placeholder: 'HOOK', about: 'hook to train on, e.g. blocks.1.hook_resid_post' },
+    out: { type: 'string', placeholder: 'FOLDER', about: 'folder to write' },
+    corpus: { type: 'string', multiple: true, placeholder: 'FILE', about: 'text to train on (default: built-in text)' },
+    features: { type: 'string', placeholder: 'N', about: 'number of features (default 8 × width, at most 4096)' },
+    k: { type: 'string', placeholder: 'N', about: 'features active per token (default 24)' },
+    steps: { type: 'string', placeholder: 'N', about: 'training steps (default 1000)' },
+    seed: { type: 'string', placeholder: 'N', about: 'random seed (default 0)' },
+  },
+  async run(context) {
+    const what = context.line.words[0];
+    if (what === 'sae') return trainSae(context);
+    if (what === 'mini') return trainEmbedded(context);
+    throw new CommandLineError('Say what to train: "sae" or "mini".');
+  },
+};
+
+async function trainSae(context: Context): Promise<void> {
+  const { line } = context;
+  const hook = textOption(line, 'hook');
+  if (!hook) throw new CommandLineError('Name the hook: --hook blocks.1.hook_resid_post.');
+  const out = resolve(requireOut(context));
+  const model = await openModel(context);
+  const metrics = await context.engine.trainSae(
+    {
+      model: model.id,
+      hook,
+      out,
+      corpus: listOption(line, 'corpus').map((path) => resolve(path)),
+      dSae: countOption(line, 'features', Math.min(4096, 8 * model.dModel)),
+      k: countOption(line, 'k', 24),
+      steps: countOption(line, 'steps', 1000),
+      seed: countOption(line, 'seed', 0, 0),
+    },
+    context.call,
+  );
+  context.print({ out, hook, ...metrics }, () =>
+    [
+      `Wrote ${out}`,
+      `L0 ${metrics.l0.toFixed(1)}`,
+      `variance explained ${metrics.explainedVariance.toFixed(3)}`,
+      `cross-entropy recovered ${metrics.ceRecovered.toFixed(3)}`,
+      `features that never fired on ${metrics.tokens} tokens: ${(100 * metrics.deadFraction).toFixed(1)} %`,
+    ].join('\n'),
+  );
+}
+
+async function trainEmbedded(context: Context): Promise<void> {
+  const folder = resolve(requireOut(context));
+  const report = await trainMini(miniRecipe, {
+    ...context.call,
+    folder,
+    work: join(folder, '..', '.mini-training'),
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
+  const tasks = Object.fromEntries(report.tasks);
+  const saes = Object.fromEntries(report.saes);
+  context.print({ folder, tasks, saes }, () => `Wrote ${folder}`);
+}
+
+function requireOut(context: Context): string {
+  const out = textOption(context.line, 'out');
+  if (!out) throw new CommandLineError('Name the folder to write: --out FOLDER.');
+  return out;
+}

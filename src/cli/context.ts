@@ -1,0 +1,118 @@
+/** What a command runs in: the engine, the parsed line, the prompt, and where the answer goes. */
+
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Engine } from '../engine/engine.ts';
+import type { Contrast, ModelInfo, SaeInfo } from '../shared/domain.ts';
+import type { CallOptions, EngineApi } from '../shared/engineApi.ts';
+import { type CommandLine, CommandLineError, type OptionSpec, listOption, textOption } from './arguments.ts';
+import { progressLine } from './progressLine.ts';
+
+/** One command of the program. */
+export interface Command {
+  readonly summary: string;
+  readonly usage: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  run(context: Context): Promise<void>;
+}
+
+/** Everything a command needs. */
+export interface Context {
+  readonly engine: EngineApi;
+  readonly line: CommandLine;
+  readonly call: CallOptions;
+  /** Prints `rows` as text, or `value` as JSON when --json was given. */
+  print(value: unknown, text: () => string): void;
+  close(): void;
+}
+
+/** Opens the engine in this process. Ctrl+C cancels the work that is under way. */
+export function openContext(line: CommandLine): Context {
+  const controller = new AbortController();
+  const cancel = (): void => controller.abort();
+  process.on('SIGINT', cancel);
+  const progress = progressLine(process.stderr);
+  const engine = new Engine();
+  return {
+    engine,
+    line,
+    call: { signal: controller.signal, report: progress.show },
+    print(value, text) {
+      progress.clear();
+      process.stdout.write(line.options.json ? `${JSON.stringify(value, plain, 2)}\n` : `${text()}\n`);
+    },
+    close() {
+      progress.clear();
+      process.off('SIGINT', cancel);
+    },
+  };
+}
+
+/** Typed arrays as plain lists, and numbers that JSON lacks as null. */
+function plain(_key: string, value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>);
+  return value;
+}
+
+/** The folder that ships with Fovea: the nearest parent of this file that has `models/mini`. */
+export function embeddedModel(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (let up = 0; up < 4; up++) {
+    const model = join(folder, 'models', 'mini');
+    if (existsSync(join(model, 'config.json'))) return model;
+    folder = dirname(folder);
+  }
+  throw new CommandLineError('The embedded model is missing from this installation. Name a model with --model FOLDER.');
+}
+
+/** Opens the model that the line names. */
+export function openModel(context: Context): Promise<ModelInfo> {
+  const path = resolve(textOption(context.line, 'model') ?? embeddedModel());
+  return context.engine.openModel({ path }, context.call);
+}
+
+/**
+ * The prompt: the words of the line, or a text file's content when the first word names one, or
+ * standard input for `-`. One trailing newline of a file is not part of the prompt.
+ */
+export function readPrompt(line: CommandLine): string {
+  const [first, ...rest] = line.words;
+  if (first === undefined) throw new CommandLineError('Give a prompt, a text file, or - for standard input.');
+  if (first === '-' && rest.length === 0) return readFileSync(0, 'utf8').replace(/\r?\n$/, '');
+  if (rest.length === 0 && existsSync(first) && statSync(first).isFile()) {
+    return readFileSync(first, 'utf8').replace(/\r?\n$/, '');
+  }
+  return line.words.join(' ');
+}
+
+/** The SAE whose hook is named by --sae, or the residual stream of the middle layer. */
+export async function chooseSae(context: Context, model: ModelInfo): Promise<SaeInfo> {
+  const folder = textOption(context.line, 'sae');
+  const isFolder = folder !== undefined && existsSync(join(folder, 'cfg.json'));
+  const saes = await context.engine.listSaes(
+    { model: model.id, folders: isFolder ? [resolve(folder)] : [] },
+    context.call,
+  );
+  const named = saes.find((sae) => sae.hook === folder || (isFolder && sae.path === resolve(folder)));
+  if (named) return named;
+  if (folder !== undefined) {
+    const known = saes.map((sae) => `  ${sae.hook}`).join('\n');
+    throw new CommandLineError(`There is no SAE for "${folder}". This model has SAEs for:\n${known}`);
+  }
+  const middle = Math.floor(model.nLayers / 2);
+  const fallback = saes.find((sae) => sae.hook === `blocks.${middle}.hook_resid_post`) ?? saes[0];
+  if (!fallback) throw new CommandLineError('This model has no SAEs beside it. Name an SAE folder with --sae.');
+  return fallback;
+}
+
+/** The contrast of `--contrast ANSWER --contrast WRONG`, if it was given. */
+export function readContrast(line: CommandLine): Contrast | undefined {
+  const words = listOption(line, 'contrast');
+  if (words.length === 0) return undefined;
+  const [answer, wrong] = words;
+  if (words.length !== 2 || answer === undefined || wrong === undefined) {
+    throw new CommandLineError('A contrast is two answers: --contrast " Mary" --contrast " John".');
+  }
+  return { answer, wrong };
+}

@@ -1,0 +1,75 @@
+/** The `fovea` command: the same engine as the extension's, without an editor. */
+
+import { isEngineError } from '../shared/errors.ts';
+import { CommandLineError, parseCommandLine } from './arguments.ts';
+import { ablate } from './commands/ablate.ts';
+import { circuit } from './commands/circuit.ts';
+import { features } from './commands/features.ts';
+import { lens } from './commands/lens.ts';
+import { train } from './commands/train.ts';
+import type { Command } from './context.ts';
+import { openContext } from './context.ts';
+
+const commands: Readonly<Record<string, Command>> = { features, ablate, lens, circuit, train };
+
+/** Runs one command line. Returns the exit code: 0 done, 1 failed, 2 the command line was wrong, 130 cancelled. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const name = argv[0];
+  if (!name || name === 'help' || name === '--help') {
+    process.stdout.write(overview());
+    return name ? 0 : 2;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) {
+    process.stderr.write(`There is no command "${name}".\n\n${overview()}`);
+    return 2;
+  }
+  try {
+    const line = parseCommandLine(command, argv.slice(1));
+    if (line.options.help) {
+      process.stdout.write(describe(name, command));
+      return 0;
+    }
+    const context = openContext(line);
+    try {
+      await command.run(context);
+    } finally {
+      context.close();
+    }
+    return 0;
+  } catch (error) {
+    return report(error, name, command);
+  }
+}
+
+function report(error: unknown, name: string, command: Command): number {
+  if (error instanceof CommandLineError) {
+    process.stderr.write(`${error.message}\n\n${describe(name, command)}`);
+    return 2;
+  }
+  if (isEngineError(error, 'cancelled')) {
+    process.stderr.write('Cancelled.\n');
+    return 130;
+  }
+  const message = isEngineError(error) ? error.message : ((error as Error)?.stack ?? String(error));
+  process.stderr.write(`${message}\n`);
+  return 1;
+}
+
+function overview(): string {
+  const rows = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(10)} ${command.summary}`);
+  return `fovea: see what a language model computes\n\nUsage: fovea <command> [prompt or file] [options]\n\n${rows.join('\n')}\n\nfovea <command> --help lists the options of a command.\n`;
+}
+
+function describe(name: string, command: Command): string {
+  const rows = Object.entries(command.options).map(
+    ([option, { about, placeholder }]) =>
+      `  ${`--${option}${placeholder ? ` ${placeholder}` : ''}`.padEnd(28)} ${about}`,
+  );
+  return `fovea ${name}: ${command.summary}\n\nUsage: fovea ${name} ${command.usage}\n\n${rows.join('\n')}\n`;
+}
+
+main(process.argv.slice(2)).then((code) => {
+  // Native sessions keep worker threads; the answer has been written, so there is nothing to wait for.
+  process.exit(code);
+});

@@ -1,0 +1,237 @@
+/** One look at a prompt: the clean run with its reused prefix, the run with interventions, and what changed. */
+
+import type { Analysis, Effect, HookName, Provenance } from '../shared/domain.ts';
+import type { AnalyzeRequest } from '../shared/engineApi.ts';
+import { AnalyzedRun } from './analyzedRun.ts';
+import { floatsOf, type Value } from './graph/value.ts';
+import type { LoadedModel, TokenContrast } from './loadedModel.ts';
+import type { LoadedSaes } from './loadedSaes.ts';
+import { type EditContext, planEdits } from './model/applyEdits.ts';
+import { collectStrongest } from './model/attentionSources.ts';
+import type { RunEdit } from './model/edits.ts';
+import { blockHookName, locateHook } from './model/hooks.ts';
+import { pickPositions } from './model/kvCache.ts';
+import { type PromptRun, runPrompt } from './model/promptRun.ts';
+import type { RunResult } from './model/transformer.ts';
+import { klDivergence, topOfLogits } from './predictions.ts';
+import { lookAt, type PromptLook, type SaeInput } from './promptLook.ts';
+import type { PromptWindow } from './promptWindow.ts';
+import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
+
+export interface PromptAnalysis {
+  readonly id: string;
+  readonly model: LoadedModel;
+  readonly saes: LoadedSaes;
+  readonly request: AnalyzeRequest;
+  readonly provenance: Provenance;
+  readonly signal?: AbortSignal;
+}
+
+interface OpenSae {
+  readonly id: string;
+  readonly sae: SparseAutoencoder;
+  readonly hook: HookName;
+}
+
+/** Runs the prompt and reads off it what the views show. */
+export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: AnalyzedRun; analysis: Analysis }> {
+  const { id, model, request, signal } = work;
+  const started = performance.now();
+  const window = model.window(request.text);
+  const contrast = request.contrast && model.contrast(request.contrast, window.ids.length);
+  const saes = await openSaes(work);
+  const { run: clean, look } = await lookAtClean(work, window, contrast, saes);
+  const edits = await planEdits(editContext(work, window.ids), request.edits);
+  const common = {
+    run: id,
+    strip: window.strip,
+    reused: clean.reused,
+    provenance: work.provenance,
+  };
+  if (edits.length === 0) {
+    const run = new AnalyzedRun(id, model, window.ids, window.strip, clean.residuals(), []);
+    const analysis: Analysis = {
+      ...common,
+      features: look.features,
+      predictions: look.predictions,
+      probabilities: look.probabilities,
+      attention: clean.strongestAttention ?? [],
+      contrast: contrastValue(look),
+      milliseconds: performance.now() - started,
+    };
+    return { run, analysis };
+  }
+  const edited = await runEdited(model, clean, edits, saes, signal);
+  const changed = await lookAtEdited(work, window, contrast, saes, edited);
+  const effect = await measureEffect(work, clean, edited, contrast, [look, changed]);
+  const residuals = edited.residuals.map((value, layer) => value ?? clean.residual(layer));
+  const run = new AnalyzedRun(id, model, window.ids, window.strip, residuals, edits);
+  const analysis: Analysis = {
+    ...common,
+    features: changed.features,
+    predictions: changed.predictions,
+    probabilities: changed.probabilities,
+    attention: attentionOf(model, edited, window.ids.length, clean),
+    contrast: contrastValue(changed),
+    effect,
+    milliseconds: performance.now() - started,
+  };
+  return { run, analysis };
+}
+
+async function openSaes({ model, saes, request }: PromptAnalysis): Promise<OpenSae[]> {
+  const opened: OpenSae[] = [];
+  for (const id of request.saes) {
+    const sae = await saes.open(id, model.info);
+    opened.push({ id, sae, hook: sae.config.hookName });
+  }
+  return opened;
+}
+
+async function lookAtClean(
+  { model, request, signal }: PromptAnalysis,
+  window: PromptWindow,
+  contrast: TokenContrast | undefined,
+  saes: readonly OpenSae[],
+): Promise<{ run: PromptRun; look: PromptLook }> {
+  const before = model.live;
+  const run = await runPrompt(model.transformer, window.ids, {
+    hooks: [...new Set(saes.map(({ hook }) => hook))],
+    attention: true,
+    previous: before?.run,
+    signal,
+  });
+  const look = await lookAt(model, {
+    ...lookRequest(request, window, contrast),
+    finalResidual: run.residual(model.info.nLayers),
+    saes: saes.map(({ id, sae, hook }): SaeInput => ({ id, sae, value: run.hook(hook) })),
+    reused: run.reused,
+    previous: before?.look,
+    signal,
+  });
+  model.live = { run, look };
+  return { run, look };
+}
+
+function lookAtEdited(
+  { model, request, signal }: PromptAnalysis,
+  window: PromptWindow,
+  contrast: TokenContrast | undefined,
+  saes: readonly OpenSae[],
+  edited: RunResult,
+): Promise<PromptLook> {
+  return lookAt(model, {
+    ...lookRequest(request, window, contrast),
+    finalResidual: edited.residuals[model.info.nLayers]!,
+    saes: saes.map(({ id, sae, hook }): SaeInput => ({ id, sae, value: edited.hooks.get(hook)! })),
+    reused: 0,
+    signal,
+  });
+}
+
+function lookRequest(request: AnalyzeRequest, { ids }: PromptWindow, contrast: TokenContrast | undefined) {
+  const { topFeatures, topPredictions } = request;
+  const ask = contrast
+    ? [contrast.answer, contrast.wrong].map((token) => ({ position: contrast.position, token }))
+    : [];
+  return { ids, topFeatures, topPredictions, ask };
+}
+
+function contrastValue({ asked: [answer, wrong] }: PromptLook): number | undefined {
+  return answer === undefined || wrong === undefined ? undefined : answer - wrong;
+}
+
+/** Runs the blocks from the first edited one on, from the clean residual stream that enters it. */
+async function runEdited(
+  model: LoadedModel,
+  clean: PromptRun,
+  edits: readonly RunEdit[],
+  saes: readonly OpenSae[],
+  signal?: AbortSignal,
+): Promise<RunResult> {
+  const { nLayers } = model.info;
+  const layers = edits.map(({ hook }) => locateHook(hook, nLayers).layer);
+  const first = Math.min(...layers);
+  const patterns = Array.from({ length: nLayers }, (_, layer) => blockHookName(layer, 'attn.hook_pattern'));
+  const hooks = saes.map(({ hook }) => hook);
+  const runs = (hook: HookName): boolean => locateHook(hook, nLayers).layer >= first;
+  const result = await model.transformer.run({
+    ...(first < 0
+      ? { tokens: [clean.tokens] }
+      : { from: { layer: Math.min(first, nLayers), residual: clean.residual(Math.min(first, nLayers)) } }),
+    edits,
+    capture: [...new Set([...hooks, ...patterns])].filter(runs),
+    logits: 'none',
+    signal,
+  });
+  const untouched = hooks.filter((hook) => !runs(hook));
+  return { ...result, hooks: new Map([...result.hooks, ...untouched.map((hook) => [hook, clean.hook(hook)] as const)]) };
+}
+
+function attentionOf(
+  model: LoadedModel,
+  edited: RunResult,
+  length: number,
+  clean: PromptRun,
+): Analysis['attention'] {
+  const { nLayers } = model.info;
+  const names = Array.from({ length: nLayers }, (_, layer) => blockHookName(layer, 'attn.hook_pattern'));
+  // Layers below the first edit attend as they did in the clean run.
+  const strongest = names.every((name) => edited.hooks.has(name))
+    ? Array.from<Analysis['attention'][number]>({ length })
+    : [...(clean.strongestAttention ?? [])];
+  names.forEach((name, layer) => {
+    const pattern = edited.hooks.get(name);
+    if (pattern) collectStrongest(strongest, pattern, layer);
+  });
+  return strongest;
+}
+
+async function measureEffect(
+  { model, request }: PromptAnalysis,
+  clean: PromptRun,
+  edited: RunResult,
+  contrast: TokenContrast | undefined,
+  [before, after]: readonly [PromptLook, PromptLook],
+): Promise<Effect> {
+  const { nLayers } = model.info;
+  const position = contrast?.position ?? clean.tokens.length - 1;
+  const read = async (residual: Value): Promise<Float32Array> =>
+    floatsOf(await model.transformer.readOut(pickPositions(residual, [position])));
+  const [p, q] = [await read(clean.residual(nLayers)), await read(edited.residuals[nLayers]!)];
+  const [cleanValue, editedValue] = [contrastValue(before), contrastValue(after)];
+  return {
+    ...(cleanValue !== undefined &&
+      editedValue !== undefined && { contrast: { clean: cleanValue, edited: editedValue } }),
+    kl: klDivergence(p, q),
+    before: topOfLogits(p, request.topPredictions, model.tokenizer),
+    after: topOfLogits(q, request.topPredictions, model.tokenizer),
+  };
+}
+
+function editContext({ model, saes, signal }: PromptAnalysis, ids: Int32Array): EditContext {
+  const { transformer, info } = model;
+  const reference = async (hook: HookName, text?: string): Promise<Value> => {
+    const tokens = text === undefined ? ids : model.window(text).ids;
+    const { layer } = locateHook(hook, info.nLayers);
+    const run = await transformer.run({
+      tokens: [tokens],
+      capture: [hook],
+      stopAtLayer: layer + 1,
+      logits: 'none',
+      signal,
+    });
+    return run.hooks.get(hook)!;
+  };
+  return {
+    config: transformer.config,
+    positions: ids.length,
+    reference,
+    featureSource: async (feature) => {
+      const sae = await saes.open(feature.sae, info);
+      // Refuses an index that the SAE does not have.
+      await saes.featureInfo(feature);
+      return { hook: sae.config.hookName, sae };
+    },
+  };
+}

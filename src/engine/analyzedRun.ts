@@ -1,0 +1,36 @@
+/** A run that was shown to somebody, kept so that bulky things can be asked of it later. */
+
+import type { HookName, TokenStrip } from '../shared/domain.ts';
+import type { Value } from './graph/value.ts';
+import type { LoadedModel } from './loadedModel.ts';
+import type { RunEdit } from './model/edits.ts';
+import { locateHook } from './model/hooks.ts';
+
+/** One run of one prompt, with its interventions. */
+export class AnalyzedRun {
+  constructor(
+    readonly id: string,
+    readonly model: LoadedModel,
+    readonly ids: Int32Array,
+    readonly strip: TokenStrip,
+    /** What entered each block, and after the last: `[1, position, d_model]`, n_layers + 1 of them. */
+    readonly residuals: readonly Value[],
+    readonly edits: readonly RunEdit[],
+  ) {}
+
+  /** The value of a hook in this run, recomputed from the residual stream that entered its block. */
+  async hook(name: HookName, signal?: AbortSignal): Promise<Value> {
+    const { transformer, info } = this.model;
+    const { layer } = locateHook(name, info.nLayers);
+    const common = { capture: [name], edits: this.edits, logits: 'none' as const, signal };
+    const result =
+      layer < 0
+        ? await transformer.run({ ...common, tokens: [this.ids], stopAtLayer: 0 })
+        : await transformer.run({
+            ...common,
+            from: { layer, residual: this.residuals[layer]! },
+            stopAtLayer: layer + 1,
+          });
+    return result.hooks.get(name)!;
+  }
+}

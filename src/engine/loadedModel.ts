@@ -1,0 +1,74 @@
+/** A model that is open: the transformer, its tokenizer, its readout, and the prompt it looked at last. */
+
+import type { Contrast, ModelInfo } from '../shared/domain.ts';
+import { EngineError } from '../shared/errors.ts';
+import type { PromptRun } from './model/promptRun.ts';
+import { Readout } from './model/readout.ts';
+import { loadTokenizer, requireOneToken, type Tokenizer } from './model/tokenizer.ts';
+import { Transformer } from './model/transformer.ts';
+import type { PromptLook } from './promptLook.ts';
+import { openWindow, type PromptWindow } from './promptWindow.ts';
+
+/** The clean run of the prompt that is being edited, and what was read off it. */
+export interface LivePrompt {
+  readonly run: PromptRun;
+  readonly look: PromptLook;
+}
+
+/** A contrast as token ids. */
+export interface TokenContrast {
+  readonly position: number;
+  readonly answer: number;
+  readonly wrong: number;
+}
+
+/** Everything that belongs to one open model. */
+export class LoadedModel {
+  readonly info: ModelInfo;
+  readonly readout: Readout;
+  /** Unchanged prefixes are taken over from here, keystroke by keystroke. */
+  live: LivePrompt | undefined;
+
+  private constructor(
+    readonly transformer: Transformer,
+    readonly tokenizer: Tokenizer,
+  ) {
+    this.info = transformer.info;
+    this.readout = new Readout(transformer.graph, transformer.config);
+  }
+
+  /** Opens the folder. @throws as `Transformer.open` and `loadTokenizer` */
+  static async open(folder: string, threads?: number): Promise<LoadedModel> {
+    const tokenizer = await loadTokenizer(folder);
+    const transformer = await Transformer.open(folder, { threads });
+    return new LoadedModel(transformer, tokenizer);
+  }
+
+  /** The part of `text` that the model reads. @throws prompt.empty, prompt.tooLong */
+  window(text: string): PromptWindow {
+    return openWindow(text, this.tokenizer, this.info.nContext);
+  }
+
+  /**
+   * The contrast for a prompt of `length` tokens.
+   * @throws answer.notOneToken; request.invalid when its position lies outside the prompt.
+   */
+  contrast({ answer, wrong, position = -1 }: Contrast, length: number): TokenContrast {
+    const place = position < 0 ? length + position : position;
+    if (place < 0 || place >= length) {
+      throw new EngineError('request.invalid', {
+        what: `Position ${position} of the contrast`,
+        reason: `the prompt has ${length} tokens`,
+      });
+    }
+    const ids = [answer, wrong].map((text) => requireOneToken(this.tokenizer, text));
+    return { position: place, answer: ids[0]!, wrong: ids[1]! };
+  }
+
+  /** Frees the native memory. */
+  async release(): Promise<void> {
+    this.live = undefined;
+    await this.readout.release();
+    await this.transformer.release();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Direct edges between nodes of a circuit. What node u writes to the residual stream at position s, Δu[s],
+ * is read by node d with the gradient J_d[s] of the metric that passes through d; the edge's weight is
+ * `Δu[s] · J_d[s]` (edge attribution patching, Syed et al. 2023), resolved by position.
+ */
+
+import type { CircuitEdge } from '../../shared/domain.ts';
+import { throwIfCancelled } from '../../shared/errors.ts';
+import { floatsOf, floatValue, type Value } from '../graph/value.ts';
+import { blockGradient } from '../model/gradients.ts';
+import { blockHookName } from '../model/hooks.ts';
+import type { CircuitInputs } from './circuitInputs.ts';
+import { difference, dot, errorDelta, type NodeAttribution, type RecordedRun } from './nodeAttribution.ts';
+
+/** A gradient field over positions: `[position, d_model]`, or one row at one position. */
+interface Reading {
+  readonly field: Float32Array;
+  /** The only position that is read; all positions when undefined. */
+  readonly position?: number;
+}
+
+/** Weights of all edges among `nodes`, from lower to higher rank. */
+export async function attributeEdges(
+  inputs: CircuitInputs,
+  clean: RecordedRun,
+  baseline: RecordedRun | undefined,
+  nodes: readonly NodeAttribution[],
+  signal?: AbortSignal,
+): Promise<CircuitEdge[]> {
+  const writes = await writesOf(inputs, clean, baseline, nodes, signal);
+  const readings = await readingsOf(inputs, clean, nodes, signal);
+  const { dModel } = inputs.model.config;
+  const edges: CircuitEdge[] = [];
+  for (const target of nodes) {
+    const reading = readings.get(target);
+    if (!reading) continue;
+    for (const source of nodes) {
+      const write = writes.get(source);
+      if (!write || source.rank >= target.rank) continue;
+      const { position } = source.node;
+      if (reading.position !== undefined && reading.position !== position) continue;
+      const start = reading.position === undefined ? position * dModel : 0;
+      const weight = dot(write, reading.field.subarray(start, start + dModel));
+      if (weight !== 0) edges.push({ source: source.node.id, target: target.node.id, weight });
+    }
+  }
+  return edges;
+}
+
+/** What each node adds to the residual stream at its position, `[d_model]`, as the difference from the baseline. */
+async function writesOf(
+  inputs: CircuitInputs,
+  clean: RecordedRun,
+  baseline: RecordedRun | undefined,
+  nodes: readonly NodeAttribution[],
+  signal?: AbortSignal,
+): Promise<Map<NodeAttribution, Float32Array>> {
+  const { dModel } = inputs.model.config;
+  const writes = new Map<NodeAttribution, Float32Array>();
+  const rowOf = (delta: Float32Array, position: number): Float32Array =>
+    delta.slice(position * dModel, (position + 1) * dModel);
+  for (const item of nodes) {
+    throwIfCancelled(signal);
+    const { node } = item;
+    if (node.kind === 'token') {
+      writes.set(item, rowOf(difference(clean.residuals[0]!, baseline?.residuals[0]), node.position));
+    } else if (node.kind === 'mlp') {
+      writes.set(item, rowOf(difference(clean.mlpOut[node.layer]!, baseline?.mlpOut[node.layer]), node.position));
+    } else if (node.kind === 'feature' || node.kind === 'error') {
+      const i = inputs.saes.findIndex((site) => site === item.sae);
+      writes.set(item, await featureWrite(item, clean.features[i]!, baseline?.features[i]));
+    }
+  }
+  await addHeadWrites(inputs, clean, baseline, nodes, writes, signal);
+  return writes;
+}
+
+async function featureWrite(
+  { node, sae: site }: NodeAttribution,
+  clean: RecordedRun['features'][number],
+  baseline: RecordedRun['features'][number] | undefined,
+): Promise<Float32Array> {
+  const { dIn, dSae } = site!.sae.config;
+  if (!node.feature) return errorDelta(clean, baseline, node.position, dIn);
+  const at = node.position * dSae + node.feature.index;
+  const delta = clean.activations[at]! - (baseline?.activations[at] ?? 0);
+  const row = (await site!.sae.decoderRows([node.feature.index])).data;
+  return row.map((x) => delta * x);
+}
+
+/** Heads write `z_h W_O^h`, which `attn.hook_result` holds for every head of a layer. */
+async function addHeadWrites(
+  { model }: CircuitInputs,
+  clean: RecordedRun,
+  baseline: RecordedRun | undefined,
+  nodes: readonly NodeAttribution[],
+  writes: Map<NodeAttribution, Float32Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { nHeads, dModel } = model.config;
+  const results = async (residual: Value, layer: number): Promise<Value> => {
+    const name = blockHookName(layer, 'attn.hook_result');
+    const run = await model.run({ from: { layer, residual }, stopAtLayer: layer + 1, capture: [name], signal });
+    return run.hooks.get(name)!;
+  };
+  const heads = nodes.filter(({ node }) => node.kind === 'head');
+  for (const layer of new Set(heads.map(({ node }) => node.layer))) {
+    const own = await results(clean.residuals[layer]!, layer);
+    const other = baseline && (await results(baseline.residuals[layer]!, layer));
+    const delta = difference(own, other);
+    for (const item of heads.filter(({ node }) => node.layer === layer)) {
+      const start = (item.node.position * nHeads + item.node.head!) * dModel;
+      writes.set(item, delta.slice(start, start + dModel));
+    }
+  }
+}
+
+/** How each node reads the residual stream. Tokens and errors read nothing. */
+async function readingsOf(
+  inputs: CircuitInputs,
+  clean: RecordedRun,
+  nodes: readonly NodeAttribution[],
+  signal?: AbortSignal,
+): Promise<Map<NodeAttribution, Reading>> {
+  const readings = new Map<NodeAttribution, Reading>();
+  for (const item of nodes) {
+    const { node, sae } = item;
+    if (node.kind === 'logit') readings.set(item, { field: item.gradient, position: node.position });
+    if (node.kind !== 'feature' || !node.feature || !(node.activation! > 0)) continue;
+    const row = (await sae!.sae.encoderRows([node.feature.index])).data;
+    const perUnit = item.gradient[0]!;
+    readings.set(item, { field: row.map((x) => perUnit * x), position: node.position });
+  }
+  for (let layer = 0; layer < inputs.model.config.nLayers; layer++) {
+    throwIfCancelled(signal);
+    const inLayer = nodes.filter(({ node }) => node.layer === layer);
+    await addHeadReadings(inputs, clean, inLayer, layer, readings);
+    await addMlpReadings(inputs, clean, inLayer, layer, readings);
+  }
+  return readings;
+}
+
+async function addHeadReadings(
+  { model, ids }: CircuitInputs,
+  clean: RecordedRun,
+  inLayer: readonly NodeAttribution[],
+  layer: number,
+  readings: Map<NodeAttribution, Reading>,
+): Promise<void> {
+  const heads = inLayer.filter(({ node }) => node.kind === 'head');
+  if (heads.length === 0) return;
+  const { nHeads, dHead, dModel } = model.config;
+  const seeds = new Float32Array(heads.length * ids.length * nHeads * dHead);
+  heads.forEach(({ node, gradient }, row) => {
+    seeds.set(gradient, ((row * ids.length + node.position) * nHeads + node.head!) * dHead);
+  });
+  const results = await blockGradient(model, {
+    layer,
+    residual: clean.residuals[layer]!,
+    seeds: new Map([['attn.hook_z', floatValue(seeds, [heads.length, ids.length, nHeads, dHead])]]),
+    hooks: ['hook_resid_pre'],
+  });
+  const fields = floatsOf(results.hook_resid_pre!);
+  const size = ids.length * dModel;
+  heads.forEach((item, row) => {
+    readings.set(item, { field: fields.slice(row * size, (row + 1) * size) });
+  });
+}
+
+async function addMlpReadings(
+  { model, ids }: CircuitInputs,
+  clean: RecordedRun,
+  inLayer: readonly NodeAttribution[],
+  layer: number,
+  readings: Map<NodeAttribution, Reading>,
+): Promise<void> {
+  const mlps = inLayer.filter(({ node }) => node.kind === 'mlp');
+  if (mlps.length === 0) return;
+  const { dModel } = model.config;
+  const size = ids.length * dModel;
+  const seeds = new Float32Array(mlps.length * size);
+  mlps.forEach(({ node, gradient }, row) => {
+    seeds.set(gradient, row * size + node.position * dModel);
+  });
+  const results = await blockGradient(model, {
+    layer,
+    residual: clean.residuals[layer]!,
+    seeds: new Map([['hook_mlp_out', floatValue(seeds, [mlps.length, ids.length, dModel])]]),
+    // The stream between attention and MLP: paths through this block's own attention are other edges.
+    hooks: ['hook_resid_mid'],
+  });
+  const fields = floatsOf(results.hook_resid_mid!);
+  mlps.forEach((item, row) => {
+    const start = row * size + item.node.position * dModel;
+    readings.set(item, { field: fields.slice(start, start + dModel), position: item.node.position });
+  });
+}

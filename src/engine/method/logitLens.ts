@@ -1,0 +1,28 @@
+/** Logit lens (nostalgebraist 2020): every layer's residual stream through the final norm and the unembedding. */
+
+import type { LogitLens, Prediction } from '../../shared/domain.ts';
+import { throwIfCancelled } from '../../shared/errors.ts';
+import type { LoadedModel } from '../loadedModel.ts';
+import { floatsOf, type Value } from '../graph/value.ts';
+import { predictionsOf } from '../predictions.ts';
+
+/**
+ * Reads out `residuals[layer]` `[1, position, d_model]` for the embedding and after every block.
+ * `cells[layer][position]` holds the `top` most probable next tokens.
+ */
+export async function logitLens(
+  model: LoadedModel,
+  residuals: readonly Value[],
+  top: number,
+  signal?: AbortSignal,
+): Promise<LogitLens> {
+  const layers: string[] = [];
+  const cells: Prediction[][][] = [];
+  for (const [layer, residual] of residuals.entries()) {
+    throwIfCancelled(signal);
+    const rows = await model.readout.predict(floatsOf(residual), top);
+    layers.push(layer === 0 ? 'embed' : String(layer - 1));
+    cells.push(predictionsOf(rows, model.tokenizer));
+  }
+  return { layers, cells };
+}

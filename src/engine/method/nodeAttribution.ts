@@ -1,0 +1,265 @@
+/** Effects of single nodes on a metric, estimated by activation difference × gradient. */
+
+import type { CircuitNode } from '../../shared/domain.ts';
+import { throwIfCancelled } from '../../shared/errors.ts';
+import { formatHead, formatToken, quoteToken } from '../../shared/format.ts';
+import { floatsOf, type Value } from '../graph/value.ts';
+import { gradientsAt } from '../model/gradients.ts';
+import { blockHookName } from '../model/hooks.ts';
+import { logitDifferenceGradient } from '../model/logitGradients.ts';
+import type { CircuitInputs, CircuitSae } from './circuitInputs.ts';
+import { featureRank, rankOf } from './circuitInputs.ts';
+
+/** What is kept of one run: residual streams, component outputs, features. */
+export interface RecordedRun {
+  /** `[1, position, d_model]` into each block and after the last. */
+  readonly residuals: readonly Value[];
+  /** `[1, position, head, d_head]` by layer. */
+  readonly z: readonly Value[];
+  /** `[1, position, d_model]` by layer. */
+  readonly mlpOut: readonly Value[];
+  /** By SAE: activations `[position, d_sae]`, errors `x − x̂` `[position, d_in]`. */
+  readonly features: readonly { readonly activations: Float32Array; readonly errors: Float32Array }[];
+  readonly metric: number;
+}
+
+/** A node with what edges need to know of it. */
+export interface NodeAttribution {
+  readonly node: CircuitNode;
+  /** Place in the order of the forward pass. */
+  readonly rank: number;
+  /** Gradient of the metric at the node's activation: `[d_head]`, `[d_model]`, or one number for a feature. */
+  readonly gradient: Float32Array;
+  readonly sae?: CircuitSae;
+}
+
+/** Runs `ids` and keeps what attribution reads. */
+export async function recordRun(inputs: CircuitInputs, ids: Int32Array, signal?: AbortSignal): Promise<RecordedRun> {
+  const { model, saes, contrast } = inputs;
+  const { nLayers, dVocab } = model.config;
+  const layers = Array.from({ length: nLayers }, (_, layer) => layer);
+  const zNames = layers.map((layer) => blockHookName(layer, 'attn.hook_z'));
+  const mlpNames = layers.map((layer) => blockHookName(layer, 'hook_mlp_out'));
+  const capture = [...zNames, ...mlpNames, ...saes.map((sae) => sae.hook)];
+  const run = await model.run({ tokens: [ids], capture, logits: [contrast.position], signal });
+  const logits = floatsOf(run.logits!);
+  const features: RecordedRun['features'][number][] = [];
+  for (const { sae, hook } of saes) {
+    throwIfCancelled(signal);
+    const value = run.hooks.get(hook)!;
+    const activations = (await sae.activations(value)).data;
+    const rebuilt = (await sae.reconstruct(value)).data;
+    features.push({ activations, errors: floatsOf(value).map((x, i) => x - rebuilt[i]!) });
+  }
+  if (logits.length !== dVocab) throw new Error(`Expected one row of ${dVocab} logits, got ${logits.length}.`);
+  return {
+    residuals: run.residuals.map((value) => value!),
+    z: zNames.map((name) => run.hooks.get(name)!),
+    mlpOut: mlpNames.map((name) => run.hooks.get(name)!),
+    features,
+    metric: logits[contrast.answer]! - logits[contrast.wrong]!,
+  };
+}
+
+/** Every node of the prompt with its effect: tokens, heads, MLPs, active features, SAE errors, and the metric itself. */
+export async function attributeNodes(
+  inputs: CircuitInputs,
+  clean: RecordedRun,
+  baseline: RecordedRun | undefined,
+  signal?: AbortSignal,
+): Promise<NodeAttribution[]> {
+  const { model, contrast, saes } = inputs;
+  const { nLayers, dVocab } = model.config;
+  const layers = Array.from({ length: nLayers }, (_, layer) => layer);
+  const bottom = blockHookName(0, 'hook_resid_pre');
+  const top = blockHookName(nLayers - 1, 'hook_resid_post');
+  const hooks = [
+    bottom,
+    top,
+    ...layers.flatMap((layer) => [blockHookName(layer, 'attn.hook_z'), blockHookName(layer, 'hook_mlp_out')]),
+    ...saes.map((sae) => sae.hook),
+  ];
+  const gradients = await gradientsAt(model, {
+    residuals: clean.residuals,
+    seed: logitDifferenceGradient(contrast.position, contrast.answer, contrast.wrong, dVocab),
+    hooks: [...new Set(hooks)],
+    signal,
+  });
+  const at = (hook: string): Float32Array => floatsOf(gradients.get(hook)!);
+  const nodes = [
+    logitNode(inputs, clean, at(top)),
+    ...tokenNodes(inputs, difference(clean.residuals[0]!, baseline?.residuals[0]), at(bottom)),
+  ];
+  for (const layer of layers) {
+    const z = difference(clean.z[layer]!, baseline?.z[layer]);
+    nodes.push(...headNodes(inputs, layer, z, at(blockHookName(layer, 'attn.hook_z'))));
+    const mlp = difference(clean.mlpOut[layer]!, baseline?.mlpOut[layer]);
+    nodes.push(...mlpNodes(inputs, layer, mlp, at(blockHookName(layer, 'hook_mlp_out'))));
+  }
+  for (const [i, sae] of saes.entries()) {
+    throwIfCancelled(signal);
+    nodes.push(...(await featureNodes(inputs, sae, clean.features[i]!, baseline?.features[i], at(sae.hook))));
+  }
+  return nodes;
+}
+
+/** `a − b` element by element, or `a` when there is no `b`. */
+export function difference(a: Value, b: Value | undefined): Float32Array {
+  const [x, y] = [floatsOf(a), b && floatsOf(b)];
+  return y ? x.map((value, i) => value - y[i]!) : x;
+}
+
+function logitNode({ model, contrast, metric }: CircuitInputs, clean: RecordedRun, gradient: Float32Array): NodeAttribution {
+  const { nLayers, dModel } = model.config;
+  const { position } = contrast;
+  const node: CircuitNode = {
+    id: `logit@${position}`,
+    kind: 'logit',
+    layer: nLayers,
+    position,
+    label: metric,
+    effect: clean.metric,
+  };
+  const row = gradient.slice(position * dModel, (position + 1) * dModel);
+  return { node, rank: rankOf(nLayers, 'attention'), gradient: row };
+}
+
+function tokenNodes({ model, tokens }: CircuitInputs, delta: Float32Array, gradient: Float32Array): NodeAttribution[] {
+  const { dModel } = model.config;
+  return tokens.map((token, position) => {
+    const range = [position * dModel, (position + 1) * dModel] as const;
+    const node: CircuitNode = {
+      id: `token@${position}`,
+      kind: 'token',
+      layer: -1,
+      position,
+      label: quoteToken(token.text),
+      effect: dot(delta.subarray(...range), gradient.subarray(...range)),
+    };
+    return { node, rank: -1, gradient: gradient.slice(...range) };
+  });
+}
+
+function headNodes({ model, ids }: CircuitInputs, layer: number, delta: Float32Array, gradient: Float32Array): NodeAttribution[] {
+  const { nHeads, dHead } = model.config;
+  const nodes: NodeAttribution[] = [];
+  for (let position = 0; position < ids.length; position++) {
+    for (let head = 0; head < nHeads; head++) {
+      const start = (position * nHeads + head) * dHead;
+      const range = [start, start + dHead] as const;
+      const node: CircuitNode = {
+        id: `head${formatHead(layer, head)}@${position}`,
+        kind: 'head',
+        layer,
+        position,
+        head,
+        label: `Head ${formatHead(layer, head)}`,
+        effect: dot(delta.subarray(...range), gradient.subarray(...range)),
+      };
+      nodes.push({ node, rank: rankOf(layer, 'attention'), gradient: gradient.slice(...range) });
+    }
+  }
+  return nodes;
+}
+
+function mlpNodes({ model, ids }: CircuitInputs, layer: number, delta: Float32Array, gradient: Float32Array): NodeAttribution[] {
+  const { dModel } = model.config;
+  return Array.from(ids, (_, position) => {
+    const range = [position * dModel, (position + 1) * dModel] as const;
+    const node: CircuitNode = {
+      id: `mlp${layer}@${position}`,
+      kind: 'mlp',
+      layer,
+      position,
+      label: `MLP ${layer}`,
+      effect: dot(delta.subarray(...range), gradient.subarray(...range)),
+    };
+    return { node, rank: rankOf(layer, 'mlp'), gradient: gradient.slice(...range) };
+  });
+}
+
+/** Active features and the error of one SAE. A feature's gradient is `∂m/∂x · W_dec[i]`, the splice being the identity. */
+async function featureNodes(
+  { ids, labelOf }: CircuitInputs,
+  site: CircuitSae,
+  clean: RecordedRun['features'][number],
+  baseline: RecordedRun['features'][number] | undefined,
+  gradient: Float32Array,
+): Promise<NodeAttribution[]> {
+  const { dSae, dIn } = site.sae.config;
+  const active = activeFeatures(clean.activations, baseline?.activations, dSae);
+  const rows = (await site.sae.decoderRows(active)).data;
+  const rank = featureRank(site);
+  const nodes: NodeAttribution[] = [];
+  for (let position = 0; position < ids.length; position++) {
+    const slope = gradient.subarray(position * dIn, (position + 1) * dIn);
+    active.forEach((index, row) => {
+      const activation = clean.activations[position * dSae + index]!;
+      const delta = activation - (baseline?.activations[position * dSae + index] ?? 0);
+      if (delta === 0) return;
+      const perUnit = dot(slope, rows.subarray(row * dIn, (row + 1) * dIn));
+      const feature = { sae: site.id, index };
+      const { label, labelSource } = labelOf(feature);
+      const node: CircuitNode = {
+        id: `feature${site.layer}.${site.hook.replace(/^.*hook_/, '')}.${index}@${position}`,
+        kind: 'feature',
+        layer: site.layer,
+        position,
+        feature,
+        label: label ? `${index} ${formatToken(label).replaceAll('·', ' ')}` : `Feature ${index}`,
+        labelSource,
+        effect: delta * perUnit,
+        activation,
+      };
+      nodes.push({ node, rank, gradient: Float32Array.of(perUnit), sae: site });
+    });
+    nodes.push(errorNode(site, position, rank, slope, errorDelta(clean, baseline, position, dIn)));
+  }
+  return nodes;
+}
+
+function errorNode(
+  site: CircuitSae,
+  position: number,
+  rank: number,
+  slope: Float32Array,
+  delta: Float32Array,
+): NodeAttribution {
+  const node: CircuitNode = {
+    id: `error${site.layer}.${site.hook.replace(/^.*hook_/, '')}@${position}`,
+    kind: 'error',
+    layer: site.layer,
+    position,
+    label: `SAE error, layer ${site.layer}`,
+    effect: dot(slope, delta),
+  };
+  return { node, rank, gradient: slope.slice(), sae: site };
+}
+
+/** ε − ε' of one position. */
+export function errorDelta(
+  clean: RecordedRun['features'][number],
+  baseline: RecordedRun['features'][number] | undefined,
+  position: number,
+  dIn: number,
+): Float32Array {
+  const range = [position * dIn, (position + 1) * dIn] as const;
+  const errors = clean.errors.slice(...range);
+  const others = baseline?.errors.subarray(...range);
+  return others ? errors.map((x, i) => x - others[i]!) : errors;
+}
+
+function activeFeatures(clean: Float32Array, baseline: Float32Array | undefined, dSae: number): number[] {
+  const active = new Set<number>();
+  for (const activations of [clean, baseline ?? clean]) {
+    for (let i = 0; i < activations.length; i++) if (activations[i]! > 0) active.add(i % dSae);
+  }
+  return [...active].sort((a, b) => a - b);
+}
+
+/** Σ aᵢ bᵢ. */
+export function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
