@@ -11,9 +11,11 @@ import { repetition } from './repetition.ts';
 import { sentiment } from './sentiment.ts';
 import { story } from './story.ts';
 import type { Split, TextKind } from './textKind.ts';
+import { twoPeople } from './twoPeople.ts';
 
 const kinds = {
   indirectObject,
+  twoPeople,
   agreement,
   pronoun,
   repetition,
@@ -38,15 +40,16 @@ export type Mixture = Readonly<Partial<Record<TextKindName, number>>>;
  * and it is learned late and suddenly, so the kinds that teach it have more than half of the text.
  */
 export const mixture: Readonly<Record<TextKindName, number>> = {
-  indirectObject: 44,
-  repetition: 13,
+  indirectObject: 34,
+  twoPeople: 18,
+  repetition: 11,
   agreement: 13,
-  pronoun: 6,
-  greaterThan: 6,
+  pronoun: 5,
+  greaterThan: 5,
   capitals: 5,
-  biography: 5,
-  sentiment: 4,
-  story: 4,
+  biography: 4,
+  sentiment: 3,
+  story: 2,
 };
 
 /** What to draw. */

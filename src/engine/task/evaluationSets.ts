@@ -9,6 +9,7 @@ import type { PromptSet } from './promptSet.ts';
 import { pronoun } from './pronoun.ts';
 import { repetition } from './repetition.ts';
 import { sentiment } from './sentiment.ts';
+import { twoPeople } from './twoPeople.ts';
 
 const indirectObjectCount = 500;
 const count = 300;
@@ -42,7 +43,7 @@ export function evaluationSets(seed: number | string): PromptSet[] {
     const name = `agreement.${structure}`;
     sets.push({ name, pairs: agreementPairs(root.fork(name), count, 'heldOut', structure) });
   }
-  for (const kind of [pronoun, repetition, greaterThan, capitals, biography, sentiment]) {
+  for (const kind of [twoPeople, pronoun, repetition, greaterThan, capitals, biography, sentiment]) {
     sets.push({ name: kind.name, pairs: kind.promptPairs(root.fork(kind.name), count, 'heldOut') });
   }
   return sets;

@@ -32,7 +32,11 @@ export async function measureTask(
     const { logits } = await model.run({ tokens, logits: 'last', signal: call.signal });
     const data = floatsOf(logits!);
     places.forEach((place, row) => {
-      const difference = answerDifference(data.subarray(row * dVocab, (row + 1) * dVocab), pairs[place]!, tokenizer);
+      const difference = answerDifference(
+        data.subarray(row * dVocab, (row + 1) * dVocab),
+        pairs[place]!,
+        tokenizer,
+      );
       if (difference > 0) right++;
       sum += difference;
     });

@@ -10,7 +10,7 @@ import { gather, gatherElements, scatterElements } from '../graph/ops/picking.ts
 import { reduceMean } from '../graph/ops/reduction.ts';
 import { constant } from '../graph/sources.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { elementCount, floatValue, intValue } from '../graph/value.ts';
+import { elementCount, type FloatValue, floatValue, intValue } from '../graph/value.ts';
 import type { Random } from '../random.ts';
 import type { TrainedParameter } from './parameterVector.ts';
 import type { NamedTensors, StepGraph, TrainingTask } from './trainingTask.ts';
@@ -34,6 +34,8 @@ export interface LanguageModelTask {
   readonly rowLength: number;
   /** Draws the initial weights. */
   readonly random: Random;
+  /** Weights to go on from instead, by their names. */
+  readonly initial?: Readonly<Record<string, FloatValue>>;
   /** Ids `[rows, rowLength + 1]` of step `step`, a function of nothing else. */
   readonly tokens: (step: number) => Int32Array;
 }
@@ -45,7 +47,7 @@ export function languageModelTask(task: LanguageModelTask): TrainingTask {
     throw new Error(`Rows of ${rowLength} tokens exceed the context of ${shape.nContext}.`);
   const count = rows * rowLength;
   return {
-    parameters: initialWeights(shape, task.random),
+    parameters: startingFrom(task.initial, initialWeights(shape, task.random)),
     inputs: {
       ids: { dtype: 'int32', shape: [rows, rowLength] },
       next: { dtype: 'int32', shape: [count, 1] },
@@ -56,6 +58,16 @@ export function languageModelTask(task: LanguageModelTask): TrainingTask {
     },
     batch: (step) => shifted(task.tokens(step), rows, rowLength),
   };
+}
+
+function startingFrom(
+  initial: Readonly<Record<string, FloatValue>> | undefined,
+  drawn: Record<string, TrainedParameter>,
+): Record<string, TrainedParameter> {
+  if (!initial) return drawn;
+  return Object.fromEntries(
+    Object.entries(drawn).map(([name, { decay }]) => [name, { initial: initial[name]!, decay }]),
+  );
 }
 
 /** Initial weights as GPT-2 draws them: normal 0.02, and smaller by √(2·layers) where a part writes to the residual stream. */

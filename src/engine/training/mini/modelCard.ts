@@ -3,7 +3,7 @@
 import type { ModelInfo } from '../../../shared/domain.ts';
 import type { SaeMetrics } from '../../../shared/engineApi.ts';
 import type { TaskScore } from '../../task/measure.ts';
-import type { MiniRecipe } from './recipe.ts';
+import { type MiniRecipe, trainedTokens, type TrainingStage } from './recipe.ts';
 
 /** Everything the card states. */
 export interface MiniReport {
@@ -33,7 +33,6 @@ const taskNames: Readonly<Record<string, string>> = {
 /** The card as markdown. */
 export function modelCard({ recipe, model, tasks, saes }: MiniReport): string {
   const { shape } = recipe;
-  const tokens = recipe.steps * recipe.rows * recipe.rowLength;
   const taskRows = [...tasks].map(
     ([name, { prompts, accuracy, logitDifference }]) =>
       `| ${taskNames[name] ?? name} | ${prompts} | ${(100 * accuracy).toFixed(1)} % | ${logitDifference.toFixed(2)} |`,
@@ -65,7 +64,7 @@ Held out from training: the evaluation's names never stand in an indirect-object
 
 ## Training
 
-Fovea's own trainer (\`npm run train:mini\`): AdamW, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.rows} rows × ${recipe.rowLength} tokens (${(tokens / 1e6).toFixed(1)} million tokens), peak learning rate ${recipe.optimizer.learningRate.peak}, cosine schedule, weight decay ${recipe.optimizer.weightDecay ?? 0}.
+Fovea's own trainer (\`npm run train:mini\`): AdamW on ${(trainedTokens(recipe) / 1e6).toFixed(1)} million tokens: ${recipe.stages.map(stageText).join(', then ')}.
 
 ## Measured
 
@@ -83,4 +82,10 @@ ${taskRows.join('\n')}
 | --- | ---: | ---: | ---: | ---: |
 ${saeRows.join('\n')}
 `;
+}
+
+function stageText({ steps, rows, rowLength, optimizer }: TrainingStage): string {
+  const { peak, kind } = optimizer.learningRate;
+  const decay = optimizer.weightDecay ?? 0;
+  return `${steps.toLocaleString('en-US')} steps of ${rows} rows × ${rowLength} tokens (peak learning rate ${peak}, ${kind} schedule, weight decay ${decay})`;
 }

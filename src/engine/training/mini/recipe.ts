@@ -12,11 +12,17 @@ export interface MiniRecipe {
   /** Tokens of training text that are generated; rows are drawn from them with replacement. */
   readonly corpusTokens: number;
   readonly shape: Omit<LanguageModelShape, 'dVocab'>;
+  /** One after the other, each going on from the weights of the one before. */
+  readonly stages: readonly TrainingStage[];
+  readonly sae: SaeRecipe;
+}
+
+/** A stretch of training with rows of one length. */
+export interface TrainingStage {
   readonly rows: number;
   readonly rowLength: number;
   readonly steps: number;
   readonly optimizer: AdamWOptions;
-  readonly sae: SaeRecipe;
 }
 
 /** How each site's SAE is trained. */
@@ -32,7 +38,29 @@ export interface SaeRecipe {
   readonly evaluationTokens: number;
 }
 
-const steps = 5000;
+const common = { betas: [0.9, 0.98], weightDecay: 0.05, clipNorm: 1 } as const;
+
+/**
+ * Rows of about one document first: copying a name from context is found quickly when there is little else
+ * to attend to, and hardly ever among the names of five unrelated documents. Then rows as long as the context.
+ */
+const stages: readonly TrainingStage[] = [
+  {
+    rows: 64,
+    rowLength: 31,
+    steps: 3600,
+    optimizer: {
+      ...common,
+      learningRate: { kind: 'cosine', peak: 3e-3, warmup: 150, hold: 2000, total: 3600, final: 0.25 },
+    },
+  },
+  {
+    rows: 16,
+    rowLength: 127,
+    steps: 1000,
+    optimizer: { ...common, learningRate: { kind: 'linear', peak: 1e-3, warmup: 50, total: 1000, final: 0.01 } },
+  },
+];
 
 /** The recipe of `models/mini`. */
 export const miniRecipe: MiniRecipe = {
@@ -41,15 +69,7 @@ export const miniRecipe: MiniRecipe = {
   tokenizerDocuments: 40_000,
   corpusTokens: 8_000_000,
   shape: { nLayers: 4, nHeads: 8, dModel: 128, dMlp: 512, nContext: 128, layerNormEps: 1e-5 },
-  rows: 16,
-  rowLength: 127,
-  steps,
-  optimizer: {
-    learningRate: { kind: 'cosine', peak: 2.5e-3, warmup: 150, total: steps, final: 0.02 },
-    betas: [0.9, 0.98],
-    weightDecay: 0.05,
-    clipNorm: 1,
-  },
+  stages,
   sae: {
     dSae: 512,
     k: 24,
@@ -66,4 +86,9 @@ export function miniSites(nLayers: number): string[] {
   return Array.from({ length: nLayers }, (_, layer) =>
     ['hook_resid_post', 'hook_attn_out', 'hook_mlp_out'].map((site) => `blocks.${layer}.${site}`),
   ).flat();
+}
+
+/** Tokens that all stages predict together. */
+export function trainedTokens({ stages }: MiniRecipe): number {
+  return stages.reduce((sum, { rows, rowLength, steps }) => sum + rows * rowLength * steps, 0);
 }

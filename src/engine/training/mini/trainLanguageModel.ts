@@ -11,7 +11,7 @@ import { corpus } from '../../task/corpus.ts';
 import { languageModelTask, type LanguageModelShape } from '../languageModel.ts';
 import { drawRows, encodeDocuments } from '../tokenRows.ts';
 import { type StepMetrics, train } from '../trainer.ts';
-import type { MiniRecipe } from './recipe.ts';
+import { type MiniRecipe, trainedTokens } from './recipe.ts';
 
 export interface TrainedLanguageModel {
   /** Mean cross-entropy of the last steps, in nats per token. */
@@ -19,44 +19,50 @@ export interface TrainedLanguageModel {
   readonly tokens: number;
 }
 
-/** Trains the language model (continuing from `checkpoint` when it exists) and writes it into `folder`. */
+/** Trains the language model (continuing from the checkpoints in `work` when there are some) and writes it into `folder`. */
 export async function trainMiniLanguageModel(
   folder: string,
-  checkpoint: string,
+  work: string,
   tokenizer: Tokenizer,
   recipe: MiniRecipe,
-  call: CallOptions & { readonly log?: (step: number, metrics: StepMetrics) => void },
+  call: CallOptions & { readonly log?: (stage: number, step: number, metrics: StepMetrics) => void },
 ): Promise<TrainedLanguageModel> {
-  const { seed, rows, rowLength, steps } = recipe;
+  const { seed, stages } = recipe;
   const shape: LanguageModelShape = { ...recipe.shape, dVocab: tokenizer.vocabSize };
   const stream = await encodeDocuments(corpus({ seed: `${seed}/text` }), tokenizer, {
     length: recipe.corpusTokens,
     separator: tokenizer.bosId ?? 0,
     ...call,
   });
-  const task = languageModelTask({
-    shape,
-    rows,
-    rowLength,
-    random: seededRandom(`${seed}/weights`),
-    tokens: (step) => drawRows(stream, { rows, length: rowLength + 1 }, `${seed}/rows`, step),
-  });
+  let parameters: Readonly<Record<string, FloatValue>> | undefined;
   let loss = Number.NaN;
-  const { parameters } = await train(task, {
-    steps,
-    optimizer: recipe.optimizer,
-    checkpoint: { path: checkpoint, everySteps: 100 },
-    what: 'Training the language model',
-    signal: call.signal,
-    report: call.report,
-    onStep: (step, metrics) => {
-      const now = metrics.loss ?? Number.NaN;
-      loss = Number.isNaN(loss) ? now : 0.98 * loss + 0.02 * now;
-      call.log?.(step, metrics);
-    },
-  });
+  for (const [index, { rows, rowLength, steps, optimizer }] of stages.entries()) {
+    const task = languageModelTask({
+      shape,
+      rows,
+      rowLength,
+      random: seededRandom(`${seed}/weights`),
+      initial: parameters,
+      tokens: (step) => drawRows(stream, { rows, length: rowLength + 1 }, `${seed}/rows/${index}`, step),
+    });
+    const trained = await train(task, {
+      steps,
+      optimizer,
+      checkpoint: { path: join(work, `stage${index}.safetensors`), everySteps: 100 },
+      what: `Training the language model (${index + 1} of ${stages.length})`,
+      signal: call.signal,
+      report: call.report,
+      onStep: (step, metrics) => {
+        const now = metrics.loss ?? Number.NaN;
+        loss = Number.isNaN(loss) ? now : 0.98 * loss + 0.02 * now;
+        call.log?.(index, step, metrics);
+      },
+    });
+    parameters = trained.parameters;
+  }
+  if (!parameters) throw new Error('The recipe has no stages.');
   await writeLanguageModel(folder, shape, parameters);
-  return { loss, tokens: steps * rows * rowLength };
+  return { loss, tokens: trainedTokens(recipe) };
 }
 
 /** Writes config.json, generation_config.json and model.safetensors as `transformers` expects them. */

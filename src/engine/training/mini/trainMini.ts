@@ -36,10 +36,10 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
   if (!existsSync(trainedFile)) {
     const started = performance.now();
     const tokenizer = await loadTokenizer(folder);
-    const trained = await trainMiniLanguageModel(folder, join(work, 'languageModel.safetensors'), tokenizer, recipe, {
+    const trained = await trainMiniLanguageModel(folder, work, tokenizer, recipe, {
       ...options,
-      log: (step, metrics) => {
-        if (step % logEvery === 0) log(`step ${step}: loss ${(metrics.loss ?? Number.NaN).toFixed(3)}`);
+      log: (stage, step, metrics) => {
+        if (step % logEvery === 0) log(`stage ${stage + 1}, step ${step}: loss ${(metrics.loss ?? Number.NaN).toFixed(3)}`);
       },
     });
     await writeJson(trainedFile, { ...recipe, ...trained, seconds: Math.round((performance.now() - started) / 1000) });

@@ -18,7 +18,7 @@ describe('corpus', () => {
   let documents: string[];
   beforeAll(() => {
     documents = take(1, 20000);
-  });
+  }, 120_000);
 
   it('gives the same documents for the same seed and others for another', () => {
     expect(take(4, 200)).toEqual(take(4, 200));

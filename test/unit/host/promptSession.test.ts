@@ -1,0 +1,250 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../../../src/host/log.ts';
+import { ModelStore } from '../../../src/host/modelStore.ts';
+import { type Prompt, PromptSession } from '../../../src/host/promptSession.ts';
+import type { AnalyzeRequest, CallOptions, EngineApi } from '../../../src/shared/engineApi.ts';
+import { EngineError } from '../../../src/shared/errors.ts';
+import { createFakeEngine } from '../../fixtures/fakeEngine.ts';
+
+const prompt = (text: string, uri = 'file:///a', start = 0): Prompt => ({
+  uri,
+  name: uri,
+  text,
+  start,
+  narrowed: false,
+});
+
+interface Asked {
+  readonly request: AnalyzeRequest;
+  readonly signal: AbortSignal | undefined;
+  readonly finish: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** A session on an engine whose analyses end when the test says so. */
+function createHeldSession() {
+  const fake = createFakeEngine();
+  const asked: Asked[] = [];
+  const engine: EngineApi = {
+    ...fake,
+    analyze: (request: AnalyzeRequest, options?: CallOptions) =>
+      new Promise((resolve, reject) => {
+        asked.push({
+          request,
+          signal: options?.signal,
+          finish: () => fake.analyze(request).then(resolve, reject),
+          fail: reject,
+        });
+      }),
+  };
+  return { ...createSession(engine), asked };
+}
+
+const sessions: PromptSession[] = [];
+afterEach(() => {
+  for (const session of sessions.splice(0)) session.dispose();
+});
+
+function createSession(engine: EngineApi, model = () => '/models/mini') {
+  const kept = new Map<string, unknown>();
+  const memory = {
+    get: <T>(key: string) => kept.get(key) as T | undefined,
+    update: async (key: string, value: unknown) => void kept.set(key, value),
+  };
+  const places = () => ({ model: model(), saeFolders: [] });
+  const models = new ModelStore({ engine, places, memory, log: silentLog });
+  const settings = () => ({ topFeatures: 4, topPredictions: 3 });
+  const session = new PromptSession({ engine, models, settings, log: silentLog, debounce: 0 });
+  sessions.push(session);
+  return { session, models };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 500 && !condition(); turn++)
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(condition()).toBe(true);
+}
+
+describe('PromptSession', () => {
+  it('aborts a stale analysis at once and shows only the latest', async () => {
+    const { session, asked } = createHeldSession();
+    session.show(prompt('a b'));
+    await until(() => asked.length === 1);
+    session.show(prompt('a b c'));
+    expect(asked[0]?.signal?.aborted).toBe(true);
+    await until(() => asked.length === 2);
+    asked[1]?.finish();
+    await session.settled();
+    expect(session.look?.analysis.strip.tokens).toHaveLength(3);
+    asked[0]?.finish();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(session.look?.analysis.strip.tokens).toHaveLength(3);
+  });
+
+  it('computes once for a burst of changes', async () => {
+    const { session, asked } = createHeldSession();
+    for (const text of ['a', 'a b', 'a b c', 'a b c d']) session.show(prompt(text));
+    await until(() => asked.length === 1);
+    asked[0]?.finish();
+    await session.settled();
+    expect(asked.map(({ request }) => request.text)).toEqual(['a b c d']);
+  });
+
+  it('keeps the last good result while it computes, and through a failure', async () => {
+    const { session, asked } = createHeldSession();
+    session.show(prompt('a b'));
+    await until(() => asked.length === 1);
+    asked[0]?.finish();
+    await session.settled();
+    session.show(prompt('a b c'));
+    await until(() => asked.length === 2);
+    expect(session.computing).toBe(true);
+    expect(session.look?.prompt.text).toBe('a b');
+    asked[1]?.fail(new EngineError('engine.stopped', { reason: 'SIGKILL' }));
+    await session.settled();
+    expect(session.error).toMatchObject({ code: 'engine.stopped' });
+    expect(session.look?.prompt.text).toBe('a b');
+    session.show(prompt('a b c'));
+    await until(() => asked.length === 3);
+    asked[2]?.finish();
+    await session.settled();
+    expect(session.error).toBeUndefined();
+    expect(session.look?.prompt.text).toBe('a b c');
+  });
+
+  it('says that an empty prompt is empty, and shows nothing of the text before', async () => {
+    const { session } = createSession(createFakeEngine());
+    session.show(prompt('a b'));
+    await session.settled();
+    session.show(prompt(''));
+    await session.settled();
+    expect(session.error).toMatchObject({ code: 'prompt.empty' });
+    expect(session.look).toBeUndefined();
+    expect(session.selected).toBe(-1);
+  });
+
+  it('shows nothing of one document in another', async () => {
+    const { session, asked } = createHeldSession();
+    session.show(prompt('a b', 'file:///a'));
+    await until(() => asked.length === 1);
+    asked[0]?.finish();
+    await session.settled();
+    session.show(prompt('c', 'file:///b'));
+    expect(session.look).toBeUndefined();
+    session.show(undefined);
+    await session.settled();
+    expect(session.prompt).toBeUndefined();
+    expect(asked[1]?.signal?.aborted ?? true).toBe(true);
+  });
+
+  it('selects the token before the caret, also when only a part of the document is meant', async () => {
+    const { session } = createSession(createFakeEngine());
+    session.show(prompt('When Mary and', 'file:///a', 100));
+    await session.settled();
+    expect(session.selected).toBe(2);
+    const changes: string[] = [];
+    session.onDidChange((change) => changes.push(change));
+    session.moveCaret(109);
+    expect(session.selected).toBe(1);
+    session.moveCaret(107);
+    expect(changes).toEqual(['selection']);
+    expect(session.selectToken(0)).toEqual({ start: 100, end: 104 });
+    expect(session.selected).toBe(0);
+    expect(session.selectToken(99)).toBeUndefined();
+  });
+
+  it('computes again when interventions change, with those that act', async () => {
+    const { session, asked } = createHeldSession();
+    session.show(prompt('a b'));
+    await until(() => asked.length === 1);
+    asked[0]?.finish();
+    await session.settled();
+    const edit = session.interventions.add({ target: { kind: 'mlp', layer: 1 }, action: { kind: 'zero' } });
+    await until(() => asked.length === 2);
+    expect(asked[1]?.request.edits).toEqual([edit]);
+    asked[1]?.finish();
+    await session.settled();
+    expect(session.look?.analysis.effect?.kl).toBe(1.2);
+    session.interventions.change(edit.id, { enabled: false });
+    await until(() => asked.length === 3);
+    expect(asked[2]?.request.edits).toEqual([]);
+  });
+
+  it('keeps a contrast with its document', async () => {
+    const { session } = createSession(createFakeEngine());
+    session.show(prompt('a b', 'file:///a'));
+    session.setContrast({ answer: ' Mary', wrong: ' John' });
+    await session.settled();
+    expect(session.look?.analysis.contrast).toBe(3.2);
+    session.show(prompt('c d', 'file:///b'));
+    await session.settled();
+    expect(session.contrast).toBeUndefined();
+    session.show(prompt('a b', 'file:///a'));
+    await session.settled();
+    expect(session.look?.analysis.contrast).toBe(3.2);
+  });
+
+  it('shows the heat of pinned features, then of the selected one, then of the strongest', async () => {
+    const { session, models } = createSession(createFakeEngine());
+    session.show(prompt('When Mary and John'));
+    await session.settled();
+    const sae = models.sae?.id ?? '';
+    expect(session.look?.heat?.kind).toBe('strongest');
+    session.selectFeature({ sae, index: 7 });
+    await until(() => session.look?.heat?.kind === 'pinned');
+    expect(session.look?.heat?.title).toContain('#7');
+    session.pin({ sae, index: 9 }, true);
+    await until(() => session.look?.heat?.title.includes('#9') ?? false);
+    session.pin({ sae, index: 9 }, false);
+    await until(() => session.look?.heat?.title.includes('#7') ?? false);
+  });
+
+  it('computes again when another SAE is chosen', async () => {
+    const { session, models } = createSession(createFakeEngine());
+    session.show(prompt('a b'));
+    await session.settled();
+    expect(models.sae?.hook).toBe('blocks.2.hook_resid_post');
+    const other = models.saes.find((sae) => sae.hook === 'blocks.0.hook_mlp_out');
+    models.chooseSae(other?.id ?? '');
+    await session.settled();
+    expect(session.look?.analysis.features[0]?.sae).toBe(other?.id);
+  });
+
+  it('computes a run again that the engine has forgotten', async () => {
+    const first = createFakeEngine();
+    let current = first;
+    const engine = new Proxy(first, { get: (_, name: keyof EngineApi) => current[name] });
+    const { session, models } = createSession(engine);
+    session.show(prompt('a b'));
+    await session.settled();
+    current = createFakeEngine();
+    await current.openModel({ path: models.model?.path ?? '' });
+    const lens = await session
+      .withRun(({ analysis }) => engine.logitLens({ run: `${analysis.run}`, top: 1 }))
+      .catch((error) => error);
+    expect(lens.cells?.[0]).toHaveLength(2);
+  });
+
+  it('tells at once that another model cannot be loaded, and recovers when it is back', async () => {
+    let path = '/models/mini';
+    const { session, models } = createSession(createFakeEngine(), () => path);
+    session.show(prompt('a b'));
+    await session.settled();
+    path = '/missing';
+    await expect(models.reload()).rejects.toMatchObject({ code: 'file.missing' });
+    expect(session.error).toMatchObject({ code: 'file.missing' });
+    path = '/models/mini';
+    await models.reload();
+    await session.settled();
+    expect(session.error).toBeUndefined();
+    expect(session.look?.prompt.text).toBe('a b');
+  });
+
+  it('compares with another prompt', async () => {
+    const { session } = createSession(createFakeEngine());
+    session.show(prompt('a b'));
+    session.compareWith({ name: 'other', text: 'a c' });
+    await session.settled();
+    expect(session.look?.comparison?.pairs.map(({ same }) => same)).toEqual([true, false]);
+  });
+});
