@@ -1,12 +1,12 @@
 /** What a command runs in: the engine, the parsed line, the prompt, and where the answer goes. */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Engine } from '../engine/engine.ts';
 import type { Contrast, ModelInfo, SaeInfo } from '../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../shared/engineApi.ts';
-import { type CommandLine, CommandLineError, type OptionSpec, listOption, textOption } from './arguments.ts';
+import { type CommandLine, CommandLineError, listOption, type OptionSpec, textOption } from './arguments.ts';
 import { progressLine } from './progressLine.ts';
 
 /** One command of the program. */
@@ -63,7 +63,9 @@ export function embeddedModel(): string {
     if (existsSync(join(model, 'config.json'))) return model;
     folder = dirname(folder);
   }
-  throw new CommandLineError('The embedded model is missing from this installation. Name a model with --model FOLDER.');
+  throw new CommandLineError(
+    'The embedded model is missing from this installation. Name a model with --model FOLDER.',
+  );
 }
 
 /** Opens the model that the line names. */
@@ -94,7 +96,7 @@ export async function chooseSae(context: Context, model: ModelInfo): Promise<Sae
     { model: model.id, folders: isFolder ? [resolve(folder)] : [] },
     context.call,
   );
-  const named = saes.find((sae) => sae.hook === folder || (isFolder && sae.path === resolve(folder)));
+  const named = saes.find((sae) => (isFolder ? sae.path === realpathSync(folder) : sae.hook === folder));
   if (named) return named;
   if (folder !== undefined) {
     const known = saes.map((sae) => `  ${sae.hook}`).join('\n');
@@ -102,7 +104,8 @@ export async function chooseSae(context: Context, model: ModelInfo): Promise<Sae
   }
   const middle = Math.floor(model.nLayers / 2);
   const fallback = saes.find((sae) => sae.hook === `blocks.${middle}.hook_resid_post`) ?? saes[0];
-  if (!fallback) throw new CommandLineError('This model has no SAEs beside it. Name an SAE folder with --sae.');
+  if (!fallback)
+    throw new CommandLineError('This model has no SAEs beside it. Name an SAE folder with --sae.');
   return fallback;
 }
 

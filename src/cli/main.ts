@@ -1,7 +1,7 @@
 /** The `fovea` command: the same engine as the extension's, without an editor. */
 
 import { isEngineError } from '../shared/errors.ts';
-import { CommandLineError, parseCommandLine } from './arguments.ts';
+import { CommandLineError, commonOptions, parseCommandLine } from './arguments.ts';
 import { ablate } from './commands/ablate.ts';
 import { circuit } from './commands/circuit.ts';
 import { features } from './commands/features.ts';
@@ -62,7 +62,7 @@ function overview(): string {
 }
 
 function describe(name: string, command: Command): string {
-  const rows = Object.entries(command.options).map(
+  const rows = Object.entries({ ...command.options, ...commonOptions }).map(
     ([option, { about, placeholder }]) =>
       `  ${`--${option}${placeholder ? ` ${placeholder}` : ''}`.padEnd(28)} ${about}`,
   );
@@ -70,6 +70,6 @@ function describe(name: string, command: Command): string {
 }
 
 main(process.argv.slice(2)).then((code) => {
-  // Native sessions keep worker threads; the answer has been written, so there is nothing to wait for.
-  process.exit(code);
+  // Native sessions keep worker threads, so the process has to be ended; what was written has to arrive first.
+  process.stdout.write('', () => process.exit(code));
 });

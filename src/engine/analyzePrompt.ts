@@ -2,6 +2,7 @@
 
 import type { Analysis, Effect, HookName, Provenance } from '../shared/domain.ts';
 import type { AnalyzeRequest } from '../shared/engineApi.ts';
+import { EngineError } from '../shared/errors.ts';
 import { AnalyzedRun } from './analyzedRun.ts';
 import { floatsOf, type Value } from './graph/value.ts';
 import type { LoadedModel, TokenContrast } from './loadedModel.ts';
@@ -42,6 +43,7 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
   const saes = await openSaes(work);
   const { run: clean, look } = await lookAtClean(work, window, contrast, saes);
   const edits = await planEdits(editContext(work, window.ids), request.edits);
+  requireBelowReadout(edits, model.info.nLayers);
   const common = {
     run: id,
     strip: window.strip,
@@ -71,12 +73,20 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
     features: changed.features,
     predictions: changed.predictions,
     probabilities: changed.probabilities,
-    attention: attentionOf(model, edited, window.ids.length, clean),
+    attention: attentionOf(model, edited, clean),
     contrast: contrastValue(changed),
     effect,
     milliseconds: performance.now() - started,
   };
   return { run, analysis };
+}
+
+/** Predictions, lens and attribution read the residual stream out themselves: an edit behind it would go unseen. */
+function requireBelowReadout(edits: readonly RunEdit[], nLayers: number): void {
+  const late = edits.find(({ hook }) => locateHook(hook, nLayers).layer >= nLayers);
+  if (!late) return;
+  const reason = 'interventions act on the embedding and inside the blocks; choose a hook there';
+  throw new EngineError('request.invalid', { what: `The hook "${late.hook}"`, reason });
 }
 
 async function openSaes({ model, saes, request }: PromptAnalysis): Promise<OpenSae[]> {
@@ -156,33 +166,27 @@ async function runEdited(
   const hooks = saes.map(({ hook }) => hook);
   const runs = (hook: HookName): boolean => locateHook(hook, nLayers).layer >= first;
   const result = await model.transformer.run({
-    ...(first < 0
-      ? { tokens: [clean.tokens] }
-      : { from: { layer: Math.min(first, nLayers), residual: clean.residual(Math.min(first, nLayers)) } }),
+    ...(first < 0 ? { tokens: [clean.tokens] } : { from: { layer: first, residual: clean.residual(first) } }),
     edits,
     capture: [...new Set([...hooks, ...patterns])].filter(runs),
     logits: 'none',
     signal,
   });
   const untouched = hooks.filter((hook) => !runs(hook));
-  return { ...result, hooks: new Map([...result.hooks, ...untouched.map((hook) => [hook, clean.hook(hook)] as const)]) };
+  return {
+    ...result,
+    hooks: new Map([...result.hooks, ...untouched.map((hook) => [hook, clean.hook(hook)] as const)]),
+  };
 }
 
-function attentionOf(
-  model: LoadedModel,
-  edited: RunResult,
-  length: number,
-  clean: PromptRun,
-): Analysis['attention'] {
+function attentionOf(model: LoadedModel, edited: RunResult, clean: PromptRun): Analysis['attention'] {
   const { nLayers } = model.info;
   const names = Array.from({ length: nLayers }, (_, layer) => blockHookName(layer, 'attn.hook_pattern'));
   // Layers below the first edit attend as they did in the clean run.
-  const strongest = names.every((name) => edited.hooks.has(name))
-    ? Array.from<Analysis['attention'][number]>({ length })
-    : [...(clean.strongestAttention ?? [])];
-  names.forEach((name, layer) => {
-    const pattern = edited.hooks.get(name);
-    if (pattern) collectStrongest(strongest, pattern, layer);
+  const first = names.findIndex((name) => edited.hooks.has(name));
+  const strongest = [...(clean.strongestBelow(first) ?? [])];
+  names.slice(first).forEach((name, i) => {
+    collectStrongest(strongest, edited.hooks.get(name)!, first + i);
   });
   return strongest;
 }

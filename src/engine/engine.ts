@@ -32,8 +32,8 @@ import type {
 } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { quoteToken } from '../shared/format.ts';
-import { analyzePrompt } from './analyzePrompt.ts';
 import type { AnalyzedRun } from './analyzedRun.ts';
+import { analyzePrompt } from './analyzePrompt.ts';
 import { fileError } from './files/fileErrors.ts';
 import { floatsOf } from './graph/value.ts';
 import { LoadedModel } from './loadedModel.ts';
@@ -65,11 +65,13 @@ export interface EngineOptions {
 /** See `EngineApi` for what each method answers. */
 export class Engine implements EngineApi {
   private readonly models = new Map<string, Promise<LoadedModel>>();
-  private readonly saes = new LoadedSaes();
+  private readonly saes: LoadedSaes;
   private readonly runs = new RecentMap<AnalyzedRun>(keptRuns);
   private runCount = 0;
 
-  constructor(private readonly options: EngineOptions = {}) {}
+  constructor(private readonly options: EngineOptions = {}) {
+    this.saes = new LoadedSaes(options.threads);
+  }
 
   async openModel({ path }: OpenModelRequest): Promise<ModelInfo> {
     const real = await realpath(path).catch((error) => {
@@ -92,32 +94,54 @@ export class Engine implements EngineApi {
     await loaded.release();
   }
 
-  async listSaes(request: { readonly model: string; readonly folders: readonly string[] }): Promise<readonly SaeInfo[]> {
+  async listSaes(request: {
+    readonly model: string;
+    readonly folders: readonly string[];
+  }): Promise<readonly SaeInfo[]> {
     const { info } = await this.model(request.model);
-    const found: SaeInfo[] = [];
+    // One folder may be named twice, or lie below another that is named.
+    const paths = new Set<string>();
     for (const folder of [join(info.path, 'saes'), ...request.folders]) {
-      for (const path of await findSaeFolders(folder)) found.push(await describeSae(await realpath(path), info));
+      for (const path of await findSaeFolders(folder)) paths.add(await realpath(path));
     }
+    const found = await Promise.all([...paths].map((path) => describeSae(path, info)));
     return found.sort((a, b) => a.layer - b.layer);
   }
 
   async analyze(request: AnalyzeRequest, { signal }: CallOptions = {}): Promise<Analysis> {
+    requireCount('The number of features per token', request.topFeatures, 0);
+    requireCount('The number of predictions', request.topPredictions, 1);
     const model = await this.model(request.model);
     const provenance = await this.provenance(model, request.saes);
     const id = `run-${++this.runCount}`;
-    const { run, analysis } = await analyzePrompt({ id, model, saes: this.saes, request, provenance, signal });
+    const { run, analysis } = await analyzePrompt({
+      id,
+      model,
+      saes: this.saes,
+      request,
+      provenance,
+      signal,
+    });
     this.runs.set(id, run);
     return analysis;
   }
 
-  async featureHeat({ run: id, features }: FeatureHeatRequest, { signal }: CallOptions = {}): Promise<Float32Array> {
+  async featureHeat(
+    { run: id, features }: FeatureHeatRequest,
+    { signal }: CallOptions = {},
+  ): Promise<Float32Array> {
     const run = this.run(id);
     const positions = run.ids.length;
     const heat = new Float32Array(features.length * positions);
     for (const [id, places] of groupBySae(features)) {
       const sae = await this.saes.open(id, run.model.info);
+      // Refuses features that the SAE does not have.
+      for (const { index } of places) await this.saes.featureInfo({ sae: id, index });
       const value = await run.hook(sae.config.hookName, signal);
-      const rows = await sae.chosen(value, places.map(({ index }) => index));
+      const rows = await sae.chosen(
+        value,
+        places.map(({ index }) => index),
+      );
       places.forEach(({ place }, column) => {
         for (let position = 0; position < positions; position++) {
           heat[place * positions + position] = rows.data[position * places.length + column]!;
@@ -139,7 +163,11 @@ export class Engine implements EngineApi {
     return infos;
   }
 
-  async logitLens(request: { readonly run: string; readonly top: number }, { signal }: CallOptions = {}): Promise<LogitLens> {
+  async logitLens(
+    request: { readonly run: string; readonly top: number },
+    { signal }: CallOptions = {},
+  ): Promise<LogitLens> {
+    requireCount('The number of predictions', request.top, 1);
     const run = this.run(request.run);
     return logitLens(run.model, run.residuals, request.top, signal);
   }
@@ -162,7 +190,7 @@ export class Engine implements EngineApi {
     const run = this.run(request.run);
     const { sum, what } = await this.logitSum(run, request);
     const { transformer } = run.model;
-    const { components, total } = await attributeLogits(transformer, run.ids, run.residuals, sum, signal);
+    const { components, total } = await attributeLogits(transformer, run, sum, signal);
     return { position: sum.position, what, components, total };
   }
 
@@ -183,6 +211,7 @@ export class Engine implements EngineApi {
   }
 
   async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
+    requireCount('The number of nodes', request.maxNodes, 1);
     const model = await this.model(request.model);
     const inputs = await this.circuitInputs(model, request);
     const found = await gradientCircuit(inputs, request.maxNodes, call);
@@ -194,7 +223,10 @@ export class Engine implements EngineApi {
       nLayers: model.info.nLayers,
       method: {
         name: 'gradient attribution',
-        parameters: { maxNodes: request.maxNodes, baseline: request.counterfactual ? 'counterfactual' : 'zero' },
+        parameters: {
+          maxNodes: request.maxNodes,
+          baseline: request.counterfactual ? 'counterfactual' : 'zero',
+        },
       },
       metric: { name: inputs.metric, clean: found.clean, baseline: found.baseline },
       nodes: found.nodes,
@@ -203,7 +235,10 @@ export class Engine implements EngineApi {
     };
   }
 
-  async evaluateCircuit(request: CircuitEvaluationRequest, { signal }: CallOptions = {}): Promise<CircuitEvaluation> {
+  async evaluateCircuit(
+    request: CircuitEvaluationRequest,
+    { signal }: CallOptions = {},
+  ): Promise<CircuitEvaluation> {
     const model = await this.model(request.model);
     const { graph, contrast } = request;
     const inputs = await this.circuitInputs(model, {
@@ -248,7 +283,10 @@ export class Engine implements EngineApi {
   }
 
   /** Tokens whose logits a feature's decoder direction raises and lowers most, read without the final norm. */
-  private async decoderLogits({ sae, index }: FeatureRef): Promise<Pick<FeatureInfo, 'topLogits' | 'bottomLogits'>> {
+  private async decoderLogits({
+    sae,
+    index,
+  }: FeatureRef): Promise<Pick<FeatureInfo, 'topLogits' | 'bottomLogits'>> {
     const owner = await this.ownerOf(sae);
     if (!owner) return {};
     const opened = await this.saes.open(sae, owner.info);
@@ -277,7 +315,7 @@ export class Engine implements EngineApi {
       return { sum: { position: contrast.position, weights }, what: contrastName(request.contrast) };
     }
     const position = request.position ?? length - 1;
-    if (position < 0 || position >= length) {
+    if (!Number.isInteger(position) || position < 0 || position >= length) {
       const reason = `the prompt has ${length} tokens`;
       throw new EngineError('request.invalid', { what: `Position ${position}`, reason });
     }
@@ -321,6 +359,12 @@ function checkLayer(layer: number, { nLayers }: ModelInfo): void {
   if (Number.isInteger(layer) && layer >= 0 && layer < nLayers) return;
   const reason = `the model has layers 0 to ${nLayers - 1}`;
   throw new EngineError('request.invalid', { what: `Layer ${layer}`, reason });
+}
+
+function requireCount(what: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  const reason = `it must be a whole number of at least ${least}, not ${value}`;
+  throw new EngineError('request.invalid', { what, reason });
 }
 
 /** Features by SAE, each with its place in the list. */

@@ -32,16 +32,17 @@ export class LoadedModel {
   private constructor(
     readonly transformer: Transformer,
     readonly tokenizer: Tokenizer,
+    threads: number | undefined,
   ) {
     this.info = transformer.info;
-    this.readout = new Readout(transformer.graph, transformer.config);
+    this.readout = new Readout(transformer.graph, transformer.config, threads);
   }
 
   /** Opens the folder. @throws as `Transformer.open` and `loadTokenizer` */
   static async open(folder: string, threads?: number): Promise<LoadedModel> {
     const tokenizer = await loadTokenizer(folder);
     const transformer = await Transformer.open(folder, { threads });
-    return new LoadedModel(transformer, tokenizer);
+    return new LoadedModel(transformer, tokenizer, threads);
   }
 
   /** The part of `text` that the model reads. @throws prompt.empty, prompt.tooLong */
@@ -55,7 +56,7 @@ export class LoadedModel {
    */
   contrast({ answer, wrong, position = -1 }: Contrast, length: number): TokenContrast {
     const place = position < 0 ? length + position : position;
-    if (place < 0 || place >= length) {
+    if (!Number.isInteger(place) || place < 0 || place >= length) {
       throw new EngineError('request.invalid', {
         what: `Position ${position} of the contrast`,
         reason: `the prompt has ${length} tokens`,

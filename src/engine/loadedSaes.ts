@@ -1,11 +1,18 @@
 /** The SAEs that are open, with what is known of their features. */
 
-import type { FeatureInfo, FeatureRef, ModelId, ModelInfo, Provenance, SaeId, SaeInfo } from '../shared/domain.ts';
+import type {
+  FeatureInfo,
+  FeatureRef,
+  ModelId,
+  ModelInfo,
+  Provenance,
+  SaeId,
+  SaeInfo,
+} from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
 import type { CircuitSae } from './method/circuitInputs.ts';
-import { infoOf } from './sae/catalog.ts';
+import { checkSaeUsable, infoOf } from './sae/catalog.ts';
 import { type FeatureStatistics, readFeatureStatistics } from './sae/featureStatistics.ts';
-import { checkSaeFits } from './sae/format.ts';
 import { openSaeLens } from './sae/saelens.ts';
 import { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 
@@ -21,6 +28,8 @@ export class LoadedSaes {
   private readonly entries = new Map<SaeId, Promise<Entry>>();
   /** Entries that have finished loading, for questions that cannot wait. */
   private readonly ready = new Map<SaeId, Entry>();
+
+  constructor(private readonly threads?: number) {}
 
   /**
    * The SAE in folder `id`, opened for `model`.
@@ -94,22 +103,25 @@ export class LoadedSaes {
     }
   }
 
-  private entry(id: SaeId, model: ModelInfo): Promise<Entry> {
-    let entry = this.entries.get(id);
-    if (!entry) {
-      entry = this.load(id, model);
-      this.entries.set(id, entry);
-      entry.catch(() => this.entries.delete(id));
+  private async entry(id: SaeId, model: ModelInfo): Promise<Entry> {
+    let loading = this.entries.get(id);
+    if (!loading) {
+      loading = this.load(id, model);
+      this.entries.set(id, loading);
+      loading.catch(() => this.entries.delete(id));
     }
+    const entry = await loading;
+    // Opened for one model, it may be asked for with another.
+    if (entry.model !== model.id) checkSaeUsable(entry.sae.folder, model);
     return entry;
   }
 
   private async load(id: SaeId, model: ModelInfo): Promise<Entry> {
     const folder = await openSaeLens(id);
-    checkSaeFits(folder, model);
+    checkSaeUsable(folder, model);
     const entry: Entry = {
       model: model.id,
-      sae: new SparseAutoencoder(folder),
+      sae: new SparseAutoencoder(folder, this.threads),
       info: await infoOf(folder),
       statistics: await readFeatureStatistics(folder.path, folder.config.dSae),
     };

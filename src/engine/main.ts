@@ -6,7 +6,8 @@ import { serve } from '../shared/rpc.ts';
 import { Engine } from './engine.ts';
 
 const connection = createMessageConnection(new IPCMessageReader(process), new IPCMessageWriter(process));
-serve<EngineApi>(connection, new Engine());
+const threads = Number(process.env.FOVEA_THREADS);
+serve<EngineApi>(connection, new Engine({ threads: threads > 0 ? threads : undefined }));
 connection.listen();
 
 // An engine without its host would hold memory for nobody.

@@ -88,7 +88,8 @@ async function readPredictions(
   const rows = new Float32Array((count + ask.length) * dModel);
   rows.set(data.subarray(first * dModel, length * dModel));
   const targets = new Int32Array(count + ask.length);
-  for (let position = first; position + 1 < length; position++) targets[position - first] = ids[position + 1]!;
+  for (let position = first; position + 1 < length; position++)
+    targets[position - first] = ids[position + 1]!;
   ask.forEach(({ position, token }, i) => {
     rows.set(data.subarray(position * dModel, (position + 1) * dModel), (count + i) * dModel);
     targets[count + i] = token;

@@ -1,7 +1,7 @@
 /** Which part of a prompt the model reads: all of it, or as much of its end as the context holds. */
 
-import { EngineError } from '../shared/errors.ts';
 import type { Token, TokenStrip } from '../shared/domain.ts';
+import { EngineError } from '../shared/errors.ts';
 import { checkPromptLength, type Encoding, type Tokenizer } from './model/tokenizer.ts';
 
 /** A prompt as the model reads it. */

@@ -14,7 +14,12 @@ export const ablate: Command = {
     mlp: { type: 'string', multiple: true, placeholder: 'L', about: 'zero-ablate this MLP' },
     feature: { type: 'string', multiple: true, placeholder: 'HOOK:INDEX', about: 'remove this SAE feature' },
     mean: { type: 'boolean', about: 'use the mean over the prompt instead of zero' },
-    contrast: { type: 'string', multiple: true, placeholder: 'TOKEN', about: 'two answers to compare (give twice)' },
+    contrast: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'TOKEN',
+      about: 'two answers to compare (give twice)',
+    },
   },
   async run(context) {
     const text = readPrompt(context.line);
@@ -41,7 +46,10 @@ export const ablate: Command = {
 
 async function readEdits(context: Context, model: ModelInfo): Promise<Edit[]> {
   const { line } = context;
-  const targets: EditTarget[] = listOption(line, 'head').map((text) => ({ kind: 'head', ...parseHead(text) }));
+  const targets: EditTarget[] = listOption(line, 'head').map((text) => ({
+    kind: 'head',
+    ...parseHead(text),
+  }));
   for (const text of listOption(line, 'mlp')) {
     if (!/^\d+$/.test(text)) throw new CommandLineError(`--mlp takes a layer number, not "${text}".`);
     targets.push({ kind: 'mlp', layer: Number(text) });
@@ -52,18 +60,22 @@ async function readEdits(context: Context, model: ModelInfo): Promise<Edit[]> {
     for (const text of names) {
       const match = /^(.+):(\d+)$/.exec(text);
       const sae = saes.find((candidate) => candidate.hook === match?.[1]);
-      if (!match || !sae) throw new CommandLineError(`A feature is written hook:index of a known SAE, not "${text}".`);
+      if (!match || !sae)
+        throw new CommandLineError(`A feature is written hook:index of a known SAE, not "${text}".`);
       targets.push({ kind: 'feature', feature: { sae: sae.id, index: Number(match[2]) } });
     }
   }
-  if (targets.length === 0) throw new CommandLineError('Name what to ablate with --head, --mlp or --feature.');
+  if (targets.length === 0)
+    throw new CommandLineError('Name what to ablate with --head, --mlp or --feature.');
   const action = line.options.mean ? ({ kind: 'mean' } as const) : ({ kind: 'zero' } as const);
   return targets.map((target, i) => ({ id: `edit-${i}`, target, action, strength: 1, enabled: true }));
 }
 
 function beforeAfter(before: readonly Prediction[], after: readonly Prediction[]): string {
   const rows = Array.from({ length: Math.max(before.length, after.length) }, (_, i) =>
-    [before[i], after[i]].flatMap((p) => (p ? [quoteToken(p.text), formatProbability(p.probability)] : ['', ''])),
+    [before[i], after[i]].flatMap((p) =>
+      p ? [quoteToken(p.text), formatProbability(p.probability)] : ['', ''],
+    ),
   );
   const right = 'right' as const;
   return renderTable(

@@ -10,8 +10,17 @@ export const circuit: Command = {
   summary: 'the heads, MLPs and features that carry a contrast',
   usage: '<prompt | file | -> --contrast TOKEN --contrast TOKEN [options]',
   options: {
-    contrast: { type: 'string', multiple: true, placeholder: 'TOKEN', about: 'answer and wrong answer (give twice)' },
-    counterfactual: { type: 'string', placeholder: 'PROMPT', about: 'prompt of the same length as the baseline' },
+    contrast: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'TOKEN',
+      about: 'answer and wrong answer (give twice)',
+    },
+    counterfactual: {
+      type: 'string',
+      placeholder: 'PROMPT',
+      about: 'prompt of the same length as the baseline',
+    },
     nodes: { type: 'string', placeholder: 'N', about: 'strongest nodes to keep (default 40)' },
     components: { type: 'boolean', about: 'heads and MLPs only, without SAE features' },
     out: { type: 'string', placeholder: 'FILE', about: 'write the graph as *.circuit.json' },

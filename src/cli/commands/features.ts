@@ -56,7 +56,10 @@ export const features: Command = {
         formatToken(token.text),
         formatProbability(token.probability ?? Number.NaN),
         token.features
-          .map((f) => `${f.index}${f.label ? ` ${formatToken(f.label).replaceAll('·', ' ')}` : ''} ${formatNumber(f.activation)}`)
+          .map(
+            (f) =>
+              `${f.index}${f.label ? ` ${formatToken(f.label).replaceAll('·', ' ')}` : ''} ${formatNumber(f.activation)}`,
+          )
           .join(' │ '),
       ]);
       const columns = [

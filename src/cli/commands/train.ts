@@ -1,5 +1,6 @@
 /** `fovea train`: trains an SAE on a model, or the embedded model from nothing. */
 
+import { rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { miniRecipe } from '../../engine/training/mini/recipe.ts';
 import { trainMini } from '../../engine/training/mini/trainMini.ts';
@@ -8,12 +9,21 @@ import { type Command, type Context, openModel } from '../context.ts';
 
 export const train: Command = {
   summary: 'train an SAE on a model, or the embedded model',
-  usage: 'sae --hook HOOK --out FOLDER [options] | mini --out FOLDER',
+  usage: 'sae --hook HOOK --out FOLDER [options] | mini [--out FOLDER]',
   options: {
     hook: { type: 'string', placeholder: 'HOOK', about: 'hook to train on, e.g. blocks.1.hook_resid_post' },
     out: { type: 'string', placeholder: 'FOLDER', about: 'folder to write' },
-    corpus: { type: 'string', multiple: true, placeholder: 'FILE', about: 'text to train on (default: built-in text)' },
-    features: { type: 'string', placeholder: 'N', about: 'number of features (default 8 × width, at most 4096)' },
+    corpus: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      about: 'text to train on (default: built-in text)',
+    },
+    features: {
+      type: 'string',
+      placeholder: 'N',
+      about: 'number of features (default 8 × width, at most 4096)',
+    },
     k: { type: 'string', placeholder: 'N', about: 'features active per token (default 24)' },
     steps: { type: 'string', placeholder: 'N', about: 'training steps (default 1000)' },
     seed: { type: 'string', placeholder: 'N', about: 'random seed (default 0)' },
@@ -56,14 +66,23 @@ async function trainSae(context: Context): Promise<void> {
   );
 }
 
+/**
+ * Trains beside the old model and puts the new one in its place when it is whole: an interrupted training
+ * loses nothing and goes on with the next call.
+ */
 async function trainEmbedded(context: Context): Promise<void> {
-  const folder = resolve(requireOut(context));
+  const folder = resolve(textOption(context.line, 'out') ?? join('models', 'mini'));
+  const workshop = `${folder}.training`;
+  const made = join(workshop, 'model');
   const report = await trainMini(miniRecipe, {
     ...context.call,
-    folder,
-    work: join(folder, '..', '.mini-training'),
+    folder: made,
+    work: join(workshop, 'checkpoints'),
     log: (line) => process.stderr.write(`${line}\n`),
   });
+  await rm(folder, { recursive: true, force: true });
+  await rename(made, folder);
+  await rm(workshop, { recursive: true, force: true });
   const tasks = Object.fromEntries(report.tasks);
   const saes = Object.fromEntries(report.saes);
   context.print({ folder, tasks, saes }, () => `Wrote ${folder}`);

@@ -97,6 +97,7 @@ function fillIn(keep: Value, baseline: Value | undefined): Value | number {
   const groups = kept.length / variants;
   const width = values.length / groups;
   const add = new Float32Array(variants * values.length);
-  for (let i = 0; i < add.length; i++) add[i] = (1 - kept[Math.floor(i / width)]!) * values[i % values.length]!;
+  for (let i = 0; i < add.length; i++)
+    add[i] = (1 - kept[Math.floor(i / width)]!) * values[i % values.length]!;
   return floatValue(add, [variants, ...baseline.dims.slice(1)]);
 }

@@ -30,7 +30,10 @@ export interface CircuitInputs {
  * Places in the order in which a forward pass reaches them. A node can influence those of higher rank:
  * tokens, then per layer attention (0), its features (1), MLP (2), its features (3), residual features (4), then logits.
  */
-export function rankOf(layer: number, site: 'attention' | 'attentionFeatures' | 'mlp' | 'mlpFeatures' | 'residual'): number {
+export function rankOf(
+  layer: number,
+  site: 'attention' | 'attentionFeatures' | 'mlp' | 'mlpFeatures' | 'residual',
+): number {
   const order = { attention: 0, attentionFeatures: 1, mlp: 2, mlpFeatures: 3, residual: 4 };
   return layer * 5 + order[site];
 }

@@ -65,9 +65,12 @@ async function writesOf(
     if (node.kind === 'token') {
       writes.set(item, rowOf(difference(clean.residuals[0]!, baseline?.residuals[0]), node.position));
     } else if (node.kind === 'mlp') {
-      writes.set(item, rowOf(difference(clean.mlpOut[node.layer]!, baseline?.mlpOut[node.layer]), node.position));
+      writes.set(
+        item,
+        rowOf(difference(clean.mlpOut[node.layer]!, baseline?.mlpOut[node.layer]), node.position),
+      );
     } else if (node.kind === 'feature' || node.kind === 'error') {
-      const i = inputs.saes.findIndex((site) => site === item.sae);
+      const i = inputs.saes.indexOf(item.sae!);
       writes.set(item, await featureWrite(item, clean.features[i]!, baseline?.features[i]));
     }
   }
@@ -100,7 +103,12 @@ async function addHeadWrites(
   const { nHeads, dModel } = model.config;
   const results = async (residual: Value, layer: number): Promise<Value> => {
     const name = blockHookName(layer, 'attn.hook_result');
-    const run = await model.run({ from: { layer, residual }, stopAtLayer: layer + 1, capture: [name], signal });
+    const run = await model.run({
+      from: { layer, residual },
+      stopAtLayer: layer + 1,
+      capture: [name],
+      signal,
+    });
     return run.hooks.get(name)!;
   };
   const heads = nodes.filter(({ node }) => node.kind === 'head');

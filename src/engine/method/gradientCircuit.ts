@@ -5,12 +5,11 @@
  * Edges estimate what travels directly between two nodes through the residual stream.
  */
 
-import type { CircuitEdge, CircuitNode } from '../../shared/domain.ts';
-import { type Progress } from '../../shared/domain.ts';
+import type { CircuitEdge, CircuitNode, Progress } from '../../shared/domain.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
-import { attributeNodes, type NodeAttribution, recordRun } from './nodeAttribution.ts';
-import { attributeEdges } from './edgeAttribution.ts';
 import type { CircuitInputs } from './circuitInputs.ts';
+import { attributeEdges } from './edgeAttribution.ts';
+import { attributeNodes, type NodeAttribution, recordRun } from './nodeAttribution.ts';
 
 /** The graph's body; the engine adds names and provenance. */
 export interface FoundCircuit {
@@ -54,7 +53,8 @@ export async function gradientCircuit(
 
 /**
  * The strongest nodes. Components and features split the places evenly, since features restate what the
- * components wrote and would otherwise crowd them out; what one side leaves free goes to the other.
+ * components wrote and would otherwise crowd them out; what one side leaves free goes to the other. Tokens
+ * come on top, half as many at most.
  */
 export function strongestNodes(all: readonly NodeAttribution[], maxNodes: number): NodeAttribution[] {
   const ranked = [...all].sort((a, b) => Math.abs(b.node.effect) - Math.abs(a.node.effect));
@@ -67,7 +67,7 @@ export function strongestNodes(all: readonly NodeAttribution[], maxNodes: number
   const ofFeatures = Math.min(features.length, Math.max(maxNodes - half, maxNodes - components.length));
   return [
     ...logits,
-    ...tokens,
+    ...tokens.slice(0, half),
     ...components.slice(0, maxNodes - ofFeatures),
     ...features.slice(0, ofFeatures),
   ];
@@ -75,7 +75,9 @@ export function strongestNodes(all: readonly NodeAttribution[], maxNodes: number
 
 /** The `count` strongest edges, and beside them each node's strongest way in and out. */
 function strongestEdges(edges: readonly CircuitEdge[], count: number): CircuitEdge[] {
-  const ranked = edges.filter((edge) => edge.weight !== 0).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  const ranked = edges
+    .filter((edge) => edge.weight !== 0)
+    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   const seen = new Set<string>();
   return ranked.filter((edge, rank) => {
     const first = !seen.has(`>${edge.target}`) || !seen.has(`${edge.source}>`);

@@ -2,8 +2,8 @@
 
 import type { LogitLens, Prediction } from '../../shared/domain.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
-import type { LoadedModel } from '../loadedModel.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
+import type { LoadedModel } from '../loadedModel.ts';
 import { predictionsOf } from '../predictions.ts';
 
 /**

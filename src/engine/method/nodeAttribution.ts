@@ -34,7 +34,11 @@ export interface NodeAttribution {
 }
 
 /** Runs `ids` and keeps what attribution reads. */
-export async function recordRun(inputs: CircuitInputs, ids: Int32Array, signal?: AbortSignal): Promise<RecordedRun> {
+export async function recordRun(
+  inputs: CircuitInputs,
+  ids: Int32Array,
+  signal?: AbortSignal,
+): Promise<RecordedRun> {
   const { model, saes, contrast } = inputs;
   const { nLayers, dVocab } = model.config;
   const layers = Array.from({ length: nLayers }, (_, layer) => layer);
@@ -51,7 +55,8 @@ export async function recordRun(inputs: CircuitInputs, ids: Int32Array, signal?:
     const rebuilt = (await sae.reconstruct(value)).data;
     features.push({ activations, errors: floatsOf(value).map((x, i) => x - rebuilt[i]!) });
   }
-  if (logits.length !== dVocab) throw new Error(`Expected one row of ${dVocab} logits, got ${logits.length}.`);
+  if (logits.length !== dVocab)
+    throw new Error(`Expected one row of ${dVocab} logits, got ${logits.length}.`);
   return {
     residuals: run.residuals.map((value) => value!),
     z: zNames.map((name) => run.hooks.get(name)!),
@@ -109,7 +114,11 @@ export function difference(a: Value, b: Value | undefined): Float32Array {
   return y ? x.map((value, i) => value - y[i]!) : x;
 }
 
-function logitNode({ model, contrast, metric }: CircuitInputs, clean: RecordedRun, gradient: Float32Array): NodeAttribution {
+function logitNode(
+  { model, contrast, metric }: CircuitInputs,
+  clean: RecordedRun,
+  gradient: Float32Array,
+): NodeAttribution {
   const { nLayers, dModel } = model.config;
   const { position } = contrast;
   const node: CircuitNode = {
@@ -124,7 +133,11 @@ function logitNode({ model, contrast, metric }: CircuitInputs, clean: RecordedRu
   return { node, rank: rankOf(nLayers, 'attention'), gradient: row };
 }
 
-function tokenNodes({ model, tokens }: CircuitInputs, delta: Float32Array, gradient: Float32Array): NodeAttribution[] {
+function tokenNodes(
+  { model, tokens }: CircuitInputs,
+  delta: Float32Array,
+  gradient: Float32Array,
+): NodeAttribution[] {
   const { dModel } = model.config;
   return tokens.map((token, position) => {
     const range = [position * dModel, (position + 1) * dModel] as const;
@@ -140,7 +153,12 @@ function tokenNodes({ model, tokens }: CircuitInputs, delta: Float32Array, gradi
   });
 }
 
-function headNodes({ model, ids }: CircuitInputs, layer: number, delta: Float32Array, gradient: Float32Array): NodeAttribution[] {
+function headNodes(
+  { model, ids }: CircuitInputs,
+  layer: number,
+  delta: Float32Array,
+  gradient: Float32Array,
+): NodeAttribution[] {
   const { nHeads, dHead } = model.config;
   const nodes: NodeAttribution[] = [];
   for (let position = 0; position < ids.length; position++) {
@@ -162,7 +180,12 @@ function headNodes({ model, ids }: CircuitInputs, layer: number, delta: Float32A
   return nodes;
 }
 
-function mlpNodes({ model, ids }: CircuitInputs, layer: number, delta: Float32Array, gradient: Float32Array): NodeAttribution[] {
+function mlpNodes(
+  { model, ids }: CircuitInputs,
+  layer: number,
+  delta: Float32Array,
+  gradient: Float32Array,
+): NodeAttribution[] {
   const { dModel } = model.config;
   return Array.from(ids, (_, position) => {
     const range = [position * dModel, (position + 1) * dModel] as const;

@@ -10,6 +10,7 @@ import type { ComponentAttribution } from '../../shared/domain.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
 import { formatHead } from '../../shared/format.ts';
 import { floatsOf, floatValue, type Value } from '../graph/value.ts';
+import type { RunEdit } from '../model/edits.ts';
 import type { StageHook } from '../model/hooks.ts';
 import { pickPositions } from '../model/kvCache.ts';
 import type { Transformer } from '../model/transformer.ts';
@@ -21,29 +22,39 @@ export interface LogitSum {
   readonly weights: ReadonlyMap<number, number>;
 }
 
+/** A run that is taken apart: its tokens, the residual streams `[1, position, d_model]` between its blocks, its edits. */
+export interface AttributedRun {
+  readonly ids: Int32Array;
+  readonly residuals: readonly Value[];
+  readonly edits: readonly RunEdit[];
+}
+
 /** The components' contributions and their total, which is the contrast's value. */
 export interface Attribution {
   readonly components: ComponentAttribution[];
   readonly total: number;
 }
 
-/** Attributes `sum` for the prompt whose residual streams are `residuals` (`[1, position, d_model]` each). */
+/**
+ * Attributes `sum` in `run`: what its components wrote, interventions included. What interventions put into the
+ * stream itself is nobody's write and stands with the biases.
+ */
 export async function attributeLogits(
   model: Transformer,
-  tokens: Int32Array,
-  residuals: readonly Value[],
+  run: AttributedRun,
   sum: LogitSum,
   signal?: AbortSignal,
 ): Promise<Attribution> {
   const { nLayers } = model.config;
-  const { direction, total } = await readingDirection(model, residuals[nLayers]!, sum);
-  const components = await embeddingParts(model, tokens, sum.position, direction);
+  const { direction, total } = await readingDirection(model, run.residuals[nLayers]!, sum);
+  const components = await embeddingParts(model, run, sum.position, direction);
   for (let layer = 0; layer < nLayers; layer++) {
     throwIfCancelled(signal);
-    components.push(...(await blockParts(model, layer, residuals[layer]!, sum.position, direction)));
+    components.push(...(await blockParts(model, run, layer, sum.position, direction)));
   }
   const explained = components.reduce((all, { value }) => all + value, 0);
-  components.push({ component: 'biases', layer: nLayers, value: total - explained });
+  const rest = run.edits.length > 0 ? 'biases and interventions' : 'biases';
+  components.push({ component: rest, layer: nLayers, value: total - explained });
   return { components, total };
 }
 
@@ -85,13 +96,13 @@ export async function readingDirection(
 
 async function embeddingParts(
   model: Transformer,
-  tokens: Int32Array,
+  { ids, edits }: AttributedRun,
   position: number,
   direction: Float32Array,
 ): Promise<ComponentAttribution[]> {
   const names = { hook_embed: 'token embedding', hook_pos_embed: 'position embedding' } as const;
   const hooks = Object.keys(names) as (keyof typeof names)[];
-  const { hooks: values } = await model.run({ tokens: [tokens], capture: hooks, stopAtLayer: 0 });
+  const { hooks: values } = await model.run({ tokens: [ids], capture: hooks, edits, stopAtLayer: 0 });
   return hooks.map((hook) => ({
     component: names[hook],
     layer: -1,
@@ -102,17 +113,22 @@ async function embeddingParts(
 /** Heads and MLP of one block. Heads are taken by the transposed output projection: `z_h · (W_O^h direction)`. */
 async function blockParts(
   model: Transformer,
+  { residuals, edits }: AttributedRun,
   layer: number,
-  residual: Value,
   position: number,
   direction: Float32Array,
 ): Promise<ComponentAttribution[]> {
   const { nHeads, dHead, dModel } = model.config;
-  const [z, mlpOut] = ['attn.hook_z', 'hook_mlp_out'].map((hook) => `blocks.${layer}.${hook}`) as [string, string];
+  const [z, mlpOut] = ['attn.hook_z', 'hook_mlp_out'].map((hook) => `blocks.${layer}.${hook}`) as [
+    string,
+    string,
+  ];
+  const residual = residuals[layer]!;
   const run = await model.run({
     from: { layer, residual },
     stopAtLayer: layer + 1,
     capture: [z, mlpOut],
+    edits,
   });
   const positions = residual.dims[1]!;
   const seed = new Float32Array(positions * dModel);
@@ -133,7 +149,11 @@ async function blockParts(
     const value = dot(written.subarray(...range), read.subarray(...range));
     parts.push({ component: `head ${formatHead(layer, head)}`, layer, head, value });
   }
-  parts.push({ component: `MLP ${layer}`, layer, value: dot(rowAt(run.hooks.get(mlpOut)!, position), direction) });
+  parts.push({
+    component: `MLP ${layer}`,
+    layer,
+    value: dot(rowAt(run.hooks.get(mlpOut)!, position), direction),
+  });
   return parts;
 }
 

@@ -27,7 +27,8 @@ interface Kept {
   readonly keys: readonly GrowingRows[];
   readonly values: readonly GrowingRows[];
   readonly hooks: ReadonlyMap<HookName, GrowingRows>;
-  readonly strongest: readonly (AttentionSource | undefined)[] | undefined;
+  /** By layer and position. */
+  readonly strongest: readonly (readonly (AttentionSource | undefined)[])[] | undefined;
 }
 
 /**
@@ -88,7 +89,13 @@ export class PromptRun {
 
   /** By position; undefined where there is nothing to look back at. Absent when it was not asked for. */
   get strongestAttention(): readonly (AttentionSource | undefined)[] | undefined {
-    return this.kept.strongest;
+    return this.strongestBelow(this.model.config.nLayers);
+  }
+
+  /** The same among the heads of the layers below `layer` only. */
+  strongestBelow(layer: number): readonly (AttentionSource | undefined)[] | undefined {
+    const layers = this.kept.strongest?.slice(0, layer);
+    return layers && this.#strongestOf(layers);
   }
 
   /** Any hooks, recomputed from the kept residual streams: one block per layer that is asked for. */
@@ -128,6 +135,19 @@ export class PromptRun {
     return new PromptRun(this.model, this.tokens, this.reused, { ...this.kept, hooks });
   }
 
+  #strongestOf(
+    layers: readonly (readonly (AttentionSource | undefined)[])[],
+  ): (AttentionSource | undefined)[] {
+    return Array.from(this.tokens, (_, position) => {
+      let best: AttentionSource | undefined;
+      for (const sources of layers) {
+        const source = sources[position];
+        if (source && source.weight > (best?.weight ?? 0)) best = source;
+      }
+      return best;
+    });
+  }
+
   #captureLayer(layer: number, capture: readonly HookName[], signal?: AbortSignal): Promise<RunResult> {
     const logits = 'none' as const;
     if (layer < 0) return this.model.run({ tokens: [this.tokens], capture, stopAtLayer: 0, signal });
@@ -162,14 +182,13 @@ async function extend(
   for (const name of carried) {
     hooks.set(name, grown(before.hooks.get(name) ?? rowsFor(model, name), result.hooks.get(name)));
   }
-  let strongest: (AttentionSource | undefined)[] | undefined;
-  if (options.attention) {
-    const fresh = Array.from<AttentionSource | undefined>({ length: tokens.length - prefix });
-    patterns.forEach((name, layer) => {
-      collectStrongest(fresh, result.hooks.get(name)!, layer);
-    });
-    strongest = [...(before.strongest ?? []).slice(0, prefix), ...fresh];
-  }
+  const strongest = options.attention
+    ? patterns.map((name, layer) => {
+        const fresh = Array.from<AttentionSource | undefined>({ length: tokens.length - prefix });
+        collectStrongest(fresh, result.hooks.get(name)!, layer);
+        return [...(before.strongest?.[layer] ?? []).slice(0, prefix), ...fresh];
+      })
+    : undefined;
   return {
     residuals: before.residuals.map((rows, layer) => grown(rows, result.residuals[layer])),
     keys: before.keys.map((rows, layer) => grown(rows, result.kv?.keys[layer])),
@@ -186,7 +205,7 @@ function shortened(kept: Kept, length: number): Kept {
     keys: kept.keys.map(cut),
     values: kept.values.map(cut),
     hooks: new Map([...kept.hooks].map(([name, rows]) => [name, cut(rows)])),
-    strongest: kept.strongest?.slice(0, length),
+    strongest: kept.strongest?.map((sources) => sources.slice(0, length)),
   };
 }
 

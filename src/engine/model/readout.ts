@@ -36,6 +36,7 @@ export class Readout {
   constructor(
     private readonly stages: ModelStages,
     private readonly widths: WidthSizes,
+    private readonly threads?: number,
   ) {}
 
   /** The `k` best next tokens after each row, and the logit of `targets[row]`. */
@@ -74,7 +75,10 @@ export class Readout {
     const logits = out.logits?.data as Float32Array;
     const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!);
     const named = (id: number): TokenLogit => ({ id, text: tokenText(id), logit: logits[id]! });
-    return { topLogits: order.slice(0, top).map(named), bottomLogits: order.slice(-top).reverse().map(named) };
+    return {
+      topLogits: order.slice(0, top).map(named),
+      bottomLogits: order.slice(-top).reverse().map(named),
+    };
   }
 
   /** Frees the native memory. */
@@ -87,7 +91,7 @@ export class Readout {
   private cached(key: number, build: () => Program): Promise<CompiledProgram> {
     let session = this.programs.get(key);
     if (!session) {
-      session = compile(build(), { prepacking: false });
+      session = compile(build(), { threads: this.threads, prepacking: false });
       this.programs.set(key, session);
       session.catch(() => this.programs.delete(key));
     }

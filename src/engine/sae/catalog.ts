@@ -74,13 +74,18 @@ export async function infoOf({ path, config }: SaeFolder): Promise<SaeInfo> {
 
 function problemOf(folder: SaeFolder, model: ModelInfo): string | undefined {
   try {
-    checkSaeFits(folder, model);
-    checkReadsWholeHook(folder, model);
+    checkSaeUsable(folder, model);
     return undefined;
   } catch (error) {
     if (error instanceof EngineError) return error.message;
     throw error;
   }
+}
+
+/** @throws sae.mismatch when the SAE does not fit the model, or reads it in a way that Fovea cannot. */
+export function checkSaeUsable(folder: SaeFolder, model: ModelInfo): void {
+  checkSaeFits(folder, model);
+  checkReadsWholeHook(folder, model);
 }
 
 /** Encoding takes all heads of a hook side by side, so an SAE on one head would be given every head in turn. */

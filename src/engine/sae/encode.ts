@@ -3,10 +3,10 @@
  * makes to the hooked activation. The arithmetic follows SAELens, so that its files mean the same here.
  */
 
-import { scatterElements, topK } from '../graph/ops/picking.ts';
 import { add, cast, div, exp, greater, mul, relu, sqrt, sub } from '../graph/ops/elementwise.ts';
 import { matMul } from '../graph/ops/layer.ts';
 import { fullLike, unsqueeze } from '../graph/ops/layout.ts';
+import { scatterElements, topK } from '../graph/ops/picking.ts';
 import { reduceMean, reduceSum } from '../graph/ops/reduction.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { SaeConfig } from './format.ts';
@@ -25,9 +25,7 @@ export interface Encoded {
 /** Features of `x` `[row, d_in]`. */
 export function encode(x: Tensor, config: SaeConfig, weights: SaeTensors): Encoded {
   const normalized = normalizeInput(x, config);
-  const centered = config.applyBDecToInput
-    ? sub(normalized.x, weight(weights, 'b_dec'))
-    : normalized.x;
+  const centered = config.applyBDecToInput ? sub(normalized.x, weight(weights, 'b_dec')) : normalized.x;
   return { activations: activate(centered, config, weights), restore: normalized.restore };
 }
 

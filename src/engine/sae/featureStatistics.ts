@@ -32,7 +32,10 @@ export type FeatureStatistics = v.InferOutput<typeof schema>;
  * Reads the statistics of the SAE in `folder`, when it has some.
  * @throws file.malformed, file.unreadable
  */
-export async function readFeatureStatistics(folder: string, dSae: number): Promise<FeatureStatistics | undefined> {
+export async function readFeatureStatistics(
+  folder: string,
+  dSae: number,
+): Promise<FeatureStatistics | undefined> {
   const path = join(folder, fileName);
   if (!existsSync(path)) return undefined;
   const statistics = await readJson(path, schema);

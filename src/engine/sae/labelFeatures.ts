@@ -39,7 +39,10 @@ export async function labelFeatures(
   call: CallOptions = {},
 ): Promise<FeatureStatistics> {
   const { dSae, hookName } = sae.config;
-  const tallies = Array.from({ length: dSae }, (): Tally => ({ count: 0, max: 0, byToken: new Map(), byPair: new Map() }));
+  const tallies = Array.from(
+    { length: dSae },
+    (): Tally => ({ count: 0, max: 0, byToken: new Map(), byPair: new Map() }),
+  );
   let tokens = 0;
   for (let start = 0; start < rows.length; start += batchSize) {
     throwIfCancelled(call.signal);
@@ -65,7 +68,12 @@ export async function labelFeatures(
   };
 }
 
-function count(tallies: readonly Tally[], activations: Float32Array, id: number, before: number | undefined): void {
+function count(
+  tallies: readonly Tally[],
+  activations: Float32Array,
+  id: number,
+  before: number | undefined,
+): void {
   for (let i = 0; i < activations.length; i++) {
     const activation = activations[i]!;
     if (activation <= 0) continue;
@@ -86,14 +94,18 @@ function labelOf({ byToken, byPair }: Tally, tokenText: (id: number) => string):
   const ranked = [...byToken].sort((a, b) => b[1] - a[1]);
   const [first, mass] = ranked[0]!;
   if (mass < dominant * total) {
-    const named = ranked.filter(([, share], i) => i === 0 || share >= noteworthy * total).slice(0, labelTokens);
+    const named = ranked
+      .filter(([, share], i) => i === 0 || share >= noteworthy * total)
+      .slice(0, labelTokens);
     const rest = named.length === labelTokens && ranked.length > labelTokens ? ', …' : '';
     return named.map(([id]) => readable(tokenText(id))).join(', ') + rest;
   }
   const own = [...byPair].filter(([pair]) => pair.endsWith(` ${first}`)).sort((a, b) => b[1] - a[1]);
   const shown = own.filter(([, share]) => share >= noteworthy * total).slice(0, labelTokens);
   const befores = shown.map(([pair]) => readable(tokenText(Number(pair.split(' ')[0]))));
-  return befores.length > 0 ? `${readable(tokenText(first))} after ${befores.join(', ')}` : readable(tokenText(first));
+  return befores.length > 0
+    ? `${readable(tokenText(first))} after ${befores.join(', ')}`
+    : readable(tokenText(first));
 }
 
 /** A token without its leading space; line breaks and other invisible ones as signs. */

@@ -2,9 +2,9 @@
 
 import { malformed } from '../files/fileErrors.ts';
 import type { DType } from '../graph/opAttributes.ts';
-import { gather, topK } from '../graph/ops/picking.ts';
 import { add, cast, exp, mul, sub } from '../graph/ops/elementwise.ts';
 import { matMul } from '../graph/ops/layer.ts';
+import { gather, topK } from '../graph/ops/picking.ts';
 import { reduceSum } from '../graph/ops/reduction.ts';
 import { program } from '../graph/program.ts';
 import { type CompiledProgram, compile } from '../graph/session.ts';
@@ -73,7 +73,10 @@ export class SparseAutoencoder {
   readonly config: SaeConfig;
   private readonly compiled = new Map<string, Promise<CompiledProgram>>();
 
-  constructor(readonly folder: SaeFolder) {
+  constructor(
+    readonly folder: SaeFolder,
+    private readonly threads?: number,
+  ) {
     this.config = folder.config;
   }
 
@@ -173,7 +176,7 @@ export class SparseAutoencoder {
     let session = this.compiled.get(key);
     if (!session) {
       // Weights laid out anew would double the memory of the largest matrices for little speed at few rows.
-      session = compile(program(build()), { prepacking: false });
+      session = compile(program(build()), { threads: this.threads, prepacking: false });
       this.compiled.set(key, session);
       session.catch(() => this.compiled.delete(key));
     }
@@ -197,7 +200,12 @@ export class SparseAutoencoder {
 }
 
 /** Element types that the runtime reads in place. */
-const dtypes: Readonly<Record<string, DType>> = { F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+const dtypes: Readonly<Record<string, DType>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+};
 
 function storedTensor({ path, stored, dtype, shape, offset, length, transform }: SaeTensor): Tensor {
   const element = dtypes[dtype];

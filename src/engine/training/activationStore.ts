@@ -60,7 +60,12 @@ export async function collectActivations(
   for (let start = 0; start < rows.length; start += batchSize) {
     throwIfCancelled(call.signal);
     const tokens = rows.slice(start, start + batchSize);
-    const { hooks: values } = await model.run({ tokens, capture: hooks, logits: 'none', signal: call.signal });
+    const { hooks: values } = await model.run({
+      tokens,
+      capture: hooks,
+      logits: 'none',
+      signal: call.signal,
+    });
     for (const hook of hooks) {
       const data = floatsOf(values.get(hook)!);
       const width = data.length / (tokens.length * tokens[0]!.length);

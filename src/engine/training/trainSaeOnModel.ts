@@ -5,7 +5,7 @@ import type { CallOptions, SaeMetrics, TrainSaeRequest } from '../../shared/engi
 import { EngineError } from '../../shared/errors.ts';
 import { fileError } from '../files/fileErrors.ts';
 import type { LoadedModel } from '../loadedModel.ts';
-import { locateHook } from '../model/hooks.ts';
+import { isPerPosition, locateHook } from '../model/hooks.ts';
 import { measureSae } from '../sae/metrics.ts';
 import { openSaeLens } from '../sae/saelens.ts';
 import { SparseAutoencoder } from '../sae/sparseAutoencoder.ts';
@@ -28,6 +28,9 @@ const heldOutRows = 64;
 
 const learningRate = 2e-3;
 
+/** Longer paragraphs of the user's text are taken apart: a document has to fit into the stream as a whole. */
+const maxDocument = 2000;
+
 /**
  * Trains a TopK SAE at `request.hook`, writes it to `request.out`, and measures it on held-out rows.
  * @throws request.invalid, file.missing, cancelled
@@ -37,7 +40,7 @@ export async function trainSaeOnModel(
   request: TrainSaeRequest,
   call: CallOptions = {},
 ): Promise<SaeMetrics> {
-  locateHook(request.hook, model.info.nLayers);
+  checkHook(request.hook, model.info.nLayers);
   checkCounts(request);
   const length = Math.min(128, model.info.nContext);
   const wanted = Math.min(maxActivations, Math.max(8 * batch, Math.ceil((request.steps * batch) / passes)));
@@ -55,7 +58,12 @@ export async function trainSaeOnModel(
   }
   const rowsOf = (count: number, label: string): Int32Array[] =>
     splitRows(drawRows(stream, { rows: count, length }, `${request.seed}/${label}`, 0), length);
-  const stores = await collectActivations(model.transformer, [request.hook], rowsOf(trainingRows, 'train'), call);
+  const stores = await collectActivations(
+    model.transformer,
+    [request.hook],
+    rowsOf(trainingRows, 'train'),
+    call,
+  );
   const site = {
     folder: request.out,
     hook: request.hook,
@@ -73,13 +81,24 @@ export async function trainSaeOnModel(
   }
 }
 
+function checkHook(name: string, nLayers: number): void {
+  const { hook, layer } = locateHook(name, nLayers);
+  if (isPerPosition(hook) && layer < nLayers) return;
+  const reason = 'an SAE needs a hook of the embedding or of a block with one row per position';
+  throw new EngineError('request.invalid', { what: `The hook "${name}"`, reason });
+}
+
 function checkCounts({ dSae, k, steps }: TrainSaeRequest): void {
   for (const [what, value] of Object.entries({ dSae, k, steps })) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new EngineError('request.invalid', { what, reason: `it must be a whole number above 0, not ${value}` });
+      throw new EngineError('request.invalid', {
+        what,
+        reason: `it must be a whole number above 0, not ${value}`,
+      });
     }
   }
-  if (k > dSae) throw new EngineError('request.invalid', { what: 'k', reason: `it is larger than d_sae, ${dSae}` });
+  if (k > dSae)
+    throw new EngineError('request.invalid', { what: 'k', reason: `it is larger than d_sae, ${dSae}` });
 }
 
 /** `[rows, length]` as one array per row. */
@@ -87,14 +106,27 @@ export function splitRows(rows: Int32Array, length: number): Int32Array[] {
   return Array.from({ length: rows.length / length }, (_, i) => rows.slice(i * length, (i + 1) * length));
 }
 
-/** The paragraphs of the user's files. @throws file.missing, file.unreadable */
+/** The paragraphs of the user's files, long ones in pieces that end between words where there are some. @throws file.missing, file.unreadable */
 export async function readDocuments(paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const path of paths) {
     const text = await readFile(path, 'utf8').catch((error) => {
       throw fileError(path, error);
     });
-    found.push(...text.split(/\n\s*\n/).filter((part) => part.trim().length > 0));
+    const paragraphs = text.split(/\n\s*\n/).filter((part) => part.trim().length > 0);
+    found.push(...paragraphs.flatMap(piecesOf));
   }
   return found;
+}
+
+function piecesOf(paragraph: string): string[] {
+  const pieces: string[] = [];
+  let rest = paragraph;
+  while (rest.length > maxDocument) {
+    const space = rest.lastIndexOf(' ', maxDocument);
+    const end = space > 0 ? space : maxDocument;
+    pieces.push(rest.slice(0, end));
+    rest = rest.slice(end);
+  }
+  return [...pieces, rest];
 }

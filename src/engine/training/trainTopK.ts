@@ -56,7 +56,13 @@ export async function trainTopK(
   const { parameters, metrics } = await train(training.task, {
     steps,
     optimizer: {
-      learningRate: { kind: 'linear', peak: learningRate, warmup: Math.ceil(steps / 20), hold: Math.ceil(steps * 0.6), total: steps },
+      learningRate: {
+        kind: 'linear',
+        peak: learningRate,
+        warmup: Math.ceil(steps / 20),
+        hold: Math.ceil(steps * 0.6),
+        total: steps,
+      },
       clipNorm: 1,
     },
     what: `Training the SAE at ${site.hook}`,
@@ -76,7 +82,7 @@ function topKConfig(site: TopKSite, dIn: number, { dSae, k, steps, batch }: TopK
     rescaleByDecoderNorm: false,
     applyBDecToInput: true,
     normalizeActivations: 'none',
-    reshapeActivations: 'none',
+    reshapeActivations: site.hook.endsWith('.hook_z') ? 'hook_z' : 'none',
     finetuningScalingFactor: false,
     dtype: 'float32',
     hookName: site.hook,

@@ -3,7 +3,7 @@
 import type { ModelInfo } from '../../../shared/domain.ts';
 import type { SaeMetrics } from '../../../shared/engineApi.ts';
 import type { TaskScore } from '../../task/measure.ts';
-import { type MiniRecipe, trainedTokens, type TrainingStage } from './recipe.ts';
+import { type MiniRecipe, type TrainingStage, trainedTokens } from './recipe.ts';
 
 /** Everything the card states. */
 export interface MiniReport {

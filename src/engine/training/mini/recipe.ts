@@ -58,7 +58,10 @@ const stages: readonly TrainingStage[] = [
     rows: 16,
     rowLength: 127,
     steps: 1000,
-    optimizer: { ...common, learningRate: { kind: 'linear', peak: 1e-3, warmup: 50, total: 1000, final: 0.01 } },
+    optimizer: {
+      ...common,
+      learningRate: { kind: 'linear', peak: 1e-3, warmup: 50, total: 1000, final: 0.01 },
+    },
   },
 ];
 

@@ -8,7 +8,7 @@ import type { FloatValue } from '../../graph/value.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import { seededRandom } from '../../random.ts';
 import { corpus } from '../../task/corpus.ts';
-import { languageModelTask, type LanguageModelShape } from '../languageModel.ts';
+import { type LanguageModelShape, languageModelTask } from '../languageModel.ts';
 import { drawRows, encodeDocuments } from '../tokenRows.ts';
 import { type StepMetrics, train } from '../trainer.ts';
 import { type MiniRecipe, trainedTokens } from './recipe.ts';

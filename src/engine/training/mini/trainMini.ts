@@ -1,7 +1,7 @@
 /** Makes the embedded model from nothing: tokenizer, language model, SAEs, measurements, model card. */
 
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallOptions } from '../../../shared/engineApi.ts';
 import { writeJson } from '../../files/json.ts';
@@ -18,7 +18,7 @@ import { trainMiniTokenizer } from './trainTokenizer.ts';
 export interface TrainMiniOptions extends CallOptions {
   /** Folder of the model. What is there already is kept, so an interrupted training goes on where it was. */
   readonly folder: string;
-  /** Folder for the optimizer's checkpoint; removed at the end. */
+  /** Folder for the optimizer's checkpoints. */
   readonly work: string;
   /** Is told in words what has been reached. */
   readonly log: (line: string) => void;
@@ -39,10 +39,15 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
     const trained = await trainMiniLanguageModel(folder, work, tokenizer, recipe, {
       ...options,
       log: (stage, step, metrics) => {
-        if (step % logEvery === 0) log(`stage ${stage + 1}, step ${step}: loss ${(metrics.loss ?? Number.NaN).toFixed(3)}`);
+        if (step % logEvery === 0)
+          log(`stage ${stage + 1}, step ${step}: loss ${(metrics.loss ?? Number.NaN).toFixed(3)}`);
       },
     });
-    await writeJson(trainedFile, { ...recipe, ...trained, seconds: Math.round((performance.now() - started) / 1000) });
+    await writeJson(trainedFile, {
+      ...recipe,
+      ...trained,
+      seconds: Math.round((performance.now() - started) / 1000),
+    });
   }
   const model = await LoadedModel.open(folder);
   try {
@@ -50,7 +55,9 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
     for (const { name, pairs } of evaluationSets(recipe.seed)) {
       const score = await measureTask(model.transformer, model.tokenizer, pairs, options);
       tasks.set(name, score);
-      log(`${name}: accuracy ${score.accuracy.toFixed(3)}, logit difference ${score.logitDifference.toFixed(2)}`);
+      log(
+        `${name}: accuracy ${score.accuracy.toFixed(3)}, logit difference ${score.logitDifference.toFixed(2)}`,
+      );
     }
     const saes = await trainMiniSaes(model, recipe, {
       ...options,
@@ -62,7 +69,6 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
     });
     const report: MiniReport = { recipe, model: model.info, tasks, saes };
     await writeFile(join(folder, 'README.md'), modelCard(report));
-    await rm(work, { recursive: true, force: true });
     return report;
   } finally {
     await model.release();

@@ -29,19 +29,29 @@ export async function trainMiniSaes(
   for (let layer = 0; layer < nLayers; layer++) {
     const hooks = miniSites(nLayers).filter((hook) => hook.startsWith(`blocks.${layer}.`));
     const missing = hooks.filter((hook) => !existsSync(join(path, 'saes', hook, 'cfg.json')));
-    const stores = missing.length > 0 ? await collectActivations(model.transformer, missing, training, call) : new Map();
+    const stores =
+      missing.length > 0 ? await collectActivations(model.transformer, missing, training, call) : new Map();
     for (const hook of hooks) {
       const folder = join(path, 'saes', hook);
       const store = stores.get(hook);
       if (store) {
-        const site = { folder, hook, model: model.info, contextSize: recipe.shape.nContext, dataset: 'built-in generator' };
+        const site = {
+          folder,
+          hook,
+          model: model.info,
+          contextSize: recipe.shape.nContext,
+          dataset: 'built-in generator',
+        };
         await trainTopK(site, store, { ...recipe.sae, seed: recipe.seed }, call);
       }
       const sae = new SparseAutoencoder(await openSaeLens(folder));
       const metrics = await measureSae(model.transformer, sae, held, call);
       if (store) {
         const tokenText = (id: number): string => model.tokenizer.tokenText(id);
-        await writeFeatureStatistics(folder, await labelFeatures(model.transformer, sae, held, tokenText, call));
+        await writeFeatureStatistics(
+          folder,
+          await labelFeatures(model.transformer, sae, held, tokenText, call),
+        );
       }
       await sae.release();
       measured.set(hook, metrics);

@@ -7,7 +7,11 @@ import { trainBpe, writeBpeTokenizer } from '../bpe.ts';
 import type { MiniRecipe } from './recipe.ts';
 
 /** Trains the byte-level BPE and writes its files into `folder`. */
-export async function trainMiniTokenizer(folder: string, recipe: MiniRecipe, call: CallOptions): Promise<void> {
+export async function trainMiniTokenizer(
+  folder: string,
+  recipe: MiniRecipe,
+  call: CallOptions,
+): Promise<void> {
   const documents = take(corpus({ seed: `${recipe.seed}/tokenizer` }), recipe.tokenizerDocuments);
   const trained = await trainBpe(documents, {
     vocabSize: recipe.vocabSize,
