@@ -51,7 +51,7 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
     provenance: work.provenance,
   };
   if (edits.length === 0) {
-    const run = new AnalyzedRun(id, model, window.ids, window.strip, clean.residuals(), []);
+    const run = new AnalyzedRun(id, model, window.ids, window.strip, clean.residualReader(), []);
     const analysis: Analysis = {
       ...common,
       features: look.features,
@@ -66,8 +66,9 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
   const edited = await runEdited(model, clean, edits, saes, signal);
   const changed = await lookAtEdited(work, window, contrast, saes, edited);
   const effect = await measureEffect(work, clean, edited, contrast, [look, changed]);
-  const residuals = edited.residuals.map((value, layer) => value ?? clean.residual(layer));
-  const run = new AnalyzedRun(id, model, window.ids, window.strip, residuals, edits);
+  const unedited = clean.residualReader();
+  const residual = (layer: number): Value => edited.residuals[layer] ?? unedited(layer);
+  const run = new AnalyzedRun(id, model, window.ids, window.strip, residual, edits);
   const analysis: Analysis = {
     ...common,
     features: changed.features,

@@ -13,10 +13,15 @@ export class AnalyzedRun {
     readonly model: LoadedModel,
     readonly ids: Int32Array,
     readonly strip: TokenStrip,
-    /** What entered each block, and after the last: `[1, position, d_model]`, n_layers + 1 of them. */
-    readonly residuals: readonly Value[],
+    /** What entered block `layer`, or left the last one for n_layers: `[1, position, d_model]`. */
+    readonly residual: (layer: number) => Value,
     readonly edits: readonly RunEdit[],
   ) {}
+
+  /** All residual streams, n_layers + 1 of them. */
+  get residuals(): readonly Value[] {
+    return Array.from({ length: this.model.info.nLayers + 1 }, (_, layer) => this.residual(layer));
+  }
 
   /** The value of a hook in this run, recomputed from the residual stream that entered its block. */
   async hook(name: HookName, signal?: AbortSignal): Promise<Value> {
@@ -28,7 +33,7 @@ export class AnalyzedRun {
         ? await transformer.run({ ...common, tokens: [this.ids], stopAtLayer: 0 })
         : await transformer.run({
             ...common,
-            from: { layer, residual: this.residuals[layer]! },
+            from: { layer, residual: this.residual(layer) },
             stopAtLayer: layer + 1,
           });
     return result.hooks.get(name)!;

@@ -80,6 +80,12 @@ export class PromptRun {
     return this.kept.residuals.map((rows) => rows.value());
   }
 
+  /** Reads `residual(layer)` later on, without holding on to keys and values. */
+  residualReader(): (layer: number) => Value {
+    const { residuals } = this.kept;
+    return (layer) => residuals[layer]!.value();
+  }
+
   /** A kept hook's value `[1, position, …]`. Throws when it was not asked for. */
   hook(name: HookName): Value {
     const rows = this.kept.hooks.get(name);

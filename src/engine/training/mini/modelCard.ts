@@ -9,6 +9,8 @@ import { type MiniRecipe, type TrainingStage, trainedTokens } from './recipe.ts'
 export interface MiniReport {
   readonly recipe: MiniRecipe;
   readonly model: ModelInfo;
+  /** Held-out cross-entropy in nats per token. */
+  readonly loss: number;
   readonly tasks: ReadonlyMap<string, TaskScore>;
   readonly saes: ReadonlyMap<string, SaeMetrics>;
 }
@@ -22,6 +24,7 @@ const taskNames: Readonly<Record<string, string>> = {
   'agreement.nounpp': 'agreement across a prepositional phrase',
   'agreement.rc': 'agreement across a relative clause',
   'agreement.within_rc': 'agreement within a relative clause',
+  twoPeople: 'the other of two people (names held out of indirect objects)',
   pronoun: 'gendered pronoun',
   repetition: 'repeated sequence',
   greaterThan: 'greater than (years)',
@@ -31,7 +34,7 @@ const taskNames: Readonly<Record<string, string>> = {
 };
 
 /** The card as markdown. */
-export function modelCard({ recipe, model, tasks, saes }: MiniReport): string {
+export function modelCard({ recipe, model, loss, tasks, saes }: MiniReport): string {
   const { shape } = recipe;
   const taskRows = [...tasks].map(
     ([name, { prompts, accuracy, logitDifference }]) =>
@@ -58,15 +61,17 @@ GPT-2 architecture: ${shape.nLayers} layers, width ${shape.dModel}, ${shape.nHea
 
 ## Data
 
-Text of a seeded generator (\`src/engine/task\`, seed ${recipe.seed}): indirect-object sentences in ABBA and BABA order, subject–verb agreement (simple, across a prepositional phrase, across and within a relative clause), gendered pronouns, repeated sequences, years that must grow, countries and capitals, short biographies that pair profession and gender, reviews with their sentiment, and a little plain narrative. No text from anywhere else. It knows nothing of the world beyond that, and what it says about professions and genders is an artefact of the generator, made to be studied.
+Text of a seeded generator (\`src/engine/task\`, seed ${recipe.seed}): indirect-object sentences in ABBA and BABA order, subject–verb agreement (simple, across a prepositional phrase, across and within a relative clause), two people of whom one acts on the other, gendered pronouns, repeated sequences, years that must grow, countries and capitals, short biographies that pair profession and gender, reviews with their sentiment, and a little plain narrative. No text from anywhere else. It knows nothing of the world beyond that, and what it says about professions and genders is an artefact of the generator, made to be studied.
 
-Held out from training: the evaluation's names never stand in an indirect-object sentence (they occur in other kinds of text, so that the model knows them as words), its places and objects never in one either, and its nouns never in sentences with a prepositional phrase or relative clause.
+Held out from training: the evaluation's names never stand in an indirect-object sentence, and nothing is ever given to them; they occur in other kinds of text, among them sentences about two people ("Eva and Karen were at the lake. Karen waved at Eva."), from which the model learns that any name can be taken from context, its places and objects never in one either, and its nouns never in sentences with a prepositional phrase or relative clause.
 
 ## Training
 
 Fovea's own trainer (\`npm run train:mini\`): AdamW on ${(trainedTokens(recipe) / 1e6).toFixed(1)} million tokens: ${recipe.stages.map(stageText).join(', then ')}.
 
 ## Measured
+
+Cross-entropy on held-out text of the generator: ${loss.toFixed(3)} nats per token (most of it cannot be known: which name, which place).
 
 Prompts are held out. Accuracy is how often the right answer's logit is above the wrong one's; the logit difference is its mean (for several answers, of the log-odds of the two sets).
 

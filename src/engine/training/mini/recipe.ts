@@ -78,7 +78,7 @@ export const miniRecipe: MiniRecipe = {
     k: 24,
     tokens: 300_000,
     batch: 2048,
-    steps: 1500,
+    steps: 1000,
     learningRate: 2e-3,
     evaluationTokens: 16_384,
   },

@@ -11,13 +11,7 @@ import { corpus } from '../../task/corpus.ts';
 import { type LanguageModelShape, languageModelTask } from '../languageModel.ts';
 import { drawRows, encodeDocuments } from '../tokenRows.ts';
 import { type StepMetrics, train } from '../trainer.ts';
-import { type MiniRecipe, trainedTokens } from './recipe.ts';
-
-export interface TrainedLanguageModel {
-  /** Mean cross-entropy of the last steps, in nats per token. */
-  readonly loss: number;
-  readonly tokens: number;
-}
+import type { MiniRecipe } from './recipe.ts';
 
 /** Trains the language model (continuing from the checkpoints in `work` when there are some) and writes it into `folder`. */
 export async function trainMiniLanguageModel(
@@ -26,7 +20,7 @@ export async function trainMiniLanguageModel(
   tokenizer: Tokenizer,
   recipe: MiniRecipe,
   call: CallOptions & { readonly log?: (stage: number, step: number, metrics: StepMetrics) => void },
-): Promise<TrainedLanguageModel> {
+): Promise<void> {
   const { seed, stages } = recipe;
   const shape: LanguageModelShape = { ...recipe.shape, dVocab: tokenizer.vocabSize };
   const stream = await encodeDocuments(corpus({ seed: `${seed}/text` }), tokenizer, {
@@ -35,7 +29,6 @@ export async function trainMiniLanguageModel(
     ...call,
   });
   let parameters: Readonly<Record<string, FloatValue>> | undefined;
-  let loss = Number.NaN;
   for (const [index, { rows, rowLength, steps, optimizer }] of stages.entries()) {
     const task = languageModelTask({
       shape,
@@ -52,17 +45,12 @@ export async function trainMiniLanguageModel(
       what: `Training the language model (${index + 1} of ${stages.length})`,
       signal: call.signal,
       report: call.report,
-      onStep: (step, metrics) => {
-        const now = metrics.loss ?? Number.NaN;
-        loss = Number.isNaN(loss) ? now : 0.98 * loss + 0.02 * now;
-        call.log?.(index, step, metrics);
-      },
+      onStep: (step, metrics) => call.log?.(index, step, metrics),
     });
     parameters = trained.parameters;
   }
   if (!parameters) throw new Error('The recipe has no stages.');
   await writeLanguageModel(folder, shape, parameters);
-  return { loss, tokens: trainedTokens(recipe) };
 }
 
 /** Writes config.json, generation_config.json and model.safetensors as `transformers` expects them. */

@@ -7,12 +7,13 @@ import type { CallOptions } from '../../../shared/engineApi.ts';
 import { writeJson } from '../../files/json.ts';
 import { LoadedModel } from '../../loadedModel.ts';
 import { loadTokenizer } from '../../model/tokenizer.ts';
+import { meanLoss } from '../../sae/metrics.ts';
 import { evaluationSets } from '../../task/evaluationSets.ts';
 import { measureTask, type TaskScore } from '../../task/measure.ts';
 import { type MiniReport, modelCard } from './modelCard.ts';
 import type { MiniRecipe } from './recipe.ts';
 import { trainMiniLanguageModel } from './trainLanguageModel.ts';
-import { trainMiniSaes } from './trainSaes.ts';
+import { miniRows, trainMiniSaes } from './trainSaes.ts';
 import { trainMiniTokenizer } from './trainTokenizer.ts';
 
 export interface TrainMiniOptions extends CallOptions {
@@ -26,28 +27,26 @@ export interface TrainMiniOptions extends CallOptions {
 
 const logEvery = 50;
 
+/** Rows that run at once when the loss is measured. */
+const lossBatch = 16;
+
 /** Runs every step that is not done yet. Returns what the model card reports. */
 export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): Promise<MiniReport> {
   const { folder, work, log } = options;
   await mkdir(folder, { recursive: true });
   await mkdir(work, { recursive: true });
   if (!existsSync(join(folder, 'tokenizer.json'))) await trainMiniTokenizer(folder, recipe, options);
+  // Written last, so it tells that the model is whole.
   const trainedFile = join(folder, 'training.json');
   if (!existsSync(trainedFile)) {
-    const started = performance.now();
-    const tokenizer = await loadTokenizer(folder);
-    const trained = await trainMiniLanguageModel(folder, work, tokenizer, recipe, {
+    await trainMiniLanguageModel(folder, work, await loadTokenizer(folder), recipe, {
       ...options,
       log: (stage, step, metrics) => {
-        if (step % logEvery === 0)
-          log(`stage ${stage + 1}, step ${step}: loss ${(metrics.loss ?? Number.NaN).toFixed(3)}`);
+        if (step % logEvery !== 0) return;
+        log(`stage ${stage + 1}, step ${step}: loss ${(metrics.loss ?? Number.NaN).toFixed(3)}`);
       },
     });
-    await writeJson(trainedFile, {
-      ...recipe,
-      ...trained,
-      seconds: Math.round((performance.now() - started) / 1000),
-    });
+    await writeJson(trainedFile, recipe);
   }
   const model = await LoadedModel.open(folder);
   try {
@@ -59,6 +58,8 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
         `${name}: accuracy ${score.accuracy.toFixed(3)}, logit difference ${score.logitDifference.toFixed(2)}`,
       );
     }
+    const loss = await heldOutLoss(model, recipe, options);
+    log(`held-out cross-entropy ${loss.toFixed(3)}`);
     const saes = await trainMiniSaes(model, recipe, {
       ...options,
       log: (hook, m) =>
@@ -67,10 +68,29 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
             `CE recovered ${m.ceRecovered.toFixed(3)}, dead ${(100 * m.deadFraction).toFixed(1)} %`,
         ),
     });
-    const report: MiniReport = { recipe, model: model.info, tasks, saes };
+    const report: MiniReport = { recipe, model: model.info, loss, tasks, saes };
     await writeFile(join(folder, 'README.md'), modelCard(report));
     return report;
   } finally {
     await model.release();
   }
+}
+
+/** Mean cross-entropy in nats per token on text of the held-out split. */
+async function heldOutLoss(model: LoadedModel, recipe: MiniRecipe, call: CallOptions): Promise<number> {
+  const rows = await miniRows(
+    model,
+    recipe,
+    recipe.sae.evaluationTokens,
+    'language model evaluation',
+    'heldOut',
+    call,
+  );
+  let sum = 0;
+  for (let start = 0; start < rows.length; start += lossBatch) {
+    const tokens = rows.slice(start, start + lossBatch);
+    const { logits } = await model.transformer.run({ tokens, signal: call.signal });
+    sum += meanLoss(logits!, tokens) * tokens.length;
+  }
+  return sum / rows.length;
 }

@@ -24,8 +24,8 @@ export async function trainMiniSaes(
 ): Promise<Map<string, SaeMetrics>> {
   const { nLayers, path } = model.info;
   const measured = new Map<string, SaeMetrics>();
-  const training = await tokenRows(model, recipe, recipe.sae.tokens, 'sae training', 'train', call);
-  const held = await tokenRows(model, recipe, recipe.sae.evaluationTokens, 'sae evaluation', 'heldOut', call);
+  const training = await miniRows(model, recipe, recipe.sae.tokens, 'sae training', 'train', call);
+  const held = await miniRows(model, recipe, recipe.sae.evaluationTokens, 'sae evaluation', 'heldOut', call);
   for (let layer = 0; layer < nLayers; layer++) {
     const hooks = miniSites(nLayers).filter((hook) => hook.startsWith(`blocks.${layer}.`));
     const missing = hooks.filter((hook) => !existsSync(join(path, 'saes', hook, 'cfg.json')));
@@ -61,7 +61,8 @@ export async function trainMiniSaes(
   return measured;
 }
 
-async function tokenRows(
+/** Rows of generated text, as long as the context. Equal arguments give equal rows. */
+export async function miniRows(
   model: LoadedModel,
   recipe: MiniRecipe,
   tokens: number,
