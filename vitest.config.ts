@@ -1,7 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   test: {
     include: ['test/unit/**/*.test.ts', 'test/unit/**/*.test.tsx', 'test/parity/**/*.test.ts', 'test/*.test.ts'],
     // Native sessions are not safe to share between worker threads, and two cores gain nothing from more.

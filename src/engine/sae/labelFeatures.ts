@@ -16,6 +16,10 @@ const batchSize = 16;
 /** Tokens that a label names at most. */
 const labelTokens = 3;
 
+/** Between tokens of a label: not a comma, which is often one of them. */
+const separator = ' / ';
+const more = '…';
+
 /** A token that has this share of a feature's activation stands for it alone. */
 const dominant = 0.85;
 
@@ -87,7 +91,7 @@ function count(
   }
 }
 
-/** E.g. `Mary, John, Tom` or, when one token dominates, `to, after drink`. */
+/** E.g. `Mary / John / Tom` or, when one token dominates, `to after drink / book`. */
 function labelOf({ byToken, byPair }: Tally, tokenText: (id: number) => string): string {
   const total = [...byToken.values()].reduce((sum, mass) => sum + mass, 0);
   if (total === 0) return '';
@@ -97,14 +101,14 @@ function labelOf({ byToken, byPair }: Tally, tokenText: (id: number) => string):
     const named = ranked
       .filter(([, share], i) => i === 0 || share >= noteworthy * total)
       .slice(0, labelTokens);
-    const rest = named.length === labelTokens && ranked.length > labelTokens ? ', …' : '';
-    return named.map(([id]) => readable(tokenText(id))).join(', ') + rest;
+    const rest = named.length === labelTokens && ranked.length > labelTokens ? [more] : [];
+    return [...named.map(([id]) => readable(tokenText(id))), ...rest].join(separator);
   }
   const own = [...byPair].filter(([pair]) => pair.endsWith(` ${first}`)).sort((a, b) => b[1] - a[1]);
   const shown = own.filter(([, share]) => share >= noteworthy * total).slice(0, labelTokens);
   const befores = shown.map(([pair]) => readable(tokenText(Number(pair.split(' ')[0]))));
   return befores.length > 0
-    ? `${readable(tokenText(first))} after ${befores.join(', ')}`
+    ? `${readable(tokenText(first))} after ${befores.join(separator)}`
     : readable(tokenText(first));
 }
 

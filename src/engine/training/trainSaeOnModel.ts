@@ -67,7 +67,7 @@ export async function trainSaeOnModel(
   const site = {
     folder: request.out,
     hook: request.hook,
-    model: model.info,
+    modelName: model.info.name,
     contextSize: length,
     dataset: request.corpus.length > 0 ? request.corpus.join(', ') : 'built-in generator',
   };

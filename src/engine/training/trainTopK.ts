@@ -1,6 +1,6 @@
 /** Trains a TopK SAE on stored activations of one hook and writes it as a SAELens folder. */
 
-import type { HookName, ModelInfo } from '../../shared/domain.ts';
+import type { HookName } from '../../shared/domain.ts';
 import type { CallOptions } from '../../shared/engineApi.ts';
 import { seededRandom } from '../random.ts';
 import type { SaeConfig } from '../sae/format.ts';
@@ -28,7 +28,8 @@ export interface TopKRecipe {
 export interface TopKSite {
   readonly folder: string;
   readonly hook: HookName;
-  readonly model: ModelInfo;
+  /** Goes into the metadata. */
+  readonly modelName: string;
   /** Length of the token rows that the activations come from. */
   readonly contextSize: number;
   /** What the text was, for the metadata. */
@@ -86,7 +87,7 @@ function topKConfig(site: TopKSite, dIn: number, { dSae, k, steps, batch }: TopK
     finetuningScalingFactor: false,
     dtype: 'float32',
     hookName: site.hook,
-    modelName: site.model.name,
+    modelName: site.modelName,
     prependBos: false,
     metadata: {
       context_size: site.contextSize,

@@ -63,7 +63,7 @@ GPT-2 architecture: ${shape.nLayers} layers, width ${shape.dModel}, ${shape.nHea
 
 Text of a seeded generator (\`src/engine/task\`, seed ${recipe.seed}): indirect-object sentences in ABBA and BABA order, subject–verb agreement (simple, across a prepositional phrase, across and within a relative clause), two people of whom one acts on the other, gendered pronouns, repeated sequences, years that must grow, countries and capitals, short biographies that pair profession and gender, reviews with their sentiment, and a little plain narrative. No text from anywhere else. It knows nothing of the world beyond that, and what it says about professions and genders is an artefact of the generator, made to be studied.
 
-Held out from training: the evaluation's names never stand in an indirect-object sentence, and nothing is ever given to them; they occur in other kinds of text, among them sentences about two people ("Eva and Karen were at the lake. Karen waved at Eva."), from which the model learns that any name can be taken from context, its places and objects never in one either, and its nouns never in sentences with a prepositional phrase or relative clause.
+Held out from training: the evaluation's names never stand in an indirect-object sentence, and nothing is ever given to them. They do occur in other kinds of text, among them sentences about two people ("Eva and Karen were at the lake. Karen waved at Eva."), from which the model learns that any name can be taken from context. The evaluation's places and objects never stand in a sentence of giving, and its nouns never have a prepositional phrase or a relative clause beside them.
 
 ## Training
 

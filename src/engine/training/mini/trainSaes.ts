@@ -38,7 +38,7 @@ export async function trainMiniSaes(
         const site = {
           folder,
           hook,
-          model: model.info,
+          modelName: 'fovea-mini',
           contextSize: recipe.shape.nContext,
           dataset: 'built-in generator',
         };
