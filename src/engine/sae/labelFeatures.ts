@@ -23,7 +23,7 @@ const more = '…';
 /** A token that has this share of a feature's activation stands for it alone. */
 const dominant = 0.85;
 
-/** Tokens with less than this share are not named. */
+/** Tokens with less than this share, of the weight of the first, are not named. */
 const noteworthy = 0.08;
 
 /** Activation mass of one feature by the token it fires on, and by that token and the one before it. */
@@ -47,6 +47,7 @@ export async function labelFeatures(
     { length: dSae },
     (): Tally => ({ count: 0, max: 0, byToken: new Map(), byPair: new Map() }),
   );
+  const occurrences = new Map<number, number>();
   let tokens = 0;
   for (let start = 0; start < rows.length; start += batchSize) {
     throwIfCancelled(call.signal);
@@ -56,6 +57,7 @@ export async function labelFeatures(
     batch.forEach((row, b) => {
       row.forEach((id, position) => {
         const at = (b * row.length + position) * dSae;
+        occurrences.set(id, (occurrences.get(id) ?? 0) + 1);
         count(tallies, activations.subarray(at, at + dSae), id, row[position - 1]);
       });
       tokens += row.length;
@@ -68,7 +70,7 @@ export async function labelFeatures(
     tokens,
     density: tallies.map(({ count }) => rounded(count / tokens)),
     maxActivation: tallies.map(({ max }) => rounded(max)),
-    labels: tallies.map((tally) => labelOf(tally, tokenText)),
+    labels: tallies.map((tally) => labelOf(tally, occurrences, tokenText)),
   };
 }
 
@@ -92,16 +94,21 @@ function count(
 }
 
 /** E.g. `Mary / John / Tom` or, when one token dominates, `to after drink / book`. */
-function labelOf({ byToken, byPair }: Tally, tokenText: (id: number) => string): string {
+function labelOf(
+  { byToken, byPair }: Tally,
+  occurrences: ReadonlyMap<number, number>,
+  tokenText: (id: number) => string,
+): string {
   const total = [...byToken.values()].reduce((sum, mass) => sum + mass, 0);
   if (total === 0) return '';
-  const ranked = [...byToken].sort((a, b) => b[1] - a[1]);
-  const [first, mass] = ranked[0]!;
+  const [first, mass] = [...byToken].sort((a, b) => b[1] - a[1])[0]!;
   if (mass < dominant * total) {
-    const named = ranked
-      .filter(([, share], i) => i === 0 || share >= noteworthy * total)
-      .slice(0, labelTokens);
-    const rest = named.length === labelTokens && ranked.length > labelTokens ? [more] : [];
+    // Mass alone would name the full stop everywhere; activation per occurrence alone, a token seen once.
+    const weight = ([id, sum]: readonly [number, number]): number => (sum * sum) / occurrences.get(id)!;
+    const ranked = [...byToken].sort((a, b) => weight(b) - weight(a));
+    const most = weight(ranked[0]!);
+    const named = ranked.filter((entry) => weight(entry) >= noteworthy * most).slice(0, labelTokens);
+    const rest = ranked.length > named.length ? [more] : [];
     return [...named.map(([id]) => readable(tokenText(id))), ...rest].join(separator);
   }
   const own = [...byPair].filter(([pair]) => pair.endsWith(` ${first}`)).sort((a, b) => b[1] - a[1]);
