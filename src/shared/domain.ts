@@ -175,7 +175,7 @@ export interface Edit {
 export interface Effect {
   /** Logit difference answer − wrong, without and with the interventions; absent without a contrast. */
   readonly contrast?: { readonly clean: number; readonly edited: number };
-  /** KL(clean ‖ edited) of the next-token distribution at the last position, in nats. */
+  /** KL(clean ‖ edited) of the next-token distribution at the contrast's position, or else the last, in nats. */
   readonly kl: number;
   readonly before: readonly Prediction[];
   readonly after: readonly Prediction[];

@@ -39,7 +39,7 @@ export const ablate: Command = {
           ]
         : [];
       lines.push(`KL from the clean answer ${formatNumber(effect.kl)} nats`, '');
-      return lines.join('\n') + beforeAfter(effect.before, effect.after);
+      return [...lines, beforeAfter(effect.before, effect.after)].join('\n');
     });
   },
 };

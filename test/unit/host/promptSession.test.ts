@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/host/log.ts';
 import { ModelStore } from '../../../src/host/modelStore.ts';
-import { type Prompt, PromptSession } from '../../../src/host/promptSession.ts';
+import type { Prompt } from '../../../src/host/prompt.ts';
+import { PromptSession } from '../../../src/host/promptSession.ts';
 import type { AnalyzeRequest, CallOptions, EngineApi } from '../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../src/shared/errors.ts';
 import { createFakeEngine } from '../../fixtures/fakeEngine.ts';
@@ -197,6 +198,43 @@ describe('PromptSession', () => {
     await until(() => session.look?.heat?.title.includes('#9') ?? false);
     session.pin({ sae, index: 9 }, false);
     await until(() => session.look?.heat?.title.includes('#7') ?? false);
+  });
+
+  it('ends with the heat of the feature that was selected last', async () => {
+    const fake = createFakeEngine();
+    const releases: (() => void)[] = [];
+    const engine: EngineApi = {
+      ...fake,
+      featureHeat: (request) =>
+        new Promise((resolve, reject) => {
+          releases.push(() => fake.featureHeat(request).then(resolve, reject));
+        }),
+    };
+    const { session, models } = createSession(engine);
+    session.show(prompt('When Mary and John'));
+    await session.settled();
+    const sae = models.sae?.id ?? '';
+    session.selectFeature({ sae, index: 7 });
+    session.selectFeature({ sae, index: 9 });
+    for (const release of releases) release();
+    await until(() => session.look?.heat?.title.includes('#9') ?? false);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(session.look?.heat?.title).toContain('#9');
+  });
+
+  it('shows the prompt even when it cannot be compared', async () => {
+    const engine: EngineApi = {
+      ...createFakeEngine(),
+      comparePrompts: async () => {
+        throw new EngineError('prompt.tooLong', { characters: 200_000, limit: 100_000 });
+      },
+    };
+    const { session } = createSession(engine);
+    session.show(prompt('a b'));
+    session.compareWith({ name: 'other', text: 'long' });
+    await session.settled();
+    expect(session.error).toBeUndefined();
+    expect(session.look?.analysis.strip.tokens).toHaveLength(2);
   });
 
   it('computes again when another SAE is chosen', async () => {

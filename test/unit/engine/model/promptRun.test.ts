@@ -138,6 +138,23 @@ describe('GrowingRows', () => {
     expect([...two.shortened(1).extended(1, Float32Array.of(7, 7)).value().data]).toEqual([1, 2, 7, 7]);
     expect([...two.value().data]).toEqual([1, 2, 3, 4, 5, 6]);
   });
+
+  it('copies nothing while the end is replaced and only what stays is read', () => {
+    const typed = GrowingRows.empty([1]).extended(0, Float32Array.of(1, 2, 3));
+    const memory = typed.value().data.buffer;
+    const replaced = typed.extended(2, Float32Array.of(8));
+    const again = replaced.extended(2, Float32Array.of(9, 10));
+    expect(replaced.value(2).data.buffer).toBe(memory);
+    expect(again.value(2).data.buffer).toBe(memory);
+    const later = again.extended(4, Float32Array.of(11));
+    const cut = again.shortened(3);
+    expect([...again.value().data]).toEqual([1, 2, 9, 10]);
+    expect([...later.value().data]).toEqual([1, 2, 9, 10, 11]);
+    expect([...cut.extended(3, Float32Array.of(12)).value().data]).toEqual([1, 2, 9, 12]);
+    expect([...cut.value().data]).toEqual([1, 2, 9]);
+    expect([...replaced.value().data]).toEqual([1, 2, 8]);
+    expect([...typed.value().data]).toEqual([1, 2, 3]);
+  });
 });
 
 /** Mostly typing at the end, sometimes deleting, sometimes changing the middle. */

@@ -1,0 +1,116 @@
+/** The extension's entry: makes the services and hands them to the surfaces. Nothing heavy happens before first use. */
+
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { CircuitSession } from './host/circuitSession.ts';
+import { registerCommands } from './host/commands/registerCommands.ts';
+import { onSettingChanged, readSetting } from './host/contributions.ts';
+import { PromptCodeLens } from './host/editor/codeLens.ts';
+import { Heatmap } from './host/editor/heatmap.ts';
+import { registerHover } from './host/editor/hover.ts';
+import { NextTokenHint } from './host/editor/inlay.ts';
+import { PromptDocuments } from './host/editor/promptDocuments.ts';
+import { EngineClient } from './host/engineClient.ts';
+import { EngineProcess } from './host/engineProcess.ts';
+import { describeForLog } from './host/log.ts';
+import { ModelStore } from './host/modelStore.ts';
+import { PromptSession } from './host/promptSession.ts';
+import type { CommandServices, Services } from './host/services.ts';
+import { keepSessionContext } from './host/sessionContext.ts';
+import { SessionMemory } from './host/sessionMemory.ts';
+import type { TestApi } from './host/testApi.ts';
+import { InterventionsTree } from './host/views/interventionsTree.ts';
+import { ModelTree } from './host/views/modelTree.ts';
+import { StatusBar } from './host/views/statusBar.ts';
+import { CircuitPanel } from './host/webviews/circuitPanel.ts';
+import { TokensPanel } from './host/webviews/tokensPanel.ts';
+
+/** Called by VS Code once the extension is needed. */
+export function activate(context: vscode.ExtensionContext): TestApi | undefined {
+  const own = <T extends { dispose(): unknown }>(resource: T): T => {
+    context.subscriptions.push(resource);
+    return resource;
+  };
+  const services = createServices(context, own);
+  const { client, documents, engine, log, models, session } = services;
+  const memory = own(
+    new SessionMemory({ memory: context.workspaceState, session, log, open: (uri) => documents.reopen(uri) }),
+  );
+  const restorePrompt = (): void => void memory.restorePrompt();
+
+  own(keepSessionContext(session));
+  own(registerHover(services));
+  own(new Heatmap(services));
+  own(new PromptCodeLens(services));
+  own(new NextTokenHint(services));
+  own(new ModelTree(services));
+  own(new StatusBar(services));
+  const commandServices: CommandServices = {
+    ...services,
+    interventionsTree: own(new InterventionsTree(services)),
+    tokensPanel: own(new TokensPanel(services, restorePrompt)),
+    circuitPanel: own(new CircuitPanel(services, restorePrompt)),
+  };
+  own(registerCommands(commandServices));
+  own(onSettingChanged(['featuresPerToken', 'predictionsCount'], () => session.refresh()));
+  own(onSettingChanged(['saeFolders'], () => void models.refreshSaes()));
+  own(
+    onSettingChanged(['modelPath'], () => {
+      // The model view and the prompt tell about a failure.
+      if (models.status !== 'idle')
+        models.reload().catch((error: unknown) => log.warn(describeForLog(error)));
+    }),
+  );
+  own(onSettingChanged(['threads'], () => client.restart()));
+  documents.start();
+  if (context.extensionMode !== vscode.ExtensionMode.Test) return undefined;
+  return testApi(session, engine, client);
+}
+
+function createServices(
+  context: vscode.ExtensionContext,
+  own: <T extends { dispose(): unknown }>(resource: T) => T,
+): Services {
+  const log = own(vscode.window.createOutputChannel('Fovea', { log: true }));
+  const entry = engineEntry(context);
+  const client = own(
+    new EngineClient({
+      log,
+      start: () => new EngineProcess({ entry, threads: readSetting('threads'), log }),
+    }),
+  );
+  const engine = client.api;
+  const places = () => ({
+    model: readSetting('modelPath') || join(context.extensionPath, 'models', 'mini'),
+    saeFolders: readSetting('saeFolders'),
+  });
+  const models = own(new ModelStore({ engine, places, memory: context.globalState, log }));
+  const settings = () => ({
+    topFeatures: readSetting('featuresPerToken'),
+    topPredictions: readSetting('predictionsCount'),
+  });
+  const session = own(new PromptSession({ engine, models, settings, log }));
+  const circuits = own(new CircuitSession({ engine, memory: context.workspaceState, log }));
+  const documents = own(new PromptDocuments(session));
+  return { context, log, client, engine, models, session, circuits, documents };
+}
+
+/** The engine's script. Development and tests may name another one. */
+function engineEntry(context: vscode.ExtensionContext): string {
+  const isProduction = context.extensionMode === vscode.ExtensionMode.Production;
+  const other = isProduction ? undefined : process.env.FOVEA_ENGINE_ENTRY;
+  return other || join(context.extensionPath, 'dist', 'engine.cjs');
+}
+
+function testApi(session: PromptSession, engine: Services['engine'], client: EngineClient): TestApi {
+  return {
+    settled: async () => {
+      await session.settled();
+      return session.look;
+    },
+    error: () => session.error,
+    edits: () => session.interventions.edits,
+    enginePid: async () => (await engine.ping({})).pid,
+    engineState: () => client.state.kind,
+  };
+}

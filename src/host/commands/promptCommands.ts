@@ -1,0 +1,148 @@
+/** Commands about the prompt: look at it, choose what to compare, open the sample. */
+
+import * as vscode from 'vscode';
+import type { Contrast } from '../../shared/domain.ts';
+import { EngineError, isEngineError } from '../../shared/errors.ts';
+import { readSetting, writeSetting } from '../contributions.ts';
+import { promptLanguage } from '../names.ts';
+import type { CommandServices } from '../services.ts';
+import { pickAnswer } from './pickAnswer.ts';
+import { pickPrompt } from './pickPrompt.ts';
+
+/** A prompt whose circuit the field knows: the model should name the person who did not act (Wang et al. 2022). */
+const samplePrompt = 'When Mary and John went to the store, John gave a drink to';
+
+/** Looks at the document of the active editor, or at its selection, and opens the token panel. */
+export async function inspectDocument(services: CommandServices): Promise<void> {
+  const { documents, session, tokensPanel } = services;
+  const editor = vscode.window.activeTextEditor ?? documents.editor;
+  if (!editor) {
+    if (documents.document) return tokensPanel.show();
+    const open = vscode.l10n.t('Open a Sample Prompt');
+    const message = vscode.l10n.t('There is no text to inspect. Open a document, or start with the sample.');
+    const chosen = await vscode.window.showInformationMessage(message, open);
+    return chosen === open ? openSamplePrompt(services) : undefined;
+  }
+  documents.inspect(editor.document, editor.selection);
+  tokensPanel.show();
+  await session.settled();
+}
+
+/** Opens the sample prompt and looks at it. */
+export async function openSamplePrompt(services: CommandServices): Promise<void> {
+  const document = await vscode.workspace.openTextDocument({
+    language: promptLanguage,
+    content: samplePrompt,
+  });
+  const editor = await vscode.window.showTextDocument(document, vscode.ViewColumn.One);
+  const end = document.lineAt(document.lineCount - 1).range.end;
+  editor.selection = new vscode.Selection(end, end);
+  await inspectDocument(services);
+}
+
+/** Asks for two answers to compare. Answers whether a contrast is set now. */
+export async function setContrast(services: CommandServices): Promise<boolean> {
+  const contrast = await askContrast(services);
+  if (!contrast) return false;
+  services.session.setContrast(contrast);
+  return true;
+}
+
+/** Compares the prompt with another one, in the token panel. */
+export async function comparePrompts(services: CommandServices): Promise<void> {
+  await requirePrompt(services);
+  const other = await pickPrompt(services, vscode.l10n.t('Compare Prompts'));
+  if (!other) return;
+  services.session.compareWith(other);
+  services.tokensPanel.show();
+  await services.session.settled();
+}
+
+/** Shows or hides the heat on the text. */
+export async function toggleHeatmap(): Promise<void> {
+  await writeSetting('heatmapEnabled', !readSetting('heatmapEnabled'));
+}
+
+/** Finds the circuit for the prompt and its contrast, asking for a contrast first when there is none. */
+export async function findCircuit(services: CommandServices): Promise<void> {
+  const { circuits, circuitPanel, session, models } = services;
+  await requirePrompt(services);
+  if (!session.contrast && !(await setContrast(services))) return;
+  const { contrast, prompt, other, look } = session;
+  if (!contrast || !prompt) return;
+  const model = await models.ensure();
+  const question = {
+    model: model.id,
+    uri: prompt.uri,
+    text: prompt.text,
+    contrast,
+    counterfactual: look?.comparison?.equalLength ? other?.text : undefined,
+    saes: saesOfOneSite(services),
+  };
+  circuitPanel.show();
+  await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Finding the circuit') },
+    (progress) =>
+      circuits.find(question, ({ done, total, what }) =>
+        progress.report({ message: total > 0 ? `${what} ${done}/${total}` : what }),
+      ),
+  );
+}
+
+/** Throws a message that says what to do when no prompt is looked at; looks at the active document if there is one. */
+export async function requirePrompt({ documents, session }: CommandServices): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (!session.prompt && editor) documents.inspect(editor.document);
+  if (!session.prompt) throw new EngineError('prompt.empty', {});
+  await session.settled();
+  if (session.error !== undefined) {
+    // What failed may be over by now: a stopped engine starts again, a model may have come back.
+    session.refresh();
+    await session.settled();
+  }
+  if (session.error !== undefined) throw session.error;
+}
+
+/** SAEs at the site of the chosen one, in every layer: other sites would count the same computation again. */
+function saesOfOneSite({ models }: CommandServices): string[] {
+  const site = models.sae && siteOf(models.sae.hook);
+  return models.saes.filter((sae) => siteOf(sae.hook) === site).map((sae) => sae.id);
+}
+
+function siteOf(hook: string): string {
+  return hook.replace(/^blocks\.\d+\./, '');
+}
+
+async function askContrast(services: CommandServices): Promise<Contrast | undefined> {
+  const { engine, models, session } = services;
+  await requirePrompt(services);
+  const model = await models.ensure();
+  const text = session.prompt?.text ?? '';
+  const suggestions = await engine.suggestAnswers({ model: model.id, text });
+  const ask = (step: number, placeholder: string, excluded?: string): Promise<string | undefined> =>
+    pickAnswer({
+      title: vscode.l10n.t('Set Contrast'),
+      placeholder,
+      step,
+      totalSteps: 2,
+      suggestions: suggestions.filter((suggestion) => suggestion.text !== excluded),
+    });
+  const answer = await ask(1, vscode.l10n.t('The right answer: choose a next token or type one'));
+  if (answer === undefined) return undefined;
+  await requireOneToken(services, { answer, wrong: answer });
+  const wrong = await ask(2, vscode.l10n.t('The wrong answer to compare it with'), answer);
+  if (wrong === undefined) return undefined;
+  const contrast = { answer, wrong };
+  await requireOneToken(services, contrast);
+  return contrast;
+}
+
+/** The engine knows what a token is: it is asked for the attribution of the contrast, which is cheap. */
+async function requireOneToken({ engine, session }: CommandServices, contrast: Contrast): Promise<void> {
+  try {
+    await session.withRun(({ analysis }) => engine.residualAttribution({ run: analysis.run, contrast }));
+  } catch (error) {
+    if (isEngineError(error, 'answer.notOneToken')) throw error;
+    // Other failures are no verdict on the answer; they show where the contrast is used.
+  }
+}

@@ -1,0 +1,117 @@
+/** The table of all commands. Each name of the manifest has its handler here; failures are told to the user. */
+
+import * as vscode from 'vscode';
+import { type CommandName, commands, walkthrough } from '../names.ts';
+import type { CommandServices } from '../services.ts';
+import { showError } from '../wordError.ts';
+import {
+  ablateFeature,
+  ablateHead,
+  ablateMlp,
+  asFeature,
+  editStrength,
+  patchFromPrompt,
+  removeIntervention,
+  steerFeature,
+} from './interventionCommands.ts';
+import { chooseModel, chooseSae, openInterventions, saveInterventions } from './modelCommands.ts';
+import { pickFeature } from './pickComponent.ts';
+import {
+  comparePrompts,
+  findCircuit,
+  inspectDocument,
+  openSamplePrompt,
+  requirePrompt,
+  setContrast,
+  toggleHeatmap,
+} from './promptCommands.ts';
+
+type Handler = (...parameters: readonly unknown[]) => unknown;
+
+/** Registers every command of the manifest. */
+export function registerCommands(services: CommandServices): vscode.Disposable {
+  const table = handlers(services);
+  const names = Object.keys(commands) as CommandName[];
+  return vscode.Disposable.from(
+    ...names.map((name) =>
+      vscode.commands.registerCommand(commands[name], async (...parameters: unknown[]) => {
+        try {
+          await table[name](...parameters);
+        } catch (error) {
+          showError(error, services.log);
+        }
+      }),
+    ),
+  );
+}
+
+function handlers(services: CommandServices): Readonly<Record<CommandName, Handler>> {
+  const { session, log } = services;
+  const { interventions } = session;
+  return {
+    inspectDocument: () => inspectDocument(services),
+    findCircuit: () => findCircuit(services),
+    setContrast: () => setContrast(services),
+    clearContrast: () => session.setContrast(undefined),
+    comparePrompts: () => comparePrompts(services),
+    clearComparison: () => session.compareWith(undefined),
+    ablateHead: () => ablateHead(services),
+    ablateMlp: () => ablateMlp(services),
+    ablateFeature: (feature) => ablateFeature(services, feature),
+    patchFromPrompt: () => patchFromPrompt(services),
+    steerFeature: (feature, amount) => steerFeature(services, feature, amount),
+    pinFeature: (feature) => pinFeature(services, feature),
+    unpinFeature: (feature) => unpinFeature(services, feature),
+    clearInterventions: () => interventions.clear(),
+    undoIntervention: () => interventions.undo(),
+    redoIntervention: () => interventions.redo(),
+    editStrength: (row) => editStrength(services, row ?? selectedRow(services)),
+    removeIntervention: (row) => removeIntervention(services, row ?? selectedRow(services)),
+    saveInterventions: () => saveInterventions(services),
+    openInterventions: () => openInterventions(services),
+    chooseModel: () => chooseModel(services),
+    chooseSae: (sae) => chooseSae(services, sae),
+    toggleHeatmap: () => toggleHeatmap(),
+    showLog: () => log.show(),
+    restartEngine: () => restartEngine(services),
+    openSettings: () => vscode.commands.executeCommand('workbench.action.openSettings', '@ext:fovea.fovea'),
+    openWalkthrough: () => openWalkthrough(services),
+    openSamplePrompt: () => openSamplePrompt(services),
+  };
+}
+
+function selectedRow({ interventionsTree }: CommandServices): unknown {
+  const edit = interventionsTree.selectedEdit;
+  return edit && { edit };
+}
+
+async function pinFeature(services: CommandServices, given: unknown): Promise<void> {
+  await requirePrompt(services);
+  const feature = asFeature(given) ?? (await pickFeature(services, vscode.l10n.t('Pin Feature')));
+  if (feature) services.session.pin(feature, true);
+}
+
+async function unpinFeature({ session }: CommandServices, given: unknown): Promise<void> {
+  const feature = asFeature(given);
+  if (feature) return session.pin(feature, false);
+  const items = session.pinned.map((pin) => ({
+    label: pin.label ?? `#${pin.index}`,
+    description: `#${pin.index}`,
+    pin,
+  }));
+  const chosen = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Unpin Feature') });
+  if (chosen) session.pin(chosen.pin, false);
+}
+
+/** Starts the engine anew and computes the prompt again. */
+async function restartEngine({ client, models, session }: CommandServices): Promise<void> {
+  client.restart();
+  await models.reload();
+  session.refresh();
+  await session.settled();
+}
+
+function openWalkthrough({ context }: CommandServices): Thenable<unknown> {
+  const id = `${context.extension.id}#${walkthrough}`;
+  return vscode.commands.executeCommand('workbench.action.openWalkthrough', id, false);
+}

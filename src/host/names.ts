@@ -1,0 +1,117 @@
+/** Every id that the manifest and the code share. It imports nothing, so that a test can hold it against package.json. */
+
+/** Command ids by handler name. */
+export const commands = {
+  inspectDocument: 'fovea.inspectDocument',
+  findCircuit: 'fovea.findCircuit',
+  setContrast: 'fovea.setContrast',
+  clearContrast: 'fovea.clearContrast',
+  comparePrompts: 'fovea.comparePrompts',
+  clearComparison: 'fovea.clearComparison',
+  ablateHead: 'fovea.ablateHead',
+  ablateMlp: 'fovea.ablateMlp',
+  ablateFeature: 'fovea.ablateFeature',
+  patchFromPrompt: 'fovea.patchFromPrompt',
+  steerFeature: 'fovea.steerFeature',
+  pinFeature: 'fovea.pinFeature',
+  unpinFeature: 'fovea.unpinFeature',
+  clearInterventions: 'fovea.clearInterventions',
+  undoIntervention: 'fovea.undoIntervention',
+  redoIntervention: 'fovea.redoIntervention',
+  editStrength: 'fovea.editStrength',
+  removeIntervention: 'fovea.removeIntervention',
+  saveInterventions: 'fovea.saveInterventions',
+  openInterventions: 'fovea.openInterventions',
+  chooseModel: 'fovea.chooseModel',
+  chooseSae: 'fovea.chooseSae',
+  toggleHeatmap: 'fovea.toggleHeatmap',
+  showLog: 'fovea.showLog',
+  restartEngine: 'fovea.restartEngine',
+  openSettings: 'fovea.openSettings',
+  openWalkthrough: 'fovea.openWalkthrough',
+  openSamplePrompt: 'fovea.openSamplePrompt',
+} as const;
+
+/** A command of this extension, by its short name. */
+export type CommandName = keyof typeof commands;
+
+/** Settings with the type of their value. The defaults live in package.json. */
+export interface SettingTypes {
+  'fovea.model.path': string;
+  'fovea.sae.folders': readonly string[];
+  'fovea.prompt.files': string;
+  'fovea.features.perToken': number;
+  'fovea.predictions.count': number;
+  'fovea.heatmap.enabled': boolean;
+  'fovea.inlayHint.enabled': boolean;
+  'fovea.codeLens.enabled': boolean;
+  'fovea.hover.enabled': boolean;
+  'fovea.threads': number;
+}
+
+/** Setting ids by short name. */
+export const settings = {
+  modelPath: 'fovea.model.path',
+  saeFolders: 'fovea.sae.folders',
+  promptFiles: 'fovea.prompt.files',
+  featuresPerToken: 'fovea.features.perToken',
+  predictionsCount: 'fovea.predictions.count',
+  heatmapEnabled: 'fovea.heatmap.enabled',
+  inlayHintEnabled: 'fovea.inlayHint.enabled',
+  codeLensEnabled: 'fovea.codeLens.enabled',
+  hoverEnabled: 'fovea.hover.enabled',
+  threads: 'fovea.threads',
+} as const satisfies Readonly<Record<string, keyof SettingTypes>>;
+
+/** When-clause keys by short name. */
+export const contextKeys = {
+  /** A model is loaded. */
+  modelLoaded: 'fovea.modelLoaded',
+  /** The chosen model could not be loaded. */
+  modelFailed: 'fovea.modelFailed',
+  /** A prompt has been analyzed. */
+  promptInspected: 'fovea.promptInspected',
+  /** The active editor holds a prompt file, or the inspected prompt. */
+  promptActive: 'fovea.promptActive',
+  hasContrast: 'fovea.hasContrast',
+  hasComparison: 'fovea.hasComparison',
+  hasPins: 'fovea.hasPins',
+  hasInterventions: 'fovea.hasInterventions',
+  canUndo: 'fovea.canUndo',
+  canRedo: 'fovea.canRedo',
+} as const;
+
+/** View ids by short name; `tokens` and `circuit` are editor panels, the others trees in the activity bar. */
+export const views = {
+  container: 'fovea',
+  interventions: 'fovea.interventions',
+  model: 'fovea.model',
+} as const;
+
+/** Webview panel types. */
+export const panels = {
+  tokens: 'fovea.tokens',
+  circuit: 'fovea.circuit',
+} as const;
+
+/** Language id of `.prompt.txt` files. */
+export const promptLanguage = 'fovea-prompt';
+
+/** The walkthrough's id inside this extension. */
+export const walkthrough = 'firstLight';
+
+/** Theme colors of the heat on the text, weakest first. */
+export const heatColors = [
+  'fovea.heat1',
+  'fovea.heat2',
+  'fovea.heat3',
+  'fovea.heat4',
+  'fovea.heat5',
+  'fovea.heat6',
+  'fovea.heat7',
+  'fovea.heat8',
+  'fovea.heat9',
+] as const;
+
+/** Theme colors of lines on the text: under heat, and around the token under the cursor. */
+export const lineColors = { heat: 'fovea.heatBorder', token: 'fovea.tokenBorder' } as const;

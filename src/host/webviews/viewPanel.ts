@@ -1,0 +1,84 @@
+/** A panel beside the editor that holds one webview: opened once, brought to the front again, restored after a reload. */
+
+import * as vscode from 'vscode';
+import type { Contract } from '../../shared/rpc.ts';
+import { Disposable } from '../disposable.ts';
+import { showPage } from './page.ts';
+import { Surface } from './surface.ts';
+
+/** What kind of panel it is. */
+export interface ViewPanelOptions<Api> {
+  readonly viewType: string;
+  readonly app: string;
+  readonly title: string;
+  readonly extensionUri: vscode.Uri;
+  readonly icon: { readonly light: vscode.Uri; readonly dark: vscode.Uri };
+  readonly api: Api;
+  /** Called when VS Code brings the panel back. */
+  readonly onRestore: () => void;
+}
+
+/** One panel and its connection. */
+export class ViewPanel<Api extends Contract<Api>> extends Disposable {
+  private panel: vscode.WebviewPanel | undefined;
+  private surfaceOfPanel: Surface<Api> | undefined;
+
+  constructor(private readonly options: ViewPanelOptions<Api>) {
+    super();
+    this.own(
+      vscode.window.registerWebviewPanelSerializer(options.viewType, {
+        deserializeWebviewPanel: async (panel) => {
+          this.adopt(panel);
+          options.onRestore();
+        },
+      }),
+    );
+    this.own({ dispose: () => this.panel?.dispose() });
+  }
+
+  /** The connection, while the panel is open. */
+  get surface(): Surface<Api> | undefined {
+    return this.surfaceOfPanel;
+  }
+
+  get isOpen(): boolean {
+    return this.panel !== undefined;
+  }
+
+  /** Opens the panel beside the active editor, which keeps the focus; an open panel comes to the front. */
+  show(column: vscode.ViewColumn = vscode.ViewColumn.Beside): void {
+    if (this.panel) {
+      this.panel.reveal(undefined, true);
+      return;
+    }
+    const { viewType, title } = this.options;
+    this.adopt(
+      vscode.window.createWebviewPanel(
+        viewType,
+        title,
+        { viewColumn: column, preserveFocus: true },
+        { retainContextWhenHidden: false },
+      ),
+    );
+  }
+
+  setTitle(title: string): void {
+    if (this.panel && this.panel.title !== title) this.panel.title = title;
+  }
+
+  private adopt(panel: vscode.WebviewPanel): void {
+    const { api, app, extensionUri, icon, title } = this.options;
+    this.panel?.dispose();
+    this.panel = panel;
+    panel.iconPath = icon;
+    const surface = new Surface(panel.webview, api);
+    this.surfaceOfPanel = surface;
+    panel.onDidDispose(() => {
+      surface.dispose();
+      if (this.panel !== panel) return;
+      this.panel = undefined;
+      this.surfaceOfPanel = undefined;
+    });
+    showPage({ webview: panel.webview, extensionUri, app, title });
+  }
+}

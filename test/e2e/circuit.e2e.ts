@@ -1,0 +1,237 @@
+/** Find Circuit: the graph beside the prompt, its way to the text and back, pruning, the list twin, interventions and export. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CircuitView } from '../vscode/circuitView.ts';
+import { InterventionsView } from '../vscode/interventionsView.ts';
+import { keepFailures } from '../vscode/keepFailures.ts';
+import { openPage } from '../vscode/openPage.ts';
+import { PromptEditor } from '../vscode/promptEditor.ts';
+import type { Workbench } from '../vscode/workbench.ts';
+
+const prompt = 'indirectObject.prompt.txt';
+const slow = { timeout: 90_000 };
+
+let workbench: Workbench;
+let editor: PromptEditor;
+let circuit: CircuitView;
+
+beforeAll(async () => {
+  workbench = await openPage();
+  editor = new PromptEditor(workbench, prompt);
+  circuit = new CircuitView(workbench);
+  await workbench.openFile(prompt);
+  await expect.poll(() => editor.codeLens(), slow).toMatch(/tokens/);
+});
+beforeEach(() => keepFailures('circuit', () => workbench));
+afterAll(() => workbench?.close('circuit'));
+
+/** The part of a number's text that can be computed with. */
+function numberOf(text: string): number {
+  return Number(text.replace('−', '-').replace('+', ''));
+}
+
+describe('finding', () => {
+  test('asks for the two answers first, then draws the graph', async () => {
+    await editor.clickCodeLens('Find Circuit');
+    await workbench.quickInput().waitFor(slow);
+    await workbench.quickInput().fill('Mary');
+    await workbench.pick('" Mary"');
+    await expect.poll(() => workbench.quickInput().getAttribute('placeholder'), slow).toMatch(/wrong/i);
+    await workbench.quickInput().fill('John');
+    await workbench.pick('" John"');
+    await circuit.frame();
+    await expect.poll(async () => (await circuit.nodes()).length, slow).toBeGreaterThan(5);
+    await workbench.screenshot('circuit-found');
+  });
+
+  test('draws tokens, heads and features with an effect each, and edges between them', async () => {
+    const names = await circuit.nodes();
+    expect(names.some((name) => /^Logit/.test(name))).toBe(true);
+    expect(names.some((name) => /^Token/.test(name))).toBe(true);
+    expect(names.some((name) => /^(Head|MLP|Feature)/.test(name))).toBe(true);
+    for (const name of names) expect(name).toMatch(/, on '.+' at position \d+, effect [+−]?\d/);
+    const edges = (await circuit.frame()).locator('svg.edges path');
+    expect(await edges.count()).toBeGreaterThan(5);
+  });
+
+  test('shows the metric it explains', async () => {
+    const frame = await circuit.frame();
+    expect(await frame.locator('.metric-value').textContent()).toMatch(/Mary.+John.+[+−]?\d/);
+  });
+});
+
+describe('a node', () => {
+  test('lights up its edges and its tokens in the editor when pointed at', async () => {
+    const frame = await circuit.frame();
+    const lit = frame.locator('.plane-active');
+    expect(await lit.count()).toBe(0);
+    await (await circuit.node(/^(Head|MLP|Feature)/)).hover();
+    await lit.waitFor();
+    await workbench.screenshot('circuit-pointed');
+  });
+
+  test('opens its card and selects its token in the text when clicked', async () => {
+    const node = await circuit.node(/^(Head|MLP|Feature).* at position 9,/);
+    const spoken = (await node.textContent()) ?? '';
+    const token = /on '(.+)' at/.exec(spoken)?.[1] ?? '';
+    await node.click();
+    const card = await circuit.card();
+    await card.waitFor();
+    expect(await card.textContent()).toMatch(/Effect.*Inputs.*Outputs/);
+    await workbench.screenshot('circuit-card');
+    await workbench.runCommand('View: Focus First Editor Group');
+    await expect.poll(() => editor.cursor(), slow).toMatch(new RegExp(`\\(${token.length} selected\\)`));
+  });
+
+  test('is marked when the cursor in the text stands on its token', async () => {
+    const nodes = await circuit.nodes();
+    const position = Number(
+      /at position (\d+)/.exec(nodes.find((name) => / at position 4,/.test(name)) ?? nodes[0] ?? '')?.[1],
+    );
+    const words = [
+      'When',
+      ' Mary',
+      ' and',
+      ' John',
+      ' went',
+      ' to',
+      ' the',
+      ' store',
+      ',',
+      ' John',
+      ' gave',
+      ' a',
+      ' drink',
+      ' to',
+    ];
+    await editor.moveCursor(words.slice(0, position + 1).join('').length);
+    const frame = await circuit.frame();
+    await expect
+      .poll(async () => (await frame.locator('.node-under .sr-only').allTextContents()).join('\n'), slow)
+      .toMatch(new RegExp(`at position ${position},`));
+    const under = await frame.locator('.node-under .sr-only').allTextContents();
+    for (const name of under) expect(name).toContain(`at position ${position},`);
+  });
+
+  test('is walked to by arrow keys and closed by Escape', async () => {
+    const frame = await circuit.frame();
+    const logit = await circuit.node(/^Logit/);
+    await logit.focus();
+    await workbench.page.keyboard.press('ArrowDown');
+    const focused = frame.locator('.node:focus .sr-only');
+    await expect.poll(() => focused.textContent(), slow).not.toMatch(/^Logit/);
+    const name = (await focused.textContent()) ?? '';
+    await workbench.page.keyboard.press('Enter');
+    await (await circuit.card()).waitFor();
+    await expect
+      .poll(() => frame.locator('.node[aria-pressed="true"] .sr-only').textContent(), slow)
+      .toContain(name.slice(0, name.indexOf(', effect')));
+    await workbench.page.keyboard.press('Escape');
+    await (await circuit.card()).waitFor({ state: 'detached' });
+  });
+});
+
+describe('the slider', () => {
+  test('prunes nodes and measures again how faithful the rest is', async () => {
+    const frame = await circuit.frame();
+    const slider = frame.getByRole('slider');
+    const all = await circuit.kept();
+    await slider.focus();
+    await workbench.page.keyboard.press('ArrowLeft');
+    await expect.poll(() => circuit.measure('Faithfulness'), slow).toMatch(/\d/);
+    const faithful = await circuit.measure('Faithfulness');
+    await slider.evaluate((input: HTMLInputElement) => {
+      input.value = '0.3';
+      input.dispatchEvent(new Event('input', { bubbles: true }));
+    });
+    await expect.poll(() => circuit.kept(), slow).not.toBe(all);
+    await expect.poll(() => circuit.measure('Faithfulness'), slow).not.toBe(faithful);
+    expect(Number.isFinite(numberOf(await circuit.measure('Faithfulness')))).toBe(true);
+    expect(Number.isFinite(numberOf(await circuit.measure('Completeness')))).toBe(true);
+    const [kept, total] = (/(\d+) of (\d+)/.exec(await circuit.kept()) ?? []).slice(1).map(Number);
+    expect(kept).toBeLessThan(total ?? 0);
+    const shown = (await circuit.nodes()).filter((name) => !/^(Token|Logit)/.test(name));
+    expect(shown.length).toBe(kept);
+    await workbench.screenshot('circuit-pruned');
+  });
+});
+
+describe('the list', () => {
+  test('says the same as the graph and is read by keyboard', async () => {
+    const drawn = [...(await circuit.nodes())].sort();
+    const panel = await circuit.openTab('List');
+    const rows = panel.locator('.list-row');
+    await rows.first().waitFor();
+    expect([...(await rows.locator('.sr-only').allTextContents())].sort()).toEqual(drawn);
+    await workbench.screenshot('circuit-list');
+    await rows.first().focus();
+    await workbench.page.keyboard.press('ArrowDown');
+    const frame = await circuit.frame();
+    await expect
+      .poll(() => frame.locator('.list-row:focus .sr-only').textContent(), slow)
+      .toBe(await rows.nth(1).locator('.sr-only').textContent());
+    await workbench.page.keyboard.press('Enter');
+    await (await circuit.card()).waitFor();
+    await workbench.page.keyboard.press('Escape');
+    await (await circuit.card()).waitFor({ state: 'detached' });
+  });
+
+  test('a node is ablated from its card, at its own position', async () => {
+    const panel = await circuit.openTab('List');
+    const row = panel
+      .locator('.list-row')
+      .filter({ hasText: /^(Head|MLP|Feature)/ })
+      .first();
+    const position = /at position (\d+)/.exec((await row.textContent()) ?? '')?.[1];
+    await row.click();
+    await (await circuit.card()).getByRole('button', { name: 'Ablate' }).click();
+    const stack = new InterventionsView(workbench);
+    await stack.focus();
+    await expect.poll(() => stack.edits(), slow).toHaveLength(1);
+    expect((await stack.edits())[0]).toMatch(new RegExp(`^Ablate .+ at ".+" \\(${position}\\)$`));
+    await expect.poll(() => stack.effect(), slow).toMatch(/Logit difference .+ → .+/);
+    await workbench.screenshot('circuit-ablated');
+    await workbench.runCommand('Fovea: Undo Intervention');
+    await expect.poll(() => stack.edits(), slow).toHaveLength(0);
+  });
+});
+
+describe('export', () => {
+  test('writes the graph as JSON where the user says', async () => {
+    const file = join(workbench.folder, 'exported.json');
+    await (await circuit.frame()).getByRole('button', { name: 'Export JSON…' }).click();
+    await workbench.quickInput().waitFor();
+    await workbench.answer(file);
+    await expect.poll(() => existsSync(file), slow).toBe(true);
+    await workbench.waitForNotification(/Saved exported\.json/);
+    const graph = JSON.parse(readFileSync(file, 'utf8'));
+    expect(graph).toMatchObject({ version: 1, prompt: expect.stringContaining('When Mary') });
+    expect(graph.nodes.length).toBeGreaterThan(5);
+    await workbench.clearNotifications();
+  });
+
+  test('writes the picture as SVG without scripts', async () => {
+    await circuit.openTab('Graph');
+    const file = join(workbench.folder, 'exported.svg');
+    await (await circuit.frame()).getByRole('button', { name: 'Export SVG…' }).click();
+    await workbench.quickInput().waitFor();
+    await workbench.answer(file);
+    await expect.poll(() => existsSync(file), slow).toBe(true);
+    const svg = readFileSync(file, 'utf8');
+    expect(svg).toMatch(/^<svg /);
+    expect(svg).not.toMatch(/<script|onload=/);
+    await workbench.clearNotifications();
+  });
+});
+
+test('a circuit of an older text says so and offers to look again', async () => {
+  await workbench.focusEditor(prompt);
+  await workbench.type(' the');
+  const banner = (await circuit.frame()).locator('.banner');
+  await expect.poll(() => banner.textContent(), slow).toMatch(/prompt has changed.+Find Again/);
+  await workbench.screenshot('circuit-stale');
+  for (let i = 0; i < 4; i++) await workbench.page.keyboard.press('Backspace');
+  await banner.waitFor({ state: 'detached', ...slow });
+  expect(workbench.policyViolations).toEqual([]);
+});

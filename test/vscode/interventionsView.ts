@@ -1,0 +1,47 @@
+/** The tree of interventions of a window under test. */
+import type { Locator } from 'playwright-core';
+import type { Workbench } from './workbench.ts';
+
+/** The view in the side bar. */
+export class InterventionsView {
+  constructor(private readonly workbench: Workbench) {}
+
+  /** Opens the view and gives it the keyboard. */
+  async focus(): Promise<void> {
+    await this.workbench.runCommand('Fovea: Focus on Interventions View');
+    await this.pane().waitFor();
+  }
+
+  /** The view with its title. */
+  pane(): Locator {
+    return this.workbench.page.locator('.pane').filter({ hasText: 'Interventions' }).first();
+  }
+
+  /** The rows of the tree: the effect, then the interventions. */
+  rows(): Locator {
+    return this.pane().locator('.monaco-list-row');
+  }
+
+  /** The rows as texts, blanks in one form. */
+  async texts(): Promise<readonly string[]> {
+    const texts = await this.rows().allInnerTexts();
+    return texts.map((text) => text.replace(/\s+/g, ' ').trim());
+  }
+
+  /** The interventions alone. */
+  async edits(): Promise<readonly string[]> {
+    const texts = await this.texts();
+    return texts.filter((text) => !/^(Logit difference|Next token|KL|Computing)/.test(text));
+  }
+
+  /** What the tree says of the effect of all of them; empty when it says nothing. */
+  async effect(): Promise<string> {
+    const texts = await this.texts();
+    return texts.find((text) => /^(Logit difference|Next token|KL)/.test(text)) ?? '';
+  }
+
+  /** The check-box of the first intervention that contains the text. */
+  checkbox(text: string | RegExp): Locator {
+    return this.rows().filter({ hasText: text }).first().getByRole('checkbox');
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * Places the nodes of a circuit on a plane: a column for each token position that has nodes, a band for each
+ * layer, tokens at the bottom and logits at the top. Deterministic: the same graph is always drawn the same.
+ */
+
+import type { CircuitEdge, CircuitNode, CircuitNodeKind } from '../../src/shared/domain.ts';
+
+/** A node and the middle of its mark, in pixels from the top left. */
+export interface PlacedNode {
+  readonly node: CircuitNode;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** One token position. `skipped` counts the positions without nodes since the column before. */
+export interface Column {
+  readonly position: number;
+  readonly left: number;
+  readonly width: number;
+  readonly skipped: number;
+}
+
+/** One layer; −1 holds the tokens, `nLayers` the logits. */
+export interface Band {
+  readonly layer: number;
+  readonly top: number;
+  readonly height: number;
+  readonly empty: boolean;
+}
+
+/** Everything in its place. */
+export interface CircuitLayout {
+  readonly width: number;
+  readonly height: number;
+  readonly nodes: readonly PlacedNode[];
+  readonly columns: readonly Column[];
+  readonly bands: readonly Band[];
+}
+
+/** Sizes in pixels, and how wide a column wants to be for its token. */
+export interface LayoutOptions {
+  readonly nLayers: number;
+  /** Room for a node in its row, with the name that stands right of its mark, if any. */
+  readonly slotOf: (node: CircuitNode) => number;
+  /** Whether the nodes of a column begin at its left edge, so that marks line up, or gather in its middle. */
+  readonly align: 'start' | 'middle';
+  /** Height of one row of nodes. */
+  readonly row: number;
+  /** Most nodes side by side before a cell starts another row. */
+  readonly perRow: number;
+  readonly labelWidth: (position: number) => number;
+}
+
+/** Width and height of a mark with the room around it. */
+export const markSize = 22;
+
+const bandPadding = 7;
+const emptyBand = 10;
+const columnGap = 10;
+const skipGap = 14;
+
+/** Rows within a layer, in the order in which a block computes. */
+const kindRow: Readonly<Record<CircuitNodeKind, number>> = {
+  token: 0,
+  head: 0,
+  mlp: 1,
+  feature: 2,
+  error: 2,
+  logit: 0,
+};
+
+/** Places `nodes`. Edges are read for one thing only: within a layer, a target stands above its source. */
+export function layoutCircuit(
+  nodes: readonly CircuitNode[],
+  edges: readonly CircuitEdge[],
+  options: LayoutOptions,
+): CircuitLayout {
+  const cells = makeCells(nodes, rowsWithinLayers(nodes, edges), options);
+  const columns = placeColumns(cells, options);
+  const bands = placeBands(cells, options);
+  const placed: PlacedNode[] = [];
+  for (const cell of cells) {
+    const column = columns.find(({ position }) => position === cell.position)!;
+    const band = bands.find(({ layer }) => layer === cell.layer)!;
+    cell.lines.forEach((line, i) => {
+      const y = band.top + band.height - bandPadding - (cell.base + i + 0.5) * options.row;
+      let left = column.left;
+      if (options.align === 'middle') left += (column.width - lineWidth(line, options)) / 2;
+      for (const node of line) {
+        placed.push({ node, x: left + markSize / 2, y });
+        left += options.slotOf(node);
+      }
+    });
+  }
+  const last = columns[columns.length - 1];
+  const bottom = bands[bands.length - 1];
+  return {
+    width: last ? last.left + last.width + columnGap : 0,
+    height: bottom ? bottom.top + bottom.height : 0,
+    nodes: placed,
+    columns,
+    bands,
+  };
+}
+
+/** The nodes of one position in one row of one layer, broken into lines. */
+interface Cell {
+  readonly position: number;
+  readonly layer: number;
+  readonly row: number;
+  readonly lines: readonly (readonly CircuitNode[])[];
+  /** Line of the band, from its bottom, on which the first of `lines` stands. */
+  base: number;
+}
+
+function makeCells(
+  nodes: readonly CircuitNode[],
+  rows: ReadonlyMap<string, number>,
+  options: LayoutOptions,
+): readonly Cell[] {
+  const groups = new Map<string, CircuitNode[]>();
+  for (const node of [...nodes].sort(inCellOrder)) {
+    const key = `${node.position}/${node.layer}/${rows.get(node.id)}`;
+    const group = groups.get(key);
+    if (group) group.push(node);
+    else groups.set(key, [node]);
+  }
+  const cells: Cell[] = [...groups.values()].map((group) => {
+    const first = group[0]!;
+    const lines: CircuitNode[][] = [];
+    for (let i = 0; i < group.length; i += options.perRow) lines.push(group.slice(i, i + options.perRow));
+    return { position: first.position, layer: first.layer, row: rows.get(first.id)!, lines, base: 0 };
+  });
+  stackRows(cells);
+  return cells;
+}
+
+/** Gives each row of a layer as many lines as its fullest cell needs. */
+function stackRows(cells: readonly Cell[]): void {
+  const layers = new Set(cells.map((cell) => cell.layer));
+  for (const layer of layers) {
+    const inLayer = cells.filter((cell) => cell.layer === layer);
+    const rows = [...new Set(inLayer.map((cell) => cell.row))].sort((a, b) => a - b);
+    let base = 0;
+    for (const row of rows) {
+      const inRow = inLayer.filter((cell) => cell.row === row);
+      for (const cell of inRow) cell.base = base;
+      base += Math.max(...inRow.map((cell) => cell.lines.length));
+    }
+  }
+}
+
+function rowsWithinLayers(
+  nodes: readonly CircuitNode[],
+  edges: readonly CircuitEdge[],
+): ReadonlyMap<string, number> {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const rows = new Map(nodes.map((node) => [node.id, kindRow[node.kind]]));
+  const within = edges.filter(({ source, target }) => {
+    const from = byId.get(source);
+    return from !== undefined && source !== target && from.layer === byId.get(target)?.layer;
+  });
+  // A layer is a few rows deep; the bound ends the loop on a graph with a cycle, which no model has.
+  for (let round = 0, moved = true; moved && round < 8; round++) {
+    moved = false;
+    for (const { source, target } of within) {
+      const least = rows.get(source)! + 1;
+      if (rows.get(target)! >= least) continue;
+      rows.set(target, least);
+      moved = true;
+    }
+  }
+  return rows;
+}
+
+function lineWidth(line: readonly CircuitNode[], options: LayoutOptions): number {
+  let width = 0;
+  for (const node of line) width += options.slotOf(node);
+  return width;
+}
+
+function placeColumns(cells: readonly Cell[], options: LayoutOptions): readonly Column[] {
+  const widest = new Map<number, number>();
+  for (const { position, lines } of cells) {
+    const width = Math.max(...lines.map((line) => lineWidth(line, options)));
+    widest.set(position, Math.max(widest.get(position) ?? 0, width));
+  }
+  const columns: Column[] = [];
+  let left = columnGap;
+  let before: number | undefined;
+  for (const position of [...widest.keys()].sort((a, b) => a - b)) {
+    const skipped = before === undefined ? position : position - before - 1;
+    if (skipped > 0) left += skipGap;
+    const width = Math.max(widest.get(position)!, options.labelWidth(position));
+    columns.push({ position, left, width, skipped });
+    left += width + columnGap;
+    before = position;
+  }
+  return columns;
+}
+
+function placeBands(cells: readonly Cell[], options: LayoutOptions): readonly Band[] {
+  const bands: Band[] = [];
+  let top = 0;
+  for (let layer = options.nLayers; layer >= -1; layer--) {
+    const lines = Math.max(0, ...cells.filter((c) => c.layer === layer).map((c) => c.base + c.lines.length));
+    const height = lines === 0 ? emptyBand : lines * options.row + 2 * bandPadding;
+    bands.push({ layer, top, height, empty: lines === 0 });
+    top += height;
+  }
+  return bands;
+}
+
+function inCellOrder(a: CircuitNode, b: CircuitNode): number {
+  return (
+    kindRow[a.kind] - kindRow[b.kind] ||
+    (a.head ?? 0) - (b.head ?? 0) ||
+    (a.feature?.index ?? 0) - (b.feature?.index ?? 0) ||
+    a.id.localeCompare(b.id, 'en')
+  );
+}
+
+/** An edge's path from the top of its source to the bottom of its target. Edges in one column bow to the left, away from names. */
+export function edgePath(from: PlacedNode, to: PlacedNode, radius: number): string {
+  const startY = from.y - radius;
+  const endY = to.y + radius;
+  const rise = Math.max(12, (startY - endY) * 0.45);
+  const bow = Math.abs(from.x - to.x) < 1 ? Math.min(44, Math.max(0, startY - endY - 8) * 0.12) : 0;
+  const points = [from.x, startY, from.x - bow, startY - rise, to.x - bow, endY + rise, to.x, endY].map(
+    round,
+  );
+  const [x1, y1, c1x, c1y, c2x, c2y, x2, y2] = points;
+  return `M${x1} ${y1}C${c1x} ${c1y} ${c2x} ${c2y} ${x2} ${y2}`;
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+/** How far bands may be pushed together or spread. */
+const leastStretch = 0.72;
+const mostStretch = 1.7;
+
+/** Pushes the bands together or apart, within reason, so that a graph that fits by its width fits by its height. */
+export function stretchLayout(layout: CircuitLayout, viewport: Size): CircuitLayout {
+  if (viewport.height === 0 || layout.height === 0) return layout;
+  const scale = Math.max(leastFit, Math.min(mostFit, viewport.width / layout.width));
+  const wanted = viewport.height / (layout.height * scale);
+  const factor = Math.min(mostStretch, Math.max(leastStretch, wanted));
+  return {
+    ...layout,
+    height: layout.height * factor,
+    nodes: layout.nodes.map((place) => ({ ...place, y: place.y * factor })),
+    bands: layout.bands.map((band) => ({ ...band, top: band.top * factor, height: band.height * factor })),
+  };
+}
+
+/** Moves and scales the plane onto the screen: `screen = plane · scale + (x, y)`. */
+export interface View {
+  readonly x: number;
+  readonly y: number;
+  readonly scale: number;
+}
+
+/** A width and a height in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+const leastScale = 0.3;
+const mostScale = 3;
+
+/** Scales that a graph is fitted with. */
+const leastFit = 0.5;
+const mostFit = 1.2;
+
+/** Shows all of `content`, no larger than life; what does not fit is cut at the left, since answers stand right; what is low stands on the bottom. */
+export function fitView(content: Size, viewport: Size): View {
+  const wanted = Math.min(mostFit, viewport.width / content.width, viewport.height / content.height);
+  const scale = Math.max(leastFit, Number.isFinite(wanted) ? wanted : 1);
+  const spareX = viewport.width - content.width * scale;
+  const spareY = viewport.height - content.height * scale;
+  return { x: spareX >= 0 ? spareX / 2 : spareX, y: Math.max(0, spareY), scale };
+}
+
+/** Scales by `factor` around a point of the screen that stays where it is. */
+export function zoomView(view: View, factor: number, x: number, y: number): View {
+  const scale = Math.min(mostScale, Math.max(leastScale, view.scale * factor));
+  const ratio = scale / view.scale;
+  return { x: x - (x - view.x) * ratio, y: y - (y - view.y) * ratio, scale };
+}
+
+/** Moves the view as little as it takes to bring a point of the plane inside, `margin` from the edges. */
+export function revealPoint(
+  view: View,
+  point: { readonly x: number; readonly y: number },
+  viewport: Size,
+  margin: number,
+): View {
+  const shift = (at: number, size: number): number => {
+    if (at < margin) return margin - at;
+    return at > size - margin ? size - margin - at : 0;
+  };
+  return {
+    x: view.x + shift(point.x * view.scale + view.x, viewport.width),
+    y: view.y + shift(point.y * view.scale + view.y, viewport.height),
+    scale: view.scale,
+  };
+}
