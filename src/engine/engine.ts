@@ -320,7 +320,10 @@ export class Engine implements EngineApi {
       throw new EngineError('request.invalid', { what: `Position ${position}`, reason });
     }
     const { dModel } = run.model.info;
-    const rows = floatsOf(run.residual(run.model.info.nLayers)).slice(position * dModel, (position + 1) * dModel);
+    const rows = floatsOf(run.residual(run.model.info.nLayers)).slice(
+      position * dModel,
+      (position + 1) * dModel,
+    );
     const best = (await run.model.readout.predict(rows, 1)).ids[0]!;
     const what = `logit of ${quoteToken(run.model.tokenizer.tokenText(best))}`;
     return { sum: { position, weights: new Map([[best, 1]]) }, what };

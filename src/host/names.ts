@@ -113,5 +113,9 @@ export const heatColors = [
   'fovea.heat9',
 ] as const;
 
-/** Theme colors of lines on the text: under heat, and around the token under the cursor. */
-export const lineColors = { heat: 'fovea.heatBorder', token: 'fovea.tokenBorder' } as const;
+/** Theme colors beside those: the line under heat, the outline of a token, and full heat, which the panels read in CSS. */
+export const lineColors = {
+  heat: 'fovea.heatBorder',
+  token: 'fovea.tokenBorder',
+  panelHeat: 'fovea.heat',
+} as const;

@@ -22,7 +22,6 @@ const defaults = {
 
   contrastOver: '{answer} over {wrong}',
   contrastLabel: 'logit difference',
-  contrastNone: 'No answers are compared.',
   contrastSet: 'Compare Two Answers…',
   contrastChange: 'Change…',
   contrastEdited: 'with interventions {value}',
@@ -34,7 +33,6 @@ const defaults = {
   clear: 'Clear',
 
   stripLabel: 'Tokens. Arrow keys move, Enter opens the strongest feature, Escape clears the pin.',
-  otherPrompt: 'The other prompt',
   chipLabel: 'token {token}, position {position}',
   chipActivation: ', activation {value}',
   chipProbability: ', probability {value}',
@@ -121,9 +119,7 @@ const defaults = {
   circuitTabs: 'Ways to see the circuit',
   circuitGraph: 'Graph',
   circuitList: 'List',
-  circuitMetric: '{name} {value}',
   circuitMetricTitle: 'Value of the metric on the prompt; {baseline} at the baseline. Method: {method}.',
-  circuitFind: 'Find Circuit',
   findAgain: 'Find Again',
   stale: 'The prompt has changed since this circuit was found.',
   keepLabel: 'Nodes kept',

@@ -143,8 +143,8 @@ describe('an ablated head', () => {
       .poll(() => workbench.page.locator('.quick-input-message').textContent(), slow)
       .toMatch(/Type a number/);
     await workbench.answer('0');
-    await expect.poll(async () => (await stack.edits())[0], slow).toMatch(/strength 0$/);
-    await expect.poll(() => stack.effect(), slow).toMatch(/KL 0 nats/);
+    await expect.poll(async () => (await stack.edits())[0], slow).toMatch(/strength 0 · all tokens$/);
+    await expect.poll(() => stack.effect(), slow).toBe('');
     await workbench.runCommand('Fovea: Undo Intervention');
     await expect.poll(async () => (await stack.edits())[0], slow).toMatch(/all tokens$/);
   });

@@ -1,3 +1,6 @@
+/** The extension in a real VS Code: activation, commands, surfaces, bad input, and an engine that is killed. */
+
+// The extension inside VS Code's extension host: activation, commands, hover, views, and an engine that dies.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import * as vscode from 'vscode';

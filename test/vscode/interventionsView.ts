@@ -22,10 +22,11 @@ export class InterventionsView {
     return this.pane().locator('.monaco-list-row');
   }
 
-  /** The rows as texts, blanks in one form. */
+  /** The rows as "label description". */
   async texts(): Promise<readonly string[]> {
-    const texts = await this.rows().allInnerTexts();
-    return texts.map((text) => text.replace(/\s+/g, ' ').trim());
+    const rows = await this.rows().all();
+    const parts = rows.map((row) => row.locator('.label-name, .label-description').allTextContents());
+    return (await Promise.all(parts)).map((texts) => texts.join(' ').replace(/\s+/g, ' ').trim());
   }
 
   /** The interventions alone. */

@@ -23,7 +23,6 @@ export class CircuitStore {
   readonly hovered = signal<string | undefined>(undefined);
   readonly keep = signal(1);
   readonly tab: Signal<CircuitTab>;
-  readonly legend: Signal<boolean>;
 
   /** The graph; the same object as long as it is the same graph. */
   readonly graph: ReadonlySignal<CircuitGraph | undefined>;
@@ -42,7 +41,6 @@ export class CircuitStore {
     saved: SavedState,
   ) {
     this.tab = saved.signal<CircuitTab>('tab', 'graph');
-    this.legend = saved.signal('legend', true);
     this.graph = this.#graph;
     this.nodes = computed(() => new Map(this.#graph.value?.nodes.map((node) => [node.id, node]) ?? []));
     this.kept = computed(() => {

@@ -11,9 +11,10 @@ import { PureComponent } from '../lib/pureComponent.ts';
 import { say, strings } from '../lib/strings.ts';
 import { TokenText } from '../lib/tokenText.tsx';
 import { CircuitEdges } from './circuitEdges.tsx';
-import { type CircuitLayout, type PlacedNode, stretchLayout, type View } from './circuitLayout.ts';
+import type { CircuitLayout, PlacedNode } from './circuitLayout.ts';
 import { NodeGlyph } from './nodeGlyph.tsx';
 import { usePanZoom, useSize } from './panZoom.ts';
+import { stretchLayout, type View } from './planeView.ts';
 
 /** What the graph shows and tells. */
 export interface CircuitGraphProps {

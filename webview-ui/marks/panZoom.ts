@@ -1,7 +1,7 @@
 /** Panning and zooming a plane by pointer, wheel and buttons. */
 
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { fitView, revealPoint, type Size, type View, zoomView } from './circuitLayout.ts';
+import { fitView, revealPoint, type Size, type View, zoomView } from './planeView.ts';
 
 /** Pixels a pointer may wander and still be a click. */
 const clickSlop = 4;

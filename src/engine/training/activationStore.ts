@@ -24,9 +24,13 @@ export class ActivationStore {
 
   /**
    * `rows` activations `[rows, width]` for step `step`: a pure function of seed and step. Each pass over
-   * the store takes them in another random order, so none is drawn twice before all were drawn once.
+   * the store takes them in another random order, so none is drawn twice before all were drawn once; what is
+   * left over at the end of a pass is skipped.
+   * @throws RangeError when there are fewer than `rows` activations.
    */
   batch(rows: number, seed: number | string, step: number): Float32Array {
+    if (rows > this.count)
+      throw new RangeError(`A batch of ${rows} needs more than ${this.count} activations.`);
     const out = new Float32Array(rows * this.width);
     const perPass = Math.floor(this.count / rows);
     const order = this.order(`${seed}/${Math.floor(step / perPass)}`);

@@ -84,7 +84,7 @@ export class InterventionsTree extends Disposable implements vscode.TreeDataProv
     const item = new vscode.TreeItem(label);
     item.id = edit.id;
     item.description =
-      edit.strength === 1 ? where : vscode.l10n.t('{0} · strength {1}', where, formatNumber(edit.strength));
+      edit.strength === 1 ? where : vscode.l10n.t('strength {0} · {1}', formatNumber(edit.strength), where);
     item.tooltip = editTooltip(edit, label, where);
     item.contextValue = 'intervention';
     item.checkboxState = {

@@ -1,3 +1,6 @@
+/** When an engine that stopped may start again. */
+
+// How long the engine waits before it starts again, and when it gives up.
 import { describe, expect, it } from 'vitest';
 import { BackOff } from '../../../src/host/backOff.ts';
 

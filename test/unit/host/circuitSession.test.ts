@@ -1,3 +1,6 @@
+/** Finding, keeping, pruning and cancelling circuits, on a made-up engine. */
+
+// The circuit that is shown: found, pruned, evaluated, kept.
 import { describe, expect, it } from 'vitest';
 import { ablationOf, CircuitSession } from '../../../src/host/circuitSession.ts';
 import { silentLog } from '../../../src/host/log.ts';

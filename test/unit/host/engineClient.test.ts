@@ -1,3 +1,6 @@
+/** Lazy start, restart and replay, with engines that live in this process. */
+
+// The client over engine lives: restart, replay, failures of pending calls.
 import { describe, expect, it } from 'vitest';
 import { BackOff } from '../../../src/host/backOff.ts';
 import { EngineClient, type RunningEngine } from '../../../src/host/engineClient.ts';

@@ -1,3 +1,6 @@
+/** A real child process: what the channel carries, and what happens when the process is killed. */
+
+// One life of the engine process, with a stand-in for the engine.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,6 @@
+/** Which heat a token gets. */
+
+// Which bucket of heat a value falls into.
 import { describe, expect, it } from 'vitest';
 import { featureHeat, heatStep, strongestHeat } from '../../../src/host/heat.ts';
 import type { Analysis } from '../../../src/shared/domain.ts';

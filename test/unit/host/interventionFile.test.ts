@@ -1,3 +1,6 @@
+/** Interventions files: what is written is read, and what is damaged is named. */
+
+// Interventions as a file: what is written is read again, and damage is named.
 import { describe, expect, it } from 'vitest';
 import { readInterventions, readKeptEdits, writeInterventions } from '../../../src/host/interventionFile.ts';
 import type { Edit } from '../../../src/shared/domain.ts';

@@ -1,3 +1,6 @@
+/** The stack of interventions and its history. */
+
+// The stack of interventions with undo and redo.
 import { describe, expect, it } from 'vitest';
 import { Interventions } from '../../../src/host/interventions.ts';
 import type { Edit } from '../../../src/shared/domain.ts';

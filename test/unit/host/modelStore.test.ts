@@ -1,3 +1,6 @@
+/** Loading models, and choosing among their SAEs. */
+
+// Which model and SAE are open, and what happens when they cannot be.
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/host/log.ts';
 import { defaultSae, ModelStore } from '../../../src/host/modelStore.ts';

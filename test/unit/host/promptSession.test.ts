@@ -1,3 +1,6 @@
+/** The session’s promises: latest wins, the last good result stays, selections follow the text. */
+
+// The one state of a prompt: newest text wins, old results stay until new ones come.
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/host/log.ts';
 import { ModelStore } from '../../../src/host/modelStore.ts';

@@ -1,3 +1,6 @@
+/** What a reload of the window brings back. */
+
+// What a reload brings back.
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/host/log.ts';
 import { ModelStore } from '../../../src/host/modelStore.ts';

@@ -1,3 +1,6 @@
+/** From carets and characters to tokens, against a plain search. */
+
+// The token under a place in the text.
 import { describe, expect, it } from 'vitest';
 import { tokenAtCharacter, tokenBeforeCaret } from '../../../src/host/tokenAt.ts';
 import type { TokenStrip } from '../../../src/shared/domain.ts';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CallOptions, SaeMetrics } from '../../../shared/engineApi.ts';
 import type { LoadedModel } from '../../loadedModel.ts';
-import { writeFeatureStatistics } from '../../sae/featureStatistics.ts';
+import { readFeatureStatistics, writeFeatureStatistics } from '../../sae/featureStatistics.ts';
 import { labelFeatures } from '../../sae/labelFeatures.ts';
 import { measureSae } from '../../sae/metrics.ts';
 import { openSaeLens } from '../../sae/saelens.ts';
@@ -46,7 +46,8 @@ export async function trainMiniSaes(
       }
       const sae = new SparseAutoencoder(await openSaeLens(folder));
       const metrics = await measureSae(model.transformer, sae, held, call);
-      if (store) {
+      // An interruption may have come between the weights and their statistics.
+      if (store || !(await readFeatureStatistics(folder, sae.config.dSae))) {
         const tokenText = (id: number): string => model.tokenizer.tokenText(id);
         await writeFeatureStatistics(
           folder,

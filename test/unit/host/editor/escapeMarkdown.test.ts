@@ -1,3 +1,6 @@
+/** Hostile text must stay text in hovers. */
+
+// Hostile token text in hovers stays text.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { codeSpan, escapeMarkdown } from '../../../../src/host/editor/escapeMarkdown.ts';

@@ -1,3 +1,6 @@
+/** A narrowed prompt follows the edits around it; checked against marks on single characters. */
+
+// Token ranges move with the text that is typed before them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shiftRange, type TextChange } from '../../../../src/host/editor/shiftRange.ts';

@@ -1,3 +1,6 @@
+/** Number arrays must not drag their larger buffers into a webview. */
+
+// Messages to webviews carry no more than they must.
 import { describe, expect, it } from 'vitest';
 import { compactMessage } from '../../../../src/host/webviews/compactMessage.ts';
 
