@@ -46,7 +46,7 @@ async function runInBrowser() {
     // VS Code's own names: what the window and the extension host print, and the end of the tests.
     await page.exposeFunction('codeAutomationLog', show);
     await page.exposeFunction('codeAutomationExit', finish);
-    await page.goto(server.address({ folder, extension, tests }));
+    await page.goto(server.address({ folder, extension, tests }), { timeout: 120_000 });
     return await withLimit(finished, async () => {
       const picture = join(projectRoot, 'test-results/screenshots/hostTestsStuck.png');
       mkdirSync(join(projectRoot, 'test-results/screenshots'), { recursive: true });

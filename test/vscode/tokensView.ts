@@ -51,9 +51,11 @@ export class TokensView {
     return (await this.frame()).locator('#tab-panel li .sr-only').allTextContents();
   }
 
-  /** The line about the contrast and the interventions. */
+  /** The line about the contrast and the interventions, its parts divided by " | ". */
   async contrastLine(): Promise<string> {
-    return ((await (await this.frame()).locator('.contrast-line').textContent()) ?? '').replace(/\s+/g, ' ');
+    const parts = (await this.frame()).locator('.contrast > span, .interventions > :is(span, button)');
+    const texts = await parts.allTextContents();
+    return texts.map((text) => spaced(text).replace(/\s+/g, ' ').trim()).join(' | ');
   }
 }
 
