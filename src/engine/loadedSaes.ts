@@ -60,6 +60,12 @@ export class LoadedSaes {
           reason: 'circuits take SAEs at hook_resid_post, hook_attn_out and hook_mlp_out',
         });
       }
+      if (sites.some(({ hook }) => hook === info.hook)) {
+        throw new EngineError('request.invalid', {
+          what: `A second SAE at ${info.hook}`,
+          reason: 'a circuit takes one SAE for each hook; choose one of them',
+        });
+      }
       sites.push({ id, sae, hook: info.hook, layer: info.layer });
     }
     return sites;

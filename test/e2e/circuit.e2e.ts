@@ -21,7 +21,6 @@ beforeAll(async () => {
   editor = new PromptEditor(workbench, prompt);
   circuit = new CircuitView(workbench);
   await workbench.openFile(prompt);
-  await expect.poll(() => editor.codeLens(), slow).toMatch(/tokens/);
 });
 beforeEach(() => keepFailures('circuit', () => workbench));
 afterAll(() => workbench?.close('circuit'));
@@ -33,6 +32,7 @@ function numberOf(text: string): number {
 
 describe('finding', () => {
   test('asks for the two answers first, then draws the graph', async () => {
+    await expect.poll(() => editor.codeLens(), slow).toMatch(/tokens.+Find Circuit/);
     await editor.clickCodeLens('Find Circuit');
     await workbench.quickInput().waitFor(slow);
     await workbench.quickInput().fill('Mary');

@@ -51,7 +51,7 @@ describe('a reloaded window', () => {
     await workbench.runCommand('Fovea: Set Contrast…');
     await pick('right', 'Mary');
     await pick('wrong', 'John');
-    await expect.poll(() => tokens.contrastLine(), slow).toMatch(/Mary over ·John logit difference [+−\d]/);
+    await expect.poll(() => tokens.contrastLine(), slow).toMatch(/Mary over John \| logit difference [+−\d]/);
     const features = await tokens.openTab('Features');
     await features
       .getByRole('button', { name: /^Pin: / })
@@ -124,7 +124,7 @@ describe('a killed engine', () => {
     for (let i = 0; i < ' store'.length; i++) await workbench.page.keyboard.press('Backspace');
     await expect.poll(() => engine(), slow).toBeDefined();
     await expect.poll(() => tokens.selected(), slow).toBe(' the');
-    await expect.poll(() => tokens.contrastLine(), slow).toMatch(/Mary over ·John.+1 intervention/);
+    await expect.poll(() => tokens.contrastLine(), slow).toMatch(/Mary over John.+1 intervention/);
     await workbench.statusBarItem('mini').waitFor();
     expect(
       await workbench.page.locator('.statusbar-item').filter({ hasText: 'engine stopped' }).count(),

@@ -36,7 +36,7 @@ export function circuitSvg(
     ...bandLines(graph, layout),
     ...edges.toReversed().map((edge) => edgeLine(edge, places, largest, palette)),
     ...layout.nodes.map((place) => nodeLines(place, graph, palette, named)),
-    ...columnLines(graph, layout),
+    ...columnLines(graph, layout, named),
     '</g>',
     '</svg>',
   ];
@@ -57,12 +57,14 @@ function bandName(layer: number, nLayers: number): string {
   return layer >= nLayers ? 'logits' : `L${layer}`;
 }
 
-function columnLines(graph: CircuitGraph, layout: CircuitLayout): readonly string[] {
+function columnLines(graph: CircuitGraph, layout: CircuitLayout, named: boolean): readonly string[] {
   return layout.columns.map((column) => {
     const token = formatToken(graph.tokens[column.position]?.text ?? '');
     const text = [...token].length > 14 ? `${[...token].slice(0, 13).join('')}…` : token;
-    const x = column.left + column.width / 2;
-    return `<text x="${x}" y="${layout.height + 16}" text-anchor="middle" font-family="monospace">${escapeXml(text)}</text>`;
+    // As on the screen: names begin where the marks of their column do.
+    const x = named ? column.left + 2 : column.left + column.width / 2;
+    const anchor = named ? 'start' : 'middle';
+    return `<text x="${x}" y="${layout.height + 16}" text-anchor="${anchor}" font-family="monospace">${escapeXml(text)}</text>`;
   });
 }
 

@@ -59,7 +59,8 @@ export async function saveInterventions({ documents, session, models }: CommandS
   const target = await vscode.window.showSaveDialog({
     title: vscode.l10n.t('Save Interventions'),
     defaultUri: suggestFile(documents.document),
-    filters: { [vscode.l10n.t('Interventions')]: ['interventions.json'] },
+    // A filter of two parts would be appended again to a name that has it.
+    filters: { [vscode.l10n.t('Interventions')]: ['json'] },
   });
   if (!target) return;
   const text = writeInterventions({

@@ -6,7 +6,7 @@ import { EngineError, isEngineError } from '../../shared/errors.ts';
 import { readSetting, writeSetting } from '../contributions.ts';
 import { promptLanguage } from '../names.ts';
 import type { CommandServices } from '../services.ts';
-import { pickAnswer } from './pickAnswer.ts';
+import { pickAnswer, promptWords } from './pickAnswer.ts';
 import { pickPrompt } from './pickPrompt.ts';
 
 /** A prompt whose circuit the field knows: the model should name the person who did not act (Wang et al. 2022). */
@@ -126,6 +126,8 @@ async function askContrast(services: CommandServices): Promise<Contrast | undefi
       step,
       totalSteps: 2,
       suggestions: suggestions.filter((suggestion) => suggestion.text !== excluded),
+      promptWords:
+        excluded === undefined ? [] : promptWords(session.look?.analysis.strip.tokens ?? [], excluded),
     });
   const answer = await ask(1, vscode.l10n.t('The right answer: choose a next token or type one'));
   if (answer === undefined) return undefined;

@@ -33,6 +33,7 @@ describe('evaluationSets', () => {
       'agreement.nounpp': 300,
       'agreement.rc': 300,
       'agreement.within_rc': 300,
+      twoPeople: 300,
       pronoun: 300,
       repetition: 300,
       greaterThan: 300,
