@@ -106,6 +106,7 @@ export interface TokensViewApi {
   chooseSae(request: { readonly sae: SaeId }): Promise<void>;
   featureInfo(request: { readonly feature: FeatureRef }, options?: CallOptions): Promise<FeatureInfo>;
   ablateFeature(request: { readonly feature: FeatureRef }): Promise<void>;
+  ablateHead(request: { readonly layer: number; readonly head: number }): Promise<void>;
   steerFeature(request: { readonly feature: FeatureRef; readonly amount?: number }): Promise<void>;
   copyFeature(request: { readonly feature: FeatureRef }): Promise<void>;
   logitLens(request: Record<string, never>, options?: CallOptions): Promise<LogitLens>;

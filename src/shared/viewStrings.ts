@@ -105,7 +105,7 @@ const defaults = {
   attentionRow: '{token} at position {position}, weight {value}',
   attentionMapLabel:
     'Attention of head {head}: queries from top to bottom, keys from left to right. The selected query looks at {token} most ({value}).',
-  ablateHead: 'Ablate Head…',
+  ablateThisHead: 'Ablate Head {head}',
 
   attributionOf: 'What adds up to the {what}',
   attributionAt: 'at {token}',

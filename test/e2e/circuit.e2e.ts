@@ -10,6 +10,8 @@ import { PromptEditor } from '../vscode/promptEditor.ts';
 import type { Workbench } from '../vscode/workbench.ts';
 
 const prompt = 'indirectObject.prompt.txt';
+/** The prompt as the embedded model splits it. */
+const words = 'When| Mary| and| John| went| to| the| store|,| John| gave| a| drink| to'.split('|');
 const slow = { timeout: 90_000 };
 
 let workbench: Workbench;
@@ -72,7 +74,7 @@ describe('a node', () => {
   });
 
   test('opens its card and selects its token in the text when clicked', async () => {
-    const node = await circuit.node(/^(Head|MLP|Feature).* at position 9,/);
+    const node = await circuit.node(/^(Head|MLP|Feature)/);
     const spoken = (await node.textContent()) ?? '';
     const token = /on '(.+)' at/.exec(spoken)?.[1] ?? '';
     await node.click();
@@ -85,26 +87,8 @@ describe('a node', () => {
   });
 
   test('is marked when the cursor in the text stands on its token', async () => {
-    const nodes = await circuit.nodes();
-    const position = Number(
-      /at position (\d+)/.exec(nodes.find((name) => / at position 4,/.test(name)) ?? nodes[0] ?? '')?.[1],
-    );
-    const words = [
-      'When',
-      ' Mary',
-      ' and',
-      ' John',
-      ' went',
-      ' to',
-      ' the',
-      ' store',
-      ',',
-      ' John',
-      ' gave',
-      ' a',
-      ' drink',
-      ' to',
-    ];
+    const name = (await circuit.nodes()).find((node) => !node.includes(`at position ${words.length - 1},`));
+    const position = Number(/at position (\d+)/.exec(name ?? '')?.[1]);
     await editor.moveCursor(words.slice(0, position + 1).join('').length);
     const frame = await circuit.frame();
     await expect
@@ -137,16 +121,15 @@ describe('the slider', () => {
     const frame = await circuit.frame();
     const slider = frame.getByRole('slider');
     const all = await circuit.kept();
+    const measures = async (): Promise<string> =>
+      `${await circuit.measure('Faithfulness')} ${await circuit.measure('Completeness')}`;
+    await expect.poll(measures, slow).toMatch(/\d .*\d/);
+    const before = await measures();
     await slider.focus();
-    await workbench.page.keyboard.press('ArrowLeft');
-    await expect.poll(() => circuit.measure('Faithfulness'), slow).toMatch(/\d/);
-    const faithful = await circuit.measure('Faithfulness');
-    await slider.evaluate((input: HTMLInputElement) => {
-      input.value = '0.3';
-      input.dispatchEvent(new Event('input', { bubbles: true }));
-    });
+    await workbench.page.keyboard.press('Home');
+    for (let i = 0; i < 12; i++) await workbench.page.keyboard.press('ArrowRight');
     await expect.poll(() => circuit.kept(), slow).not.toBe(all);
-    await expect.poll(() => circuit.measure('Faithfulness'), slow).not.toBe(faithful);
+    await expect.poll(measures, slow).not.toBe(before);
     expect(Number.isFinite(numberOf(await circuit.measure('Faithfulness')))).toBe(true);
     expect(Number.isFinite(numberOf(await circuit.measure('Completeness')))).toBe(true);
     const [kept, total] = (/(\d+) of (\d+)/.exec(await circuit.kept()) ?? []).slice(1).map(Number);

@@ -52,8 +52,12 @@ export function AttentionTab({ store }: { readonly store: TokensStore }): JSX.El
             ))}
           </select>
         </label>
-        <button type="button" class="link small" onClick={() => store.run('ablateHead')}>
-          {strings.ablateHead}
+        <button
+          type="button"
+          class="link small"
+          onClick={() => store.ablateHead(layer, store.attentionHead.value)}
+        >
+          {say('ablateThisHead', { head: formatHead(layer, store.attentionHead.value) })}
         </button>
       </div>
       <ResourceView state={store.attention.state.value}>

@@ -117,6 +117,10 @@ export class TokensStore {
     for (const feature of this.state.peek()?.pinned ?? []) this.pinFeature(feature, false);
   }
 
+  ablateHead(layer: number, head: number): void {
+    void this.#wish(this.host.api.ablateHead({ layer, head }));
+  }
+
   ablateFeature({ sae, index }: FeatureRef): void {
     void this.#wish(this.host.api.ablateFeature({ feature: { sae, index } }));
   }

@@ -11,9 +11,9 @@ import { pickPrompt } from './pickPrompt.ts';
 import { requirePrompt } from './promptCommands.ts';
 
 /** Zeroes a head's output at every token. */
-export async function ablateHead(services: CommandServices): Promise<void> {
+export async function ablateHead(services: CommandServices, given?: unknown): Promise<void> {
   await requirePrompt(services);
-  const head = await pickHead(services, vscode.l10n.t('Ablate Head'));
+  const head = asHead(given) ?? (await pickHead(services, vscode.l10n.t('Ablate Head')));
   if (head) await push(services, { target: { kind: 'head', ...head }, action: { kind: 'zero' } });
 }
 
@@ -78,6 +78,13 @@ export async function editStrength(services: CommandServices, given?: unknown): 
 export async function removeIntervention(services: CommandServices, given?: unknown): Promise<void> {
   const edit = await chooseEdit(services, given, vscode.l10n.t('Remove Intervention'));
   if (edit) services.session.interventions.remove(edit.id);
+}
+
+/** A head that a caller named; links and views can pass anything. */
+function asHead(given: unknown): { readonly layer: number; readonly head: number } | undefined {
+  const { layer, head } = (given ?? {}) as Partial<Record<string, unknown>>;
+  const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
+  return isCount(layer) && isCount(head) ? { layer, head } : undefined;
 }
 
 /** A feature handed over by a link; nothing when it is of another shape. */

@@ -55,7 +55,7 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     clearContrast: () => session.setContrast(undefined),
     comparePrompts: () => comparePrompts(services),
     clearComparison: () => session.compareWith(undefined),
-    ablateHead: () => ablateHead(services),
+    ablateHead: (head) => ablateHead(services, head),
     ablateMlp: () => ablateMlp(services),
     ablateFeature: (feature) => ablateFeature(services, feature),
     patchFromPrompt: () => patchFromPrompt(services),

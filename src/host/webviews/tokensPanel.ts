@@ -71,6 +71,7 @@ export class TokensPanel extends Disposable {
       chooseSae: async ({ sae }) => models.chooseSae(sae),
       featureInfo: ({ feature }, options) => session.catalog.describe(feature, options?.signal),
       ablateFeature: ({ feature }) => runCommand('ablateFeature', feature),
+      ablateHead: ({ layer, head }) => runCommand('ablateHead', { layer, head }),
       steerFeature: ({ feature, amount }) => runCommand('steerFeature', feature, amount),
       copyFeature: async ({ feature }) => copyFeature(this.services, feature),
       logitLens: (_, options) =>
