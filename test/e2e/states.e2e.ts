@@ -25,6 +25,8 @@ afterAll(() => workbench?.close('states'));
 async function openText(name: string, text: string): Promise<PromptEditor> {
   writeFileSync(join(workbench.folder, name), text);
   await workbench.openFile(name);
+  await workbench.runCommand('Fovea: Inspect Document');
+  await workbench.focusEditor(name);
   return new PromptEditor(workbench, name);
 }
 
@@ -74,7 +76,7 @@ describe('an untitled document', () => {
 });
 
 describe('an empty prompt', () => {
-  test('asks for text, and shows it as soon as it comes', async () => {
+  test('asks for text, and shows it as soon as it comes, with the panel beside it', async () => {
     await openText('empty.prompt.txt', '');
     await expect.poll(message, slow).toMatch(/The prompt is empty\. Type some text/);
     await workbench.screenshot('states-empty');

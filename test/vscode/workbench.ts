@@ -136,8 +136,8 @@ export class Workbench {
   async openFile(path: string): Promise<void> {
     await this.runCommand('Go to File...');
     await this.quickInput().fill(path);
-    await this.quickRows().first().waitFor();
-    await this.page.keyboard.press('Enter');
+    // The first rows are those of the search before.
+    await this.pick(path);
     await this.editor(path).locator('.view-lines').waitFor();
     await this.focusEditor(path);
   }

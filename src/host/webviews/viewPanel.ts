@@ -48,7 +48,9 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
   /** Opens the panel beside the active editor, which keeps the focus; an open panel comes to the front. */
   show(column: vscode.ViewColumn = vscode.ViewColumn.Beside): void {
     if (this.panel) {
-      this.panel.reveal(undefined, true);
+      // A panel in the editor's own group would cover the text that it is about.
+      const covers = this.panel.viewColumn === vscode.window.activeTextEditor?.viewColumn;
+      this.panel.reveal(covers ? column : undefined, true);
       return;
     }
     const { viewType, title } = this.options;
