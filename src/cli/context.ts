@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Engine } from '../engine/engine.ts';
 import type { Contrast, ModelInfo, SaeInfo } from '../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../shared/engineApi.ts';
+import { formatToken } from '../shared/format.ts';
 import { type CommandLine, CommandLineError, listOption, type OptionSpec, textOption } from './arguments.ts';
 import { progressLine } from './progressLine.ts';
 
@@ -85,7 +86,17 @@ export function readPrompt(line: CommandLine): string {
   if (rest.length === 0 && existsSync(first) && statSync(first).isFile()) {
     return readFileSync(first, 'utf8').replace(/\r?\n$/, '');
   }
+  if (rest.length === 0 && looksLikeFile(first)) {
+    throw new CommandLineError(
+      `There is no file ${first}. A prompt of one word is given as it is, without a path.`,
+    );
+  }
   return line.words.join(' ');
+}
+
+/** One word that nobody would mean as a prompt: analysing a mistyped file name would answer another question. */
+function looksLikeFile(word: string): boolean {
+  return !/\s/.test(word) && (/[\\/]/.test(word) || /\.(txt|md|jsonl?|prompt)$/i.test(word));
 }
 
 /** The SAE whose hook is named by --sae, or the residual stream of the middle layer. */
@@ -99,11 +110,12 @@ export async function chooseSae(context: Context, model: ModelInfo): Promise<Sae
   const named = saes.find((sae) => (isFolder ? sae.path === realpathSync(folder) : sae.hook === folder));
   if (named) return named;
   if (folder !== undefined) {
-    const known = saes.map((sae) => `  ${sae.hook}`).join('\n');
+    const known = saes.map((sae) => `  ${formatToken(sae.hook)}`).join('\n');
     throw new CommandLineError(`There is no SAE for "${folder}". This model has SAEs for:\n${known}`);
   }
   const middle = Math.floor(model.nLayers / 2);
-  const fallback = saes.find((sae) => sae.hook === `blocks.${middle}.hook_resid_post`) ?? saes[0];
+  const usable = saes.filter((sae) => !sae.problem);
+  const fallback = usable.find((sae) => sae.hook === `blocks.${middle}.hook_resid_post`) ?? usable[0];
   if (!fallback)
     throw new CommandLineError('This model has no SAEs beside it. Name an SAE folder with --sae.');
   return fallback;

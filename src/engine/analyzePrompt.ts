@@ -1,6 +1,6 @@
 /** One look at a prompt: the clean run with its reused prefix, the run with interventions, and what changed. */
 
-import type { Analysis, Effect, HookName, Provenance } from '../shared/domain.ts';
+import type { Analysis, AttentionSource, Effect, HookName, Provenance } from '../shared/domain.ts';
 import type { AnalyzeRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { AnalyzedRun } from './analyzedRun.ts';
@@ -8,9 +8,9 @@ import { floatsOf, type Value } from './graph/value.ts';
 import type { LoadedModel, TokenContrast } from './loadedModel.ts';
 import type { LoadedSaes } from './loadedSaes.ts';
 import { type EditContext, planEdits } from './model/applyEdits.ts';
-import { collectStrongest } from './model/attentionSources.ts';
+import { collectStrongest, watchPatterns } from './model/attentionSources.ts';
 import type { RunEdit } from './model/edits.ts';
-import { blockHookName, locateHook } from './model/hooks.ts';
+import { locateHook } from './model/hooks.ts';
 import { pickPositions } from './model/kvCache.ts';
 import { type PromptRun, runPrompt } from './model/promptRun.ts';
 import type { RunResult } from './model/transformer.ts';
@@ -66,20 +66,25 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
   const edited = await runEdited(model, clean, edits, saes, signal);
   const changed = await lookAtEdited(work, window, contrast, saes, edited);
   const effect = await measureEffect(work, clean, edited, contrast, [look, changed]);
-  const unedited = clean.residualReader();
-  const residual = (layer: number): Value => edited.residuals[layer] ?? unedited(layer);
+  const residual = editedReader(edited.residuals, clean);
   const run = new AnalyzedRun(id, model, window.ids, window.strip, residual, edits);
   const analysis: Analysis = {
     ...common,
     features: changed.features,
     predictions: changed.predictions,
     probabilities: changed.probabilities,
-    attention: attentionOf(model, edited, clean),
+    attention: edited.strongest,
     contrast: contrastValue(changed),
     effect,
     milliseconds: performance.now() - started,
   };
   return { run, analysis };
+}
+
+/** The streams of an edited run; below the first edit they are those of the clean run. Holds on to nothing else. */
+function editedReader(residuals: RunResult['residuals'], clean: PromptRun): (layer: number) => Value {
+  const unedited = clean.residualReader(residuals.findIndex((residual) => residual !== undefined));
+  return (layer) => residuals[layer] ?? unedited(layer);
 }
 
 /** Predictions, lens and attribution read the residual stream out themselves: an edit behind it would go unseen. */
@@ -152,6 +157,11 @@ function contrastValue({ asked: [answer, wrong] }: PromptLook): number | undefin
   return answer === undefined || wrong === undefined ? undefined : answer - wrong;
 }
 
+interface EditedRun extends RunResult {
+  /** By position: the head that looks back hardest. */
+  readonly strongest: readonly (AttentionSource | undefined)[];
+}
+
 /** Runs the blocks from the first edited one on, from the clean residual stream that enters it. */
 async function runEdited(
   model: LoadedModel,
@@ -159,37 +169,29 @@ async function runEdited(
   edits: readonly RunEdit[],
   saes: readonly OpenSae[],
   signal?: AbortSignal,
-): Promise<RunResult> {
+): Promise<EditedRun> {
   const { nLayers } = model.info;
   const layers = edits.map(({ hook }) => locateHook(hook, nLayers).layer);
   const first = Math.min(...layers);
-  const patterns = Array.from({ length: nLayers }, (_, layer) => blockHookName(layer, 'attn.hook_pattern'));
+  // Layers below the first edit attend as they did in the clean run.
+  const strongest = [...(clean.strongestBelow(Math.max(0, first)) ?? [])];
+  const see = (pattern: Value, layer: number) => collectStrongest(strongest, pattern, layer);
   const hooks = saes.map(({ hook }) => hook);
   const runs = (hook: HookName): boolean => locateHook(hook, nLayers).layer >= first;
   const result = await model.transformer.run({
     ...(first < 0 ? { tokens: [clean.tokens] } : { from: { layer: first, residual: clean.residual(first) } }),
     edits,
-    capture: [...new Set([...hooks, ...patterns])].filter(runs),
+    capture: hooks.filter(runs),
+    watch: watchPatterns(nLayers, see, Math.max(0, first)),
     logits: 'none',
     signal,
   });
   const untouched = hooks.filter((hook) => !runs(hook));
   return {
     ...result,
+    strongest,
     hooks: new Map([...result.hooks, ...untouched.map((hook) => [hook, clean.hook(hook)] as const)]),
   };
-}
-
-function attentionOf(model: LoadedModel, edited: RunResult, clean: PromptRun): Analysis['attention'] {
-  const { nLayers } = model.info;
-  const names = Array.from({ length: nLayers }, (_, layer) => blockHookName(layer, 'attn.hook_pattern'));
-  // Layers below the first edit attend as they did in the clean run.
-  const first = names.findIndex((name) => edited.hooks.has(name));
-  const strongest = [...(clean.strongestBelow(first) ?? [])];
-  names.slice(first).forEach((name, i) => {
-    collectStrongest(strongest, edited.hooks.get(name)!, first + i);
-  });
-  return strongest;
 }
 
 async function measureEffect(

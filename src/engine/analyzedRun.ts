@@ -3,7 +3,7 @@
 import type { HookName, TokenStrip } from '../shared/domain.ts';
 import type { Value } from './graph/value.ts';
 import type { LoadedModel } from './loadedModel.ts';
-import type { RunEdit } from './model/edits.ts';
+import { isLateEdit, type RunEdit } from './model/edits.ts';
 import { locateHook } from './model/hooks.ts';
 
 /** One run of one prompt, with its interventions. */
@@ -21,6 +21,18 @@ export class AnalyzedRun {
   /** All residual streams, n_layers + 1 of them. */
   get residuals(): readonly Value[] {
     return Array.from({ length: this.model.info.nLayers + 1 }, (_, layer) => this.residual(layer));
+  }
+
+  /** Bytes that keeping this run keeps in memory, about: runs of one prompt share what they have in common. */
+  get bytes(): number {
+    const { nLayers, dModel } = this.model.info;
+    let bytes = (nLayers + 1) * this.ids.length * dModel * Float32Array.BYTES_PER_ELEMENT;
+    for (const edit of this.edits) {
+      if (isLateEdit(edit)) continue;
+      for (const value of [edit.keep, edit.add])
+        if (typeof value !== 'number') bytes += value.data.byteLength;
+    }
+    return bytes;
   }
 
   /** The value of a hook in this run, recomputed from the residual stream that entered its block. */

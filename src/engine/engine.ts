@@ -30,21 +30,21 @@ import type {
   SaeMetrics,
   TrainSaeRequest,
 } from '../shared/engineApi.ts';
-import { EngineError } from '../shared/errors.ts';
-import { quoteToken } from '../shared/format.ts';
+import { EngineError, throwIfCancelled } from '../shared/errors.ts';
 import type { AnalyzedRun } from './analyzedRun.ts';
 import { analyzePrompt } from './analyzePrompt.ts';
+import { readCircuitRequest } from './circuitRequest.ts';
 import { fileError } from './files/fileErrors.ts';
 import { floatsOf } from './graph/value.ts';
 import { LoadedModel } from './loadedModel.ts';
 import { LoadedSaes } from './loadedSaes.ts';
+import { readLogitSum } from './logitSumRequest.ts';
 import { comparePrompts } from './method/alignTokens.ts';
 import { evaluateCircuit } from './method/circuitEvaluation.ts';
-import type { CircuitInputs } from './method/circuitInputs.ts';
 import { gradientCircuit } from './method/gradientCircuit.ts';
 import { logitLens } from './method/logitLens.ts';
-import { attributeLogits, type LogitSum } from './method/residualAttribution.ts';
-import { blockHookName } from './model/hooks.ts';
+import { attributeLogits } from './method/residualAttribution.ts';
+import { blockHookName, locateHook, writesStream } from './model/hooks.ts';
 import { topOfLogits } from './predictions.ts';
 import { RecentMap } from './recentMap.ts';
 import { describeSae, findSaeFolders } from './sae/catalog.ts';
@@ -55,7 +55,7 @@ declare const FOVEA_VERSION: string | undefined;
 const version = typeof FOVEA_VERSION === 'string' ? FOVEA_VERSION : 'development';
 
 /** Runs that can still be asked about. A view asks about the newest one, or the one before while that is computed. */
-const keptRuns = 12;
+const keptRuns = { entries: 12, weight: 512 * 2 ** 20, weigh: (run: AnalyzedRun) => run.bytes };
 
 export interface EngineOptions {
   /** Threads inside one operation; the number of physical cores when left out. */
@@ -73,64 +73,207 @@ export class Engine implements EngineApi {
     this.saes = new LoadedSaes(options.threads);
   }
 
-  async openModel({ path }: OpenModelRequest): Promise<ModelInfo> {
+  async openModel({ path }: OpenModelRequest, { signal }: CallOptions = {}): Promise<ModelInfo> {
+    throwIfCancelled(signal);
     const real = await realpath(path).catch((error) => {
       throw fileError(path, error);
     });
-    let loading = this.models.get(real);
-    if (!loading) {
-      loading = LoadedModel.open(real, this.options.threads);
-      this.models.set(real, loading);
-      loading.catch(() => this.models.delete(real));
-    }
+    throwIfCancelled(signal);
+    const loading = this.models.get(real) ?? LoadedModel.open(real, this.options.threads);
+    this.models.set(real, loading);
+    loading.catch(() => {
+      if (this.models.get(real) === loading) this.models.delete(real);
+    });
     return (await loading).info;
   }
 
-  async closeModel({ model }: { readonly model: string }): Promise<void> {
-    const loaded = await this.model(model);
-    this.models.delete(model);
-    this.runs.deleteWhere((run) => run.model === loaded);
-    await this.saes.releaseUnder(model);
-    await loaded.release();
+  /** Cancels what is under way on the model, and ends with it. Whoever asks from now on is told that it is not open. */
+  async closeModel({ model: id }: { readonly model: string }): Promise<void> {
+    const loading = this.model(id);
+    this.models.delete(id);
+    const model = await loading;
+    await model.release();
+    this.runs.deleteWhere((run) => run.model === model);
+    await this.saes.releaseUnder(model.info);
   }
 
-  async listSaes(request: {
-    readonly model: string;
-    readonly folders: readonly string[];
-  }): Promise<readonly SaeInfo[]> {
-    const { info } = await this.model(request.model);
-    // One folder may be named twice, or lie below another that is named.
-    const paths = new Set<string>();
-    for (const folder of [join(info.path, 'saes'), ...request.folders]) {
-      for (const path of await findSaeFolders(folder)) paths.add(await realpath(path));
-    }
-    const found = await Promise.all([...paths].map((path) => describeSae(path, info)));
-    return found.sort((a, b) => a.layer - b.layer);
+  async listSaes(
+    request: { readonly model: string; readonly folders: readonly string[] },
+    call: CallOptions = {},
+  ): Promise<readonly SaeInfo[]> {
+    return this.withModel(request.model, call, async ({ info }, signal) => {
+      // One folder may be named twice, or lie below another that is named.
+      const paths = new Set<string>();
+      for (const folder of [join(info.path, 'saes'), ...request.folders]) {
+        throwIfCancelled(signal);
+        for (const path of await findSaeFolders(folder)) paths.add(await realpath(path));
+      }
+      throwIfCancelled(signal);
+      const found = await Promise.all([...paths].map((path) => describeSae(path, info)));
+      return found.sort((a, b) => a.layer - b.layer);
+    });
   }
 
-  async analyze(request: AnalyzeRequest, { signal }: CallOptions = {}): Promise<Analysis> {
+  async analyze(request: AnalyzeRequest, call: CallOptions = {}): Promise<Analysis> {
     requireCount('The number of features per token', request.topFeatures, 0);
     requireCount('The number of predictions', request.topPredictions, 1);
-    const model = await this.model(request.model);
-    const provenance = await this.provenance(model, request.saes);
-    const id = `run-${++this.runCount}`;
-    const { run, analysis } = await analyzePrompt({
-      id,
-      model,
-      saes: this.saes,
-      request,
-      provenance,
-      signal,
+    return this.withModel(request.model, call, async (model, signal) => {
+      const provenance = await this.provenance(model, request.saes);
+      const id = `run-${++this.runCount}`;
+      const { saes } = this;
+      const { run, analysis } = await analyzePrompt({ id, model, saes, request, provenance, signal });
+      throwIfCancelled(signal);
+      this.runs.set(id, run);
+      return analysis;
     });
-    this.runs.set(id, run);
-    return analysis;
   }
 
-  async featureHeat(
-    { run: id, features }: FeatureHeatRequest,
-    { signal }: CallOptions = {},
+  async featureHeat({ run, features }: FeatureHeatRequest, call: CallOptions = {}): Promise<Float32Array> {
+    return this.withRun(run, call, (known, signal) => this.heatOf(known, features, signal));
+  }
+
+  async featureInfo(
+    request: { readonly features: readonly FeatureRef[]; readonly logits: boolean },
+    call: CallOptions = {},
+  ): Promise<readonly FeatureInfo[]> {
+    const infos: FeatureInfo[] = [];
+    for (const feature of request.features) {
+      throwIfCancelled(call.signal);
+      const known = await this.saes.featureInfo(feature);
+      infos.push(request.logits ? { ...known, ...(await this.decoderLogits(feature, call)) } : known);
+    }
+    return infos;
+  }
+
+  async logitLens(
+    request: { readonly run: string; readonly top: number },
+    call: CallOptions = {},
+  ): Promise<LogitLens> {
+    requireCount('The number of predictions', request.top, 1);
+    return this.withRun(request.run, call, (run, signal) =>
+      logitLens(run.model, run.residuals, request.top, signal),
+    );
+  }
+
+  async attention(
+    request: { readonly run: string; readonly layer: number },
+    call: CallOptions = {},
+  ): Promise<AttentionPattern> {
+    return this.withRun(request.run, call, async (run, signal) => {
+      checkLayer(request.layer, run.model.info);
+      const value = await run.hook(blockHookName(request.layer, 'attn.hook_pattern'), signal);
+      const { nHeads } = run.model.info;
+      return { layer: request.layer, nHeads, positions: run.ids.length, pattern: floatsOf(value) };
+    });
+  }
+
+  async residualAttribution(
+    request: Parameters<EngineApi['residualAttribution']>[0],
+    call: CallOptions = {},
+  ): Promise<ResidualAttribution> {
+    return this.withRun(request.run, call, async (run, signal) => {
+      const { sum, what } = await readLogitSum(run, request);
+      const { components, total } = await attributeLogits(run.model.transformer, run, sum, signal);
+      return { position: sum.position, what, components, total };
+    });
+  }
+
+  async suggestAnswers(
+    { model: id, text }: ContrastSuggestionRequest,
+    call: CallOptions = {},
+  ): Promise<readonly Prediction[]> {
+    return this.withModel(id, call, async (model, signal) => {
+      const tokens = [model.window(text).ids];
+      const { logits } = await model.transformer.run({ tokens, logits: 'last', signal });
+      return topOfLogits(floatsOf(logits!), 20, model.tokenizer);
+    });
+  }
+
+  async comparePrompts(
+    request: { readonly model: string; readonly clean: string; readonly corrupted: string },
+    call: CallOptions = {},
+  ): Promise<PromptComparison> {
+    return this.withModel(request.model, call, async (model, signal) => {
+      const clean = model.window(request.clean).strip;
+      throwIfCancelled(signal);
+      const corrupted = model.window(request.corrupted).strip;
+      throwIfCancelled(signal);
+      return comparePrompts(clean, corrupted);
+    });
+  }
+
+  async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
+    requireCount('The number of nodes', request.maxNodes, 1);
+    return this.withModel(request.model, call, (model, signal) =>
+      this.circuitOf(model, request, { ...call, signal }),
+    );
+  }
+
+  async evaluateCircuit(
+    request: CircuitEvaluationRequest,
+    call: CallOptions = {},
+  ): Promise<CircuitEvaluation> {
+    return this.withModel(request.model, call, async (model, signal) => {
+      const { prompt: text, counterfactual, nodes } = request.graph;
+      const asked = { text, counterfactual, contrast: request.contrast, saes: [] };
+      const inputs = await readCircuitRequest(model, this.saes, asked);
+      const kept = new Set(request.kept);
+      return evaluateCircuit(
+        inputs,
+        nodes.filter((node) => kept.has(node.id)),
+        signal,
+      );
+    });
+  }
+
+  async trainSae(request: TrainSaeRequest, call: CallOptions = {}): Promise<SaeMetrics> {
+    return this.withModel(request.model, call, async (model, signal) => {
+      try {
+        return await trainSaeOnModel(model, request, { ...call, signal });
+      } finally {
+        await this.saes.forget(request.out);
+      }
+    });
+  }
+
+  async ping(): Promise<{ pid: number; memory: number }> {
+    return { pid: process.pid, memory: process.memoryUsage().rss };
+  }
+
+  private model(id: string): Promise<LoadedModel> {
+    const model = this.models.get(id);
+    if (!model) throw new EngineError('handle.unknown', { what: 'model', id });
+    return model;
+  }
+
+  /** Runs `work` on an open model; see `LoadedModel.use`. @throws handle.unknown, cancelled */
+  private async withModel<T>(
+    id: string,
+    { signal }: CallOptions,
+    work: (model: LoadedModel, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    throwIfCancelled(signal);
+    const model = await this.model(id);
+    return model.use(signal, (combined) => work(model, combined));
+  }
+
+  /** Runs `work` on a kept run, whose model stays open meanwhile. @throws handle.unknown, cancelled */
+  private async withRun<T>(
+    id: string,
+    { signal }: CallOptions,
+    work: (run: AnalyzedRun, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    throwIfCancelled(signal);
+    const run = this.runs.get(id);
+    if (!run) throw new EngineError('handle.unknown', { what: 'run', id });
+    return run.model.use(signal, (combined) => work(run, combined));
+  }
+
+  private async heatOf(
+    run: AnalyzedRun,
+    features: readonly FeatureRef[],
+    signal: AbortSignal,
   ): Promise<Float32Array> {
-    const run = this.run(id);
     const positions = run.ids.length;
     const heat = new Float32Array(features.length * positions);
     for (const [id, places] of groupBySae(features)) {
@@ -151,69 +294,12 @@ export class Engine implements EngineApi {
     return heat;
   }
 
-  async featureInfo(request: {
-    readonly features: readonly FeatureRef[];
-    readonly logits: boolean;
-  }): Promise<readonly FeatureInfo[]> {
-    const infos: FeatureInfo[] = [];
-    for (const feature of request.features) {
-      const known = await this.saes.featureInfo(feature);
-      infos.push(request.logits ? { ...known, ...(await this.decoderLogits(feature)) } : known);
-    }
-    return infos;
-  }
-
-  async logitLens(
-    request: { readonly run: string; readonly top: number },
-    { signal }: CallOptions = {},
-  ): Promise<LogitLens> {
-    requireCount('The number of predictions', request.top, 1);
-    const run = this.run(request.run);
-    return logitLens(run.model, run.residuals, request.top, signal);
-  }
-
-  async attention(
-    request: { readonly run: string; readonly layer: number },
-    { signal }: CallOptions = {},
-  ): Promise<AttentionPattern> {
-    const run = this.run(request.run);
-    checkLayer(request.layer, run.model.info);
-    const value = await run.hook(blockHookName(request.layer, 'attn.hook_pattern'), signal);
-    const { nHeads } = run.model.info;
-    return { layer: request.layer, nHeads, positions: run.ids.length, pattern: floatsOf(value) };
-  }
-
-  async residualAttribution(
-    request: Parameters<EngineApi['residualAttribution']>[0],
-    { signal }: CallOptions = {},
-  ): Promise<ResidualAttribution> {
-    const run = this.run(request.run);
-    const { sum, what } = await this.logitSum(run, request);
-    const { transformer } = run.model;
-    const { components, total } = await attributeLogits(transformer, run, sum, signal);
-    return { position: sum.position, what, components, total };
-  }
-
-  async suggestAnswers({ model: id, text }: ContrastSuggestionRequest): Promise<readonly Prediction[]> {
-    const model = await this.model(id);
-    const window = model.window(text);
-    const { logits } = await model.transformer.run({ tokens: [window.ids], logits: 'last' });
-    return topOfLogits(floatsOf(logits!), 20, model.tokenizer);
-  }
-
-  async comparePrompts(request: {
-    readonly model: string;
-    readonly clean: string;
-    readonly corrupted: string;
-  }): Promise<PromptComparison> {
-    const model = await this.model(request.model);
-    return comparePrompts(model.window(request.clean).strip, model.window(request.corrupted).strip);
-  }
-
-  async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
-    requireCount('The number of nodes', request.maxNodes, 1);
-    const model = await this.model(request.model);
-    const inputs = await this.circuitInputs(model, request);
+  private async circuitOf(
+    model: LoadedModel,
+    request: CircuitRequest,
+    call: CallOptions,
+  ): Promise<CircuitGraph> {
+    const inputs = await readCircuitRequest(model, this.saes, request);
     const found = await gradientCircuit(inputs, request.maxNodes, call);
     return {
       version: 1,
@@ -235,46 +321,6 @@ export class Engine implements EngineApi {
     };
   }
 
-  async evaluateCircuit(
-    request: CircuitEvaluationRequest,
-    { signal }: CallOptions = {},
-  ): Promise<CircuitEvaluation> {
-    const model = await this.model(request.model);
-    const { graph, contrast } = request;
-    const inputs = await this.circuitInputs(model, {
-      text: graph.prompt,
-      counterfactual: graph.counterfactual,
-      contrast,
-      saes: [],
-    });
-    const kept = new Set(request.kept);
-    return evaluateCircuit(
-      inputs,
-      graph.nodes.filter((node) => kept.has(node.id)),
-      signal,
-    );
-  }
-
-  async trainSae(request: TrainSaeRequest, call: CallOptions = {}): Promise<SaeMetrics> {
-    return trainSaeOnModel(await this.model(request.model), request, call);
-  }
-
-  async ping(): Promise<{ pid: number; memory: number }> {
-    return { pid: process.pid, memory: process.memoryUsage().rss };
-  }
-
-  private model(id: string): Promise<LoadedModel> {
-    const model = this.models.get(id);
-    if (!model) throw new EngineError('handle.unknown', { what: 'model', id });
-    return model;
-  }
-
-  private run(id: string): AnalyzedRun {
-    const run = this.runs.get(id);
-    if (!run) throw new EngineError('handle.unknown', { what: 'run', id });
-    return run;
-  }
-
   private async provenance(model: LoadedModel, saes: readonly SaeId[]): Promise<Provenance> {
     const { name, hash, bos, precision } = model.info;
     const described: Provenance['saes'][number][] = [];
@@ -283,79 +329,20 @@ export class Engine implements EngineApi {
   }
 
   /** Tokens whose logits a feature's decoder direction raises and lowers most, read without the final norm. */
-  private async decoderLogits({
-    sae,
-    index,
-  }: FeatureRef): Promise<Pick<FeatureInfo, 'topLogits' | 'bottomLogits'>> {
-    const owner = await this.ownerOf(sae);
-    if (!owner) return {};
-    const opened = await this.saes.open(sae, owner.info);
-    if (opened.config.dIn !== owner.info.dModel) return {};
-    const direction = (await opened.decoderRows([index])).data;
-    return owner.readout.directionLogits(direction, 10, owner.tokenizer);
+  private async decoderLogits(
+    { sae, index }: FeatureRef,
+    call: CallOptions,
+  ): Promise<Pick<FeatureInfo, 'topLogits' | 'bottomLogits'>> {
+    const owner = this.saes.modelOf(sae);
+    if (owner === undefined) return {};
+    return this.withModel(owner, call, async ({ info, readout, tokenizer }) => {
+      const opened = await this.saes.open(sae, info);
+      const { hook } = locateHook(opened.config.hookName, info.nLayers);
+      if (!writesStream(hook)) return {};
+      const direction = (await opened.decoderRows([index])).data;
+      return readout.directionLogits(direction, 10, tokenizer);
+    });
   }
-
-  /** The open model that `sae` was opened for. */
-  private async ownerOf(sae: SaeId): Promise<LoadedModel | undefined> {
-    const id = this.saes.modelOf(sae);
-    return id === undefined ? undefined : this.models.get(id);
-  }
-
-  private async logitSum(
-    run: AnalyzedRun,
-    request: Parameters<EngineApi['residualAttribution']>[0],
-  ): Promise<{ sum: LogitSum; what: string }> {
-    const length = run.ids.length;
-    if (request.contrast) {
-      const contrast = run.model.contrast(request.contrast, length);
-      const weights = new Map([
-        [contrast.answer, 1],
-        [contrast.wrong, -1],
-      ]);
-      return { sum: { position: contrast.position, weights }, what: contrastName(request.contrast) };
-    }
-    const position = request.position ?? length - 1;
-    if (!Number.isInteger(position) || position < 0 || position >= length) {
-      const reason = `the prompt has ${length} tokens`;
-      throw new EngineError('request.invalid', { what: `Position ${position}`, reason });
-    }
-    const { dModel } = run.model.info;
-    const rows = floatsOf(run.residual(run.model.info.nLayers)).slice(
-      position * dModel,
-      (position + 1) * dModel,
-    );
-    const best = (await run.model.readout.predict(rows, 1)).ids[0]!;
-    const what = `logit of ${quoteToken(run.model.tokenizer.tokenText(best))}`;
-    return { sum: { position, weights: new Map([[best, 1]]) }, what };
-  }
-
-  private async circuitInputs(
-    model: LoadedModel,
-    request: Pick<CircuitRequest, 'text' | 'counterfactual' | 'contrast' | 'saes'>,
-  ): Promise<CircuitInputs> {
-    const window = model.window(request.text);
-    const other = request.counterfactual === undefined ? undefined : model.window(request.counterfactual).ids;
-    if (other && other.length !== window.ids.length) {
-      throw new EngineError('request.invalid', {
-        what: 'The counterfactual prompt',
-        reason: `it has ${other.length} tokens and the prompt has ${window.ids.length}; both need the same number`,
-      });
-    }
-    return {
-      model: model.transformer,
-      ids: window.ids,
-      tokens: window.strip.tokens,
-      counterfactual: other,
-      contrast: model.contrast(request.contrast, window.ids.length),
-      metric: contrastName(request.contrast),
-      saes: await this.saes.forCircuit(request.saes, model.info),
-      labelOf: (feature) => this.saes.labelOf(feature),
-    };
-  }
-}
-
-function contrastName({ answer, wrong }: { readonly answer: string; readonly wrong: string }): string {
-  return `${quoteToken(answer)} − ${quoteToken(wrong)}`;
 }
 
 function checkLayer(layer: number, { nLayers }: ModelInfo): void {

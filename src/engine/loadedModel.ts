@@ -28,6 +28,9 @@ export class LoadedModel {
   readonly readout: Readout;
   /** Unchanged prefixes are taken over from here, keystroke by keystroke. */
   live: LivePrompt | undefined;
+  readonly #closing = new AbortController();
+  #users = 0;
+  #whenUnused: (() => void) | undefined;
 
   private constructor(
     readonly transformer: Transformer,
@@ -52,7 +55,7 @@ export class LoadedModel {
 
   /**
    * The contrast for a prompt of `length` tokens.
-   * @throws answer.notOneToken; request.invalid when its position lies outside the prompt.
+   * @throws answer.notOneToken; request.invalid when its position lies outside the prompt or its answers are one token.
    */
   contrast({ answer, wrong, position = -1 }: Contrast, length: number): TokenContrast {
     const place = position < 0 ? length + position : position;
@@ -62,14 +65,56 @@ export class LoadedModel {
         reason: `the prompt has ${length} tokens`,
       });
     }
-    const ids = [answer, wrong].map((text) => requireOneToken(this.tokenizer, text));
-    return { position: place, answer: ids[0]!, wrong: ids[1]! };
+    const [answerId, wrongId] = [answer, wrong].map((text) => requireOneToken(this.tokenizer, text));
+    if (answerId === wrongId) {
+      throw new EngineError('request.invalid', {
+        what: 'The contrast',
+        reason: 'both answers are the same token; choose another wrong answer',
+      });
+    }
+    return { position: place, answer: answerId!, wrong: wrongId! };
   }
 
-  /** Frees the native memory. */
+  /**
+   * Runs `work` on the model, which stays open until it ends. The signal it is given is aborted with `signal`, and
+   * when the model is closed.
+   * @throws handle.unknown when the model is closed already.
+   */
+  async use<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const closing = this.#closing.signal;
+    if (closing.aborted) throw new EngineError('handle.unknown', { what: 'model', id: this.info.id });
+    this.#users++;
+    try {
+      return await work(eitherOf(closing, signal));
+    } finally {
+      this.#users--;
+      if (this.#users === 0) this.#whenUnused?.();
+    }
+  }
+
+  /** Cancels what is under way, waits for its end, and frees the native memory. */
   async release(): Promise<void> {
+    this.#closing.abort();
+    if (this.#users > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenUnused = resolve;
+      });
+    }
     this.live = undefined;
     await this.readout.release();
     await this.transformer.release();
   }
+}
+
+/**
+ * Aborted as soon as one of two signals is. `AbortSignal.any` would tie an object to the model's signal for every
+ * call; the engine only ever asks whether it is aborted.
+ */
+function eitherOf(first: AbortSignal, second: AbortSignal | undefined): AbortSignal {
+  if (!second) return first;
+  return {
+    get aborted() {
+      return first.aborted || second.aborted;
+    },
+  } as AbortSignal;
 }

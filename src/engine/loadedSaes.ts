@@ -1,5 +1,6 @@
 /** The SAEs that are open, with what is known of their features. */
 
+import { realpath } from 'node:fs/promises';
 import type {
   FeatureInfo,
   FeatureRef,
@@ -17,17 +18,24 @@ import { openSaeLens } from './sae/saelens.ts';
 import { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 
 interface Entry {
-  readonly model: ModelId;
   readonly sae: SparseAutoencoder;
   readonly info: SaeInfo;
   readonly statistics: FeatureStatistics | undefined;
 }
 
+interface Slot {
+  /** The open models that use the SAE, the one it was opened for first. */
+  readonly owners: Set<ModelInfo>;
+  readonly loading: Promise<Entry>;
+  /** Present when it has finished loading, for questions that cannot wait. */
+  entry?: Entry;
+}
+
 /** Opens SAEs once and answers for them. Identified by their folder's real path. */
 export class LoadedSaes {
-  private readonly entries = new Map<SaeId, Promise<Entry>>();
-  /** Entries that have finished loading, for questions that cannot wait. */
-  private readonly ready = new Map<SaeId, Entry>();
+  private readonly slots = new Map<SaeId, Slot>();
+  /** Forgotten ones, which runs that are under way or kept may still use; they go with their models. */
+  private readonly retired = new Set<Slot>();
 
   constructor(private readonly threads?: number) {}
 
@@ -39,14 +47,16 @@ export class LoadedSaes {
     return (await this.entry(id, model)).sae;
   }
 
-  /** Model that the SAE was opened for; undefined when it is not open. */
+  /** The model that the SAE was opened for; undefined when it is not open. */
   modelOf(id: SaeId): ModelId | undefined {
-    return this.ready.get(id)?.model;
+    const [owner] = this.slots.get(id)?.owners ?? [];
+    return owner?.id;
   }
 
   async provenance(id: SaeId, model: ModelInfo): Promise<Provenance['saes'][number]> {
     const { info } = await this.entry(id, model);
-    return { hook: info.hook, hash: info.hash };
+    const { hook, hash, prependBos } = info;
+    return { hook, hash, prependBos };
   }
 
   /** SAEs as nodes of a circuit; only those on the stream and on whole attention and MLP outputs can be. */
@@ -54,10 +64,10 @@ export class LoadedSaes {
     const sites: CircuitSae[] = [];
     for (const id of ids) {
       const { sae, info } = await this.entry(id, model);
-      if (!/hook_(resid_post|attn_out|mlp_out)$/.test(info.hook)) {
+      if (!/hook_(resid_pre|resid_post|attn_out|mlp_out)$/.test(info.hook)) {
         throw new EngineError('request.invalid', {
           what: `The SAE at ${info.hook}`,
-          reason: 'circuits take SAEs at hook_resid_post, hook_attn_out and hook_mlp_out',
+          reason: 'circuits take SAEs at hook_resid_pre, hook_resid_post, hook_attn_out and hook_mlp_out',
         });
       }
       if (sites.some(({ hook }) => hook === info.hook)) {
@@ -76,7 +86,7 @@ export class LoadedSaes {
    * @throws handle.unknown when its SAE is not open; request.invalid when it has no such feature.
    */
   async featureInfo({ sae: id, index }: FeatureRef): Promise<FeatureInfo> {
-    const entry = await this.entries.get(id);
+    const entry = await this.slots.get(id)?.loading;
     if (!entry) throw new EngineError('handle.unknown', { what: 'SAE', id });
     const { dSae } = entry.info;
     if (!Number.isInteger(index) || index < 0 || index >= dSae) {
@@ -94,44 +104,74 @@ export class LoadedSaes {
   }
 
   labelOf({ sae, index }: FeatureRef): { label?: string; labelSource?: string } {
-    const statistics = this.ready.get(sae)?.statistics;
+    const statistics = this.slots.get(sae)?.entry?.statistics;
     const label = statistics?.labels[index];
     return label ? { label, labelSource: statistics?.labelSource } : {};
   }
 
-  /** Closes the SAEs that were opened for a model. */
-  async releaseUnder(model: ModelId): Promise<void> {
-    for (const [id, entry] of this.ready) {
-      if (entry.model !== model) continue;
-      this.entries.delete(id);
-      this.ready.delete(id);
-      await entry.sae.release();
+  /** Closes the SAEs that no open model but this one uses. Nothing may be under way on the model any more. */
+  async releaseUnder(model: ModelInfo): Promise<void> {
+    for (const [id, slot] of this.slots) {
+      slot.owners.delete(model);
+      if (slot.owners.size === 0) this.slots.delete(id);
+      if (slot.owners.size === 0) await free(slot);
     }
+    for (const slot of this.retired) {
+      slot.owners.delete(model);
+      if (slot.owners.size === 0) this.retired.delete(slot);
+      if (slot.owners.size === 0) await free(slot);
+    }
+  }
+
+  /** To be called when the SAE in `folder` was written anew: the next one who asks opens it again. */
+  async forget(folder: string): Promise<void> {
+    const id = await realpath(folder).catch(() => folder);
+    const slot = this.slots.get(id);
+    if (!slot) return;
+    this.slots.delete(id);
+    this.retired.add(slot);
   }
 
   private async entry(id: SaeId, model: ModelInfo): Promise<Entry> {
-    let loading = this.entries.get(id);
-    if (!loading) {
-      loading = this.load(id, model);
-      this.entries.set(id, loading);
-      loading.catch(() => this.entries.delete(id));
+    const slot = this.slots.get(id) ?? this.start(id);
+    slot.owners.add(model);
+    const entry = await slot.loading;
+    try {
+      checkSaeUsable(entry.sae.folder, model);
+    } catch (error) {
+      slot.owners.delete(model);
+      if (slot.owners.size === 0 && this.slots.get(id) === slot) this.slots.delete(id);
+      throw error;
     }
-    const entry = await loading;
-    // Opened for one model, it may be asked for with another.
-    if (entry.model !== model.id) checkSaeUsable(entry.sae.folder, model);
     return entry;
   }
 
-  private async load(id: SaeId, model: ModelInfo): Promise<Entry> {
+  private start(id: SaeId): Slot {
+    const slot: Slot = { owners: new Set(), loading: this.load(id) };
+    this.slots.set(id, slot);
+    slot.loading.then(
+      (entry) => {
+        slot.entry = entry;
+      },
+      () => {
+        if (this.slots.get(id) === slot) this.slots.delete(id);
+      },
+    );
+    return slot;
+  }
+
+  private async load(id: SaeId): Promise<Entry> {
     const folder = await openSaeLens(id);
-    checkSaeUsable(folder, model);
-    const entry: Entry = {
-      model: model.id,
+    return {
       sae: new SparseAutoencoder(folder, this.threads),
       info: await infoOf(folder),
       statistics: await readFeatureStatistics(folder.path, folder.config.dSae),
     };
-    this.ready.set(id, entry);
-    return entry;
   }
+}
+
+/** One that failed to load holds nothing to free. */
+async function free({ loading }: Slot): Promise<void> {
+  const entry = await loading.catch(() => undefined);
+  await entry?.sae.release();
 }

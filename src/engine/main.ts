@@ -1,13 +1,13 @@
 /** Entry of the engine process: serves the engine to the process that forked it, over its IPC channel. */
 
 import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
-import type { EngineApi } from '../shared/engineApi.ts';
+import { type EngineApi, engineMethods } from '../shared/engineApi.ts';
 import { serve } from '../shared/rpc.ts';
 import { Engine } from './engine.ts';
 
 const connection = createMessageConnection(new IPCMessageReader(process), new IPCMessageWriter(process));
 const threads = Number(process.env.FOVEA_THREADS);
-serve<EngineApi>(connection, new Engine({ threads: threads > 0 ? threads : undefined }));
+serve<EngineApi>(connection, new Engine({ threads: threads > 0 ? threads : undefined }), engineMethods);
 connection.listen();
 
 // An engine without its host would hold memory for nobody.

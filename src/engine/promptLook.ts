@@ -14,6 +14,8 @@ import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 /** Per-position results of a prompt. */
 export interface PromptLook {
   readonly features: readonly TopFeatures[];
+  /** What computed `features`, in their order: an SAE that was trained again keeps its id. */
+  readonly saes: readonly SparseAutoencoder[];
   /** `predictions[position]`, most probable first. */
   readonly predictions: readonly (readonly Prediction[])[];
   /** `[position]`: probability given to the token that stands there; NaN for the first. */
@@ -52,13 +54,15 @@ export async function lookAt(model: LoadedModel, request: LookRequest): Promise<
     features.push(await strongestFeatures(input, request));
   }
   throwIfCancelled(request.signal);
-  return { features, ...(await readPredictions(model, request)) };
+  const saes = request.saes.map(({ sae }) => sae);
+  return { features, saes, ...(await readPredictions(model, request)) };
 }
 
 async function strongestFeatures({ id, sae, value }: SaeInput, request: LookRequest): Promise<TopFeatures> {
   const length = request.ids.length;
   const k = Math.min(request.topFeatures, sae.config.dSae);
-  const before = request.previous?.features.find((known) => known.sae === id && known.k === k);
+  const known = request.previous?.features[request.previous.saes.indexOf(sae)];
+  const before = known?.k === k ? known : undefined;
   const kept = before ? Math.min(request.reused, before.indices.length / k) : 0;
   const indices = new Int32Array(length * k);
   const activations = new Float32Array(length * k);
@@ -77,7 +81,7 @@ async function strongestFeatures({ id, sae, value }: SaeInput, request: LookRequ
 async function readPredictions(
   model: LoadedModel,
   { ids, finalResidual, topPredictions, ask, reused, previous }: LookRequest,
-): Promise<Omit<PromptLook, 'features'>> {
+): Promise<Omit<PromptLook, 'features' | 'saes'>> {
   const length = ids.length;
   const sameWidth = previous?.predictions[0]?.length === Math.min(topPredictions, model.info.dVocab);
   // The last reused row is read again: the token after it may be another one now.

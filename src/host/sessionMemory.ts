@@ -42,7 +42,7 @@ export class SessionMemory extends Disposable {
       if (kept.length > 0) session.interventions.reset(kept);
     }
     this.own(session.onDidChange((change) => change === 'state' && this.keepSoon()));
-    this.own({ dispose: () => clearTimeout(this.timer) });
+    this.own({ dispose: () => this.keepNow() });
   }
 
   /** Looks again at the document that was looked at last; a document that is gone leaves an empty state. */
@@ -66,7 +66,14 @@ export class SessionMemory extends Disposable {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       void this.keep();
-    }, 500);
+    }, 200);
+  }
+
+  /** The window closes: what waits to be kept must not be lost. */
+  private keepNow(): void {
+    if (this.timer === undefined) return;
+    clearTimeout(this.timer);
+    void this.keep();
   }
 
   private async keep(): Promise<void> {

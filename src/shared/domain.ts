@@ -55,6 +55,8 @@ export interface SaeInfo {
   readonly dSae: number;
   readonly k?: number;
   readonly hash: string;
+  /** Whether it was trained on texts that begin with a beginning-of-sequence token; absent when its config does not say. */
+  readonly prependBos?: boolean;
   /** Where the labels come from, when there are any. */
   readonly labelSource?: string;
   /** Why this SAE cannot be used with the model; absent when it can. */
@@ -135,7 +137,7 @@ export interface AttentionSource {
 export interface Contrast {
   readonly answer: string;
   readonly wrong: string;
-  /** Position whose next-token logits count; the last one when left out. */
+  /** Position whose next-token logits count, negative ones from the end; the last one when left out. */
   readonly position?: number;
 }
 
@@ -185,7 +187,12 @@ export interface Effect {
 export interface Provenance {
   readonly version: string;
   readonly model: { readonly name: string; readonly hash: string };
-  readonly saes: readonly { readonly hook: HookName; readonly hash: string }[];
+  /** `prependBos` as in `SaeInfo`: true beside `bos: 'none'` tells that the first tokens' features may mislead. */
+  readonly saes: readonly {
+    readonly hook: HookName;
+    readonly hash: string;
+    readonly prependBos?: boolean;
+  }[];
   readonly bos: 'none' | 'prepended';
   readonly precision: string;
   readonly seed?: number;

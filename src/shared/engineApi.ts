@@ -139,3 +139,24 @@ export interface EngineApi {
     options?: CallOptions,
   ): Promise<{ readonly pid: number; readonly memory: number }>;
 }
+
+const methodNames: { readonly [M in keyof EngineApi]: true } = {
+  openModel: true,
+  closeModel: true,
+  listSaes: true,
+  analyze: true,
+  featureHeat: true,
+  featureInfo: true,
+  logitLens: true,
+  attention: true,
+  residualAttribution: true,
+  suggestAnswers: true,
+  comparePrompts: true,
+  findCircuit: true,
+  evaluateCircuit: true,
+  trainSae: true,
+  ping: true,
+};
+
+/** The methods of the contract: what may be called from another process. */
+export const engineMethods: readonly string[] = Object.keys(methodNames);

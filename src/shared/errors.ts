@@ -8,6 +8,7 @@ export interface ErrorData {
   'file.missing': { path: string };
   'file.unreadable': { path: string; reason: string };
   'file.malformed': { path: string; field: string; expected: string; found: string };
+  'file.changed': { path: string };
   'model.unsupported': { path: string; architecture: string; supported: string };
   'model.invalidConfig': { path: string; field: string; expected: string; found: string };
   'model.missingWeight': { path: string; tensor: string };
@@ -35,6 +36,7 @@ export const errorTemplates: { readonly [C in ErrorCode]: string } = {
     '{path} cannot be read: {reason}. Check that the file is whole and that you may read it.',
   'file.malformed':
     '{path} is damaged or not of the expected format: {field} should be {expected}, but is {found}. Download or export the file again.',
+  'file.changed': '{path} has changed on disk since it was opened. Open the model again.',
   'model.unsupported':
     '{path} holds a model of the kind "{architecture}", which Fovea cannot run yet. It runs: {supported}.',
   'model.invalidConfig':

@@ -84,6 +84,11 @@ export function formatToken(text: string): string {
   return out;
 }
 
+/** Text of a file as one line that cannot disguise itself: as `formatToken`, with plain spaces kept. */
+export function formatText(text: string): string {
+  return text.split(' ').map(formatToken).join(' ');
+}
+
 /** A token between quotes for running text, with a leading space kept as a space: `" Paris"`. */
 export function quoteToken(text: string): string {
   const inner = formatToken(text).replace(/^·/, ' ');

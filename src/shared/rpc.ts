@@ -76,12 +76,19 @@ async function call(
   }
 }
 
-/** Answers the requests that come over `connection` with the methods of `implementation`. */
-export function serve<Api extends Contract<Api>>(connection: MessageConnection, implementation: Api): void {
+/**
+ * Answers the requests that come over `connection` with the methods of `implementation`. Only what `names` lists can
+ * be called (its own keys when left out): a class has methods that are no part of its contract.
+ */
+export function serve<Api extends Contract<Api>>(
+  connection: MessageConnection,
+  implementation: Api,
+  names: readonly string[] = Object.keys(implementation),
+): void {
   const methods = implementation as unknown as Record<string, unknown>;
+  const served = new Set(names);
   connection.onRequest(async (name, params, token) => {
-    // What every object inherits (`toString`, `constructor`) is no method of a contract.
-    const method = name in Object.prototype ? undefined : methods[name];
+    const method = served.has(name) ? methods[name] : undefined;
     if (typeof method !== 'function') throw new ResponseError(-32601, `There is no method ${name}.`);
     // A request that was cancelled while it waited gets a token whose event never fires.
     if (token.isCancellationRequested) throw toWire(new EngineError('cancelled', {}));

@@ -57,7 +57,7 @@ describe('the token panel', () => {
   test('is walked through with the keyboard alone', async () => {
     const frame = await tokens.frame();
     await workbench.focusEditor(prompt);
-    await workbench.runCommand('View: Focus Second Editor Group');
+    await workbench.page.keyboard.press('Control+2');
     await tabTo(frame, /chip/);
     await workbench.page.keyboard.press('Home');
     await expect.poll(() => tokens.selected(), slow).toBe('When');
@@ -141,7 +141,7 @@ describe('the circuit panel', () => {
     }
     const frame = await circuit.frame();
     await expect.poll(() => circuit.measure('Faithfulness'), slow).toMatch(/\d/);
-    await workbench.runCommand('View: Focus Second Editor Group');
+    await workbench.page.keyboard.press('Control+2');
     await tabTo(frame, /^tab\b/);
     await workbench.page.keyboard.press('ArrowRight');
     await expect.poll(() => frame.getByRole('tab', { selected: true }).textContent()).toBe('List');

@@ -87,6 +87,14 @@ describe('one selection', () => {
     await workbench.screenshot('firstLight-selected');
   });
 
+  test('does not narrow the prompt to the token that the panel selected', async () => {
+    await workbench.runCommand('Fovea: Inspect Document');
+    await workbench.runCommand('Fovea: Toggle Heat on Text');
+    await workbench.runCommand('Fovea: Toggle Heat on Text');
+    expect((await tokens.tokens()).join('')).toBe(text);
+    expect(await editor.codeLens()).not.toContain('selection only');
+  });
+
   test('goes from the cursor to the panel', async () => {
     await editor.moveCursor('When Mary and John'.length);
     await expect.poll(() => tokens.selected(), slow).toBe(' John');

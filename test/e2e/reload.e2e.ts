@@ -97,6 +97,13 @@ describe('a reloaded window', () => {
   });
 });
 
+test('a panel whose tab sleeps after the reload is not opened twice', async () => {
+  await workbench.focusEditor(prompt);
+  await workbench.runCommand('Fovea: Inspect Document');
+  await tokens.frame();
+  await expect.poll(() => workbench.page.locator('.tab').filter({ hasText: 'Tokens' }).count(), slow).toBe(1);
+});
+
 describe('a killed engine', () => {
   test('fails the work it was at clearly, and VS Code stays usable', async () => {
     await workbench.focusEditor(prompt);

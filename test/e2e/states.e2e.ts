@@ -1,7 +1,8 @@
 /** What is shown when there is nothing to show, too much, or something hostile; and models that cannot be loaded. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../scripts/vscodeServer.mjs';
 import { InterventionsView } from '../vscode/interventionsView.ts';
 import { keepFailures } from '../vscode/keepFailures.ts';
 import { openPage } from '../vscode/openPage.ts';
@@ -92,6 +93,7 @@ describe('a prompt of 100,000 characters', () => {
     const sentence = 'When Mary and John went to the store, John gave a drink to Mary.';
     const text = `${sentence}\n`.repeat(Math.ceil(100_000 / (sentence.length + 1))).slice(0, 100_000);
     const editor = await openText('long.prompt.txt', text);
+    await workbench.page.keyboard.press('Control+Home');
     await expect
       .poll(() => editor.codeLens(), slow)
       .toMatch(/context full: [\d,]+ of 100,?000 characters used/);
@@ -107,40 +109,47 @@ describe('a prompt of 100,000 characters', () => {
 });
 
 describe('hostile text', () => {
-  const attack = [
-    '<img src=x onerror="document.body.dataset.hacked=1"><script>document.body.dataset.hacked=1</script>',
-    '**bold** [link](command:workbench.action.closeAllEditors) `code` $(warning) &lt;b&gt; ![x](http://127.0.0.1/x.png)',
-    'control \u0001\u0007\u001b[31m right-to-left \u202Eevil\u202C isolate \u2066x\u2069 zero\u200Bwidth 👩‍👩‍👧 é ß 漢字',
-  ].join('\n');
+  /** Each fits into the context of the embedded model, which reads such text almost letter by letter. */
+  const attacks = {
+    html: '<img src=x onerror="document.body.dataset.hacked=1"><script>1</script>',
+    markdown: '**bold** [link](command:workbench.action.closeAllEditors) `code` $(warning) &lt;',
+    control: 'control \u0001\u0007\u001b[31m right \u202Eevil\u202C \u2066x\u2069 👩‍👧 é 漢字',
+  } as const;
 
-  test('is shown letter by letter in the panel, and nothing of it runs', async () => {
-    await openText('hostile.prompt.txt', attack);
-    const frame = await tokens.frame();
-    await expect.poll(async () => (await tokens.tokens()).join(''), slow).toContain('<img src=x');
-    const shown = (await frame.locator('main').textContent()) ?? '';
-    expect(shown).toContain('<script>');
-    expect(shown).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
-    expect(await frame.locator('main img, main script, main iframe, main a').count()).toBe(0);
-    for (const name of ['Next Token', 'Logit Lens', 'Attention', 'Attribution', 'Features'] as const) {
-      await tokens.openTab(name);
-      await expect.poll(() => frame.locator('#tab-panel').textContent(), slow).not.toMatch(/Computing/);
-      expect(await frame.locator('main img, main script, main iframe, main a').count()).toBe(0);
-    }
-    await workbench.screenshot('states-hostile');
-    expect(await frame.locator('body[data-hacked]').count()).toBe(0);
-    expect(await workbench.page.locator('body[data-hacked]').count()).toBe(0);
-  });
+  for (const [name, attack] of Object.entries(attacks)) {
+    test(`of ${name} is shown letter by letter, and nothing of it runs`, async () => {
+      await openText(`${name}.prompt.txt`, attack);
+      const start = attack.slice(0, 8);
+      await expect.poll(async () => (await tokens.tokens()).join(''), slow).toContain(start);
+      const frame = await tokens.frame();
+      const foreign = frame.locator('main :is(img, script, iframe, a)');
+      for (const tab of ['Next Token', 'Logit Lens', 'Attention', 'Attribution', 'Features'] as const) {
+        const panel = await tokens.openTab(tab);
+        await expect.poll(() => panel.textContent(), slow).not.toMatch(/Computing/);
+        expect(await foreign.count()).toBe(0);
+        expect(await frame.locator('main').textContent()).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
+      }
+      await workbench.screenshot(`states-hostile-${name}`);
+      expect(await frame.locator('body[data-hacked]').count()).toBe(0);
+      expect(await workbench.page.locator('body[data-hacked]').count()).toBe(0);
+    });
+  }
 
   test('is plain text in the hover, without its own links and pictures', async () => {
-    const editor = new PromptEditor(workbench, 'hostile.prompt.txt');
-    for (const word of ['img', 'script', 'link', 'warning']) {
-      const hover = await editor.hover(word, /position \d+/);
+    for (const [file, word] of [
+      ['html', 'img'],
+      ['markdown', 'link'],
+      ['markdown', 'warning'],
+    ] as const) {
+      await workbench.openFile(`${file}.prompt.txt`);
+      await expect.poll(async () => (await tokens.tokens()).join(''), slow).toContain(word);
+      const hover = await new PromptEditor(workbench, `${file}.prompt.txt`).hover(word, /position \d+/);
       expect(await hover.locator('img, script, iframe').count()).toBe(0);
       const links = await hover.locator('a').allTextContents();
       for (const link of links) expect(link).toMatch(/^(Pin|Unpin|Ablate|Steer)$/);
+      await workbench.screenshot(`states-hostileHover-${word}`);
+      await workbench.page.mouse.move(700, 800);
     }
-    await workbench.screenshot('states-hostileHover');
-    await workbench.page.mouse.move(700, 800);
   });
 
   test('with half a character is computed all the same', async () => {
@@ -177,9 +186,13 @@ describe('a model that cannot be loaded', () => {
   test('is told: the folder is broken', async () => {
     const folder = join(workbench.folder, 'broken');
     mkdirSync(folder);
+    const tokenizer = join(projectRoot, 'models/mini/tokenizer.json');
+    copyFileSync(tokenizer, join(folder, 'tokenizer.json'));
     writeFileSync(join(folder, 'config.json'), '{"model_type": "gpt2", "n_layer": "many');
     workbench.changeSettings({ 'fovea.model.path': folder });
-    await expect.poll(message, slow).toMatch(/config\.json.+(damaged|format).+Choose Model…/s);
+    await expect
+      .poll(message, slow)
+      .toMatch(/config\.json is damaged or not of the expected format.+Choose Model…/s);
     await workbench.screenshot('states-modelBroken');
   });
 

@@ -63,9 +63,11 @@ export class Workbench {
     await this.#ready();
   }
 
-  /** Reloads the window as **Developer: Reload Window** does. */
+  /** Reloads the window by **Developer: Reload Window**, which lets VS Code save its state first. */
   async reload(): Promise<void> {
-    await this.page.reload({ timeout: 120_000 });
+    const loaded = this.page.waitForEvent('load', { timeout: 120_000 });
+    await this.runCommand('Developer: Reload Window');
+    await loaded;
     await this.#ready();
   }
 
@@ -135,8 +137,8 @@ export class Workbench {
    */
   async openFile(path: string): Promise<void> {
     await this.runCommand('Go to File...');
-    await this.quickInput().fill(path);
-    // The first rows are those of the search before.
+    // By its whole path: what VS Code remembers of earlier searches does not hold new files.
+    await this.quickInput().fill(join(this.folder, path));
     await this.pick(path);
     await this.editor(path).locator('.view-lines').waitFor();
     await this.focusEditor(path);

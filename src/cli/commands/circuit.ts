@@ -1,10 +1,22 @@
 /** `fovea circuit`: the components that carry a contrast on a prompt. */
 
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type {
+  CircuitEvaluation,
+  CircuitGraph,
+  CircuitNode,
+  ModelInfo,
+  SaeInfo,
+} from '../../shared/domain.ts';
 import { formatNumber, formatSigned, formatToken } from '../../shared/format.ts';
-import { CommandLineError, countOption, textOption } from '../arguments.ts';
-import { type Command, openModel, readContrast, readPrompt } from '../context.ts';
+import { portableCircuit } from '../../shared/portableCircuit.ts';
+import { CommandLineError, countOption, listOption, textOption } from '../arguments.ts';
+import { type Command, type Context, openModel, readContrast, readPrompt } from '../context.ts';
 import { renderTable } from '../table.ts';
+
+/** Edges in the table; --json has all of them. */
+const shownEdges = 12;
 
 export const circuit: Command = {
   summary: 'the heads, MLPs and features that carry a contrast',
@@ -22,6 +34,12 @@ export const circuit: Command = {
       about: 'prompt of the same length as the baseline',
     },
     nodes: { type: 'string', placeholder: 'N', about: 'strongest nodes to keep (default 40)' },
+    sae: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'HOOK|FOLDER',
+      about: 'SAE whose features are nodes (may be given several times; default: the residual stream)',
+    },
     components: { type: 'boolean', about: 'heads and MLPs only, without SAE features' },
     out: { type: 'string', placeholder: 'FILE', about: 'write the graph as *.circuit.json' },
   },
@@ -29,17 +47,17 @@ export const circuit: Command = {
     const text = readPrompt(context.line);
     const contrast = readContrast(context.line);
     if (!contrast) throw new CommandLineError('Name the two answers: --contrast " Mary" --contrast " John".');
+    const out = textOption(context.line, 'out');
+    if (out) requireWritable(out);
     const model = await openModel(context);
-    const saes = context.line.options.components
-      ? []
-      : await context.engine.listSaes({ model: model.id, folders: [] }, context.call);
+    const saes = context.line.options.components ? [] : await chooseSaes(context, model);
     const graph = await context.engine.findCircuit(
       {
         model: model.id,
         text,
         contrast,
         counterfactual: textOption(context.line, 'counterfactual'),
-        saes: saes.filter((sae) => sae.hook.endsWith('hook_resid_post')).map((sae) => sae.id),
+        saes: saes.map((sae) => sae.id),
         maxNodes: countOption(context.line, 'nodes', 40),
       },
       context.call,
@@ -48,26 +66,69 @@ export const circuit: Command = {
       { graph, model: model.id, contrast, kept: graph.nodes.map((node) => node.id) },
       context.call,
     );
-    const out = textOption(context.line, 'out');
-    if (out) writeFileSync(out, `${JSON.stringify(graph, undefined, 2)}\n`);
-    context.print({ graph, evaluation }, () => {
-      const rows = [...graph.nodes]
-        .sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect))
-        .map((node) => [
-          node.label,
-          `${node.position} ${formatToken(graph.tokens[node.position]?.text ?? '')}`,
-          formatSigned(node.effect),
-        ]);
-      const table = renderTable(
-        [{ title: 'node' }, { title: 'at token' }, { title: 'effect', align: 'right' }],
-        rows,
-      );
-      return [
-        `${graph.metric.name}: ${formatNumber(graph.metric.clean)}, baseline ${formatNumber(graph.metric.baseline)}`,
-        `faithfulness ${formatNumber(evaluation.faithfulness)}, completeness ${formatNumber(evaluation.completeness)}`,
-        '',
-        table,
-      ].join('\n');
-    });
+    const portable = portableCircuit(graph, (id) => saes.find((sae) => sae.id === id)?.hook);
+    if (out) writeFileSync(out, `${JSON.stringify(portable, undefined, 2)}\n`);
+    context.print({ graph: portable, evaluation }, () => describe(portable, evaluation));
   },
 };
+
+/** The SAEs that --sae names, or those on the residual stream: one for each hook, and none that cannot be used. */
+async function chooseSaes(context: Context, model: ModelInfo): Promise<SaeInfo[]> {
+  const names = listOption(context.line, 'sae');
+  const folders = names
+    .filter((name) => existsSync(join(name, 'cfg.json')))
+    .map((name) => realpathSync(name));
+  const all = await context.engine.listSaes({ model: model.id, folders }, context.call);
+  const chosen = names.map((name) => {
+    const found = all.find((sae) => sae.hook === name || folders.includes(sae.path));
+    if (!found) throw new CommandLineError(`There is no SAE for "${name}".`);
+    return found;
+  });
+  if (names.length > 0) return chosen;
+  const onStream = all.filter((sae) => !sae.problem && sae.hook.endsWith('hook_resid_post'));
+  return onStream.filter((sae, i) => onStream.findIndex(({ hook }) => hook === sae.hook) === i);
+}
+
+function requireWritable(file: string): void {
+  try {
+    accessSync(dirname(resolve(file)), constants.W_OK);
+  } catch {
+    throw new CommandLineError(`Nothing can be written to ${file}: its folder is missing or protected.`);
+  }
+}
+
+function describe(graph: CircuitGraph, evaluation: CircuitEvaluation): string {
+  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nameOf = (node: CircuitNode | undefined): string =>
+    node
+      ? `${nodeName(node)} @ ${node.position} ${formatToken(graph.tokens[node.position]?.text ?? '')}`
+      : '';
+  const byStrength = [...graph.nodes].sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect));
+  const edges = [...graph.edges].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, shownEdges);
+  const right = 'right' as const;
+  return [
+    `${graph.metric.name}: ${formatNumber(graph.metric.clean)}`,
+    `heads and MLPs kept: faithfulness ${formatNumber(evaluation.faithfulness)}, completeness ${formatNumber(evaluation.completeness)}`,
+    '',
+    renderTable(
+      [{ title: 'node' }, { title: 'effect', align: right }],
+      byStrength.map((node) => [nameOf(node), formatSigned(node.effect)]),
+    ),
+    '',
+    renderTable(
+      [{ title: 'strongest edges: from' }, { title: 'to' }, { title: 'weight', align: right }],
+      edges.map(({ source, target, weight }) => [
+        nameOf(nodes.get(source)),
+        nameOf(nodes.get(target)),
+        formatSigned(weight),
+      ]),
+    ),
+  ].join('\n');
+}
+
+/** What a node is, with its layer where the label does not say it. */
+function nodeName({ kind, layer, label, feature }: CircuitNode): string {
+  if (kind !== 'feature') return label;
+  const site = feature?.sae.replace(/^blocks\.\d+\.(attn\.)?(hook_)?/, '') ?? '';
+  return `L${layer} ${formatToken(site)} #${label}`;
+}

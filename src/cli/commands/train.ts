@@ -1,5 +1,6 @@
 /** `fovea train`: trains an SAE on a model, or the embedded model from nothing. */
 
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { miniRecipe } from '../../engine/training/mini/recipe.ts';
@@ -72,6 +73,7 @@ async function trainSae(context: Context): Promise<void> {
  */
 async function trainEmbedded(context: Context): Promise<void> {
   const folder = resolve(textOption(context.line, 'out') ?? join('models', 'mini'));
+  refuseForeignFolder(folder);
   const workshop = `${folder}.training`;
   const made = join(workshop, 'model');
   const report = await trainMini(miniRecipe, {
@@ -80,12 +82,22 @@ async function trainEmbedded(context: Context): Promise<void> {
     work: join(workshop, 'checkpoints'),
     log: (line) => process.stderr.write(`${line}\n`),
   });
-  await rm(folder, { recursive: true, force: true });
+  const old = join(workshop, 'replaced');
+  if (existsSync(folder)) await rename(folder, old);
   await rename(made, folder);
   await rm(workshop, { recursive: true, force: true });
   const tasks = Object.fromEntries(report.tasks);
   const saes = Object.fromEntries(report.saes);
   context.print({ folder, tasks, saes }, () => `Wrote ${folder}`);
+}
+
+/** The folder is replaced as a whole, so it must be new, empty, or one that an earlier training made. */
+function refuseForeignFolder(folder: string): void {
+  if (!existsSync(folder) || existsSync(join(folder, 'training.json'))) return;
+  if (statSync(folder).isDirectory() && readdirSync(folder).length === 0) return;
+  throw new CommandLineError(
+    `${folder} holds other things than a trained model. Name a new folder with --out.`,
+  );
 }
 
 function requireOut(context: Context): string {

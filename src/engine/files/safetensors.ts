@@ -8,6 +8,7 @@ import { endianness } from 'node:os';
 import type { DType } from '../graph/opAttributes.ts';
 import type { Value } from '../graph/value.ts';
 import { fileError, malformed } from './fileErrors.ts';
+import { stampOf } from './fileStamp.ts';
 import { bfloat16ToFloat32, float16ToFloat32 } from './halfFloat.ts';
 import {
   checkHeaderLength,
@@ -33,6 +34,8 @@ const storedNames: { readonly [D in DType]: StoredDtype } = {
 export interface Safetensors {
   /** Symbolic links resolved, as ONNX external data requires. */
   readonly path: string;
+  /** Tells the file from one that replaced it (see `stampOf`). */
+  readonly stamp: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
   /**
@@ -52,10 +55,15 @@ export async function openSafetensors(path: string): Promise<Safetensors> {
   const real = await realpath(path).catch((error) => {
     throw fileError(path, error);
   });
-  const { tensors, metadata } = await withFile(real, readHeader);
+  const { header, stamp } = await withFile(real, async (file) => ({
+    header: await readHeader(file, real),
+    stamp: stampOf(await file.stat()),
+  }));
+  const { tensors, metadata } = header;
   const read = (name: string) => withFile(real, (file) => readTensor(real, file, tensors, name));
   return {
     path: real,
+    stamp,
     tensors,
     metadata,
     read,

@@ -41,7 +41,8 @@ export interface CompiledProgram {
  * Makes `program` ready to run. Weights are read in place from the folder that holds most of them;
  * weights elsewhere are copied when they are small.
  *
- * @throws EngineError 'file.missing' or 'file.unreadable' when a weight file cannot be opened.
+ * @throws EngineError 'file.missing' or 'file.unreadable' when a weight file cannot be opened, 'file.changed' when it
+ * is not the one that was located.
  */
 export async function compile(program: Program, options: CompileOptions = {}): Promise<CompiledProgram> {
   const { InferenceSession, Tensor } = await loadRuntime();

@@ -25,6 +25,8 @@ export interface StoredBytes {
   readonly offset: number;
   /** Number of bytes. */
   readonly length: number;
+  /** The file's stamp (see `stampOf`) when its header was read. Programs are refused once it is another one. */
+  readonly stamp?: string;
 }
 
 /** Nodes without inputs: what a program is fed, what it reads from disk, what it knows. */

@@ -3,6 +3,7 @@
 import { open, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { EngineError } from '../../shared/errors.ts';
+import { stampOf } from '../files/fileStamp.ts';
 import type { WeightPlace } from './onnx.ts';
 import type { SourceAttributes, StoredBytes } from './tensor.ts';
 
@@ -25,7 +26,8 @@ const alignment = 8;
  * Finds a place for each weight. The runtime reads files of one folder in place and refuses links that
  * lead out of it, so links are resolved first and the folder with most bytes is chosen.
  *
- * @throws EngineError 'file.missing', 'file.unreadable', or 'file.malformed' when a file is too short.
+ * @throws EngineError 'file.missing', 'file.unreadable', 'file.malformed' when a file is too short, or 'file.changed' when it is
+ * not the one that the weights were located in.
  */
 export async function placeWeights(weights: readonly Weight[]): Promise<PlacedWeights> {
   const realPaths = new Map<string, string>();
@@ -53,14 +55,18 @@ export async function placeWeights(weights: readonly Weight[]): Promise<PlacedWe
   return { folder, places };
 }
 
-/** The file behind `file`, once it is known to hold every byte that is asked of it. */
+/** The file behind `file`, once it is known to be the one that was opened and to hold every byte that is asked of it. */
 async function checkedPath(file: string, weights: readonly Weight[]): Promise<string> {
   try {
     const path = await realpath(file);
-    const { size } = await stat(path);
-    const end = Math.max(
-      ...weights.filter((weight) => weight.file === file).map(({ offset, length }) => offset + length),
-    );
+    const stats = await stat(path);
+    const { size } = stats;
+    const inside = weights.filter((weight) => weight.file === file);
+    const stamp = stampOf(stats);
+    if (inside.some((weight) => weight.stamp !== undefined && weight.stamp !== stamp)) {
+      throw new EngineError('file.changed', { path: file });
+    }
+    const end = Math.max(...inside.map(({ offset, length }) => offset + length));
     if (size >= end) return path;
     throw new EngineError('file.malformed', {
       path: file,

@@ -2,8 +2,8 @@
  * How much of a metric a circuit carries when everything else is set to its baseline: faithfulness
  * `(m(C) − m(∅)) / (m(M) − m(∅))`, and the same ratio of the complement (Wang et al. 2022; Marks et al. 2024, §3).
  *
- * Heads and MLPs are ablated at every position where they are not part of the circuit. SAE features and
- * tokens restate what components write, so they do not count here.
+ * Heads and MLPs are ablated at every position where they are not part of the circuit. Tokens keep their clean
+ * embeddings in every variant, the empty one included. SAE features restate what components write and do not count.
  */
 
 import type { CircuitEvaluation, CircuitNode } from '../../shared/domain.ts';
@@ -16,7 +16,13 @@ import { type RecordedRun, recordRun } from './nodeAttribution.ts';
 /** Rows of the batch: the circuit alone, its complement, and nothing at all. */
 const variants = 3;
 
-/** Runs the prompt with the circuit, without it, and with every component at its baseline. */
+/** Differences of the metric below this, relative to it, are rounding of float32. */
+const smallestSpan = 1e-6;
+
+/**
+ * Runs the prompt with the circuit, without it, and with every component at its baseline. Both ratios are NaN when the
+ * metric is the same with all components as with none.
+ */
 export async function evaluateCircuit(
   inputs: CircuitInputs,
   kept: readonly CircuitNode[],
@@ -42,9 +48,13 @@ export async function evaluateCircuit(
   const metric = (row: number): number =>
     logits[row * dVocab + contrast.answer]! - logits[row * dVocab + contrast.wrong]!;
   const [circuit, complement, empty, full] = [metric(0), metric(1), metric(2), clean.metric];
+  const span = full - empty;
+  // Where the components make no difference there is nothing to have a share in.
+  const share = (value: number): number =>
+    Math.abs(span) < smallestSpan * Math.max(1, Math.abs(full)) ? Number.NaN : (value - empty) / span;
   return {
-    faithfulness: (circuit - empty) / (full - empty),
-    completeness: (complement - empty) / (full - empty),
+    faithfulness: share(circuit),
+    completeness: share(complement),
     full,
     empty,
     circuit,

@@ -28,18 +28,27 @@ export interface CircuitInputs {
 
 /**
  * Places in the order in which a forward pass reaches them. A node can influence those of higher rank:
- * tokens, then per layer attention (0), its features (1), MLP (2), its features (3), residual features (4), then logits.
+ * tokens, then per layer features of the stream before it (0), attention (1), its features (2), MLP (3), its
+ * features (4), features of the stream after it (5), then logits.
  */
 export function rankOf(
   layer: number,
-  site: 'attention' | 'attentionFeatures' | 'mlp' | 'mlpFeatures' | 'residual',
+  site: 'residualBefore' | 'attention' | 'attentionFeatures' | 'mlp' | 'mlpFeatures' | 'residual',
 ): number {
-  const order = { attention: 0, attentionFeatures: 1, mlp: 2, mlpFeatures: 3, residual: 4 };
-  return layer * 5 + order[site];
+  const order = {
+    residualBefore: 0,
+    attention: 1,
+    attentionFeatures: 2,
+    mlp: 3,
+    mlpFeatures: 4,
+    residual: 5,
+  };
+  return layer * 6 + order[site];
 }
 
 /** Rank of the features of an SAE by its hook. */
 export function featureRank({ hook, layer }: CircuitSae): number {
+  if (hook.endsWith('hook_resid_pre')) return rankOf(layer, 'residualBefore');
   if (hook.endsWith('hook_attn_out')) return rankOf(layer, 'attentionFeatures');
   return rankOf(layer, hook.endsWith('hook_mlp_out') ? 'mlpFeatures' : 'residual');
 }

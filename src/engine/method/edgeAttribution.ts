@@ -9,8 +9,15 @@ import { throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, floatValue, type Value } from '../graph/value.ts';
 import { blockGradient } from '../model/gradients.ts';
 import { blockHookName } from '../model/hooks.ts';
-import type { CircuitInputs } from './circuitInputs.ts';
-import { difference, dot, errorDelta, type NodeAttribution, type RecordedRun } from './nodeAttribution.ts';
+import type { CircuitInputs, CircuitSae } from './circuitInputs.ts';
+import {
+  difference,
+  dot,
+  errorDelta,
+  type NodeAttribution,
+  type RecordedFeatures,
+  type RecordedRun,
+} from './nodeAttribution.ts';
 
 /** A gradient field over positions: `[position, d_model]`, or one row at one position. */
 interface Reading {
@@ -80,15 +87,16 @@ async function writesOf(
 
 async function featureWrite(
   { node, sae: site }: NodeAttribution,
-  clean: RecordedRun['features'][number],
-  baseline: RecordedRun['features'][number] | undefined,
+  clean: RecordedFeatures,
+  baseline: RecordedFeatures | undefined,
 ): Promise<Float32Array> {
   const { dIn, dSae } = site!.sae.config;
   if (!node.feature) return errorDelta(clean, baseline, node.position, dIn);
   const at = node.position * dSae + node.feature.index;
   const delta = clean.activations[at]! - (baseline?.activations[at] ?? 0);
   const row = (await site!.sae.decoderRows([node.feature.index])).data;
-  return row.map((x) => delta * x);
+  const scale = clean.writeScales[node.position]!;
+  return row.map((x) => delta * scale * x);
 }
 
 /** Heads write `z_h W_O^h`, which `attn.hook_result` holds for every head of a layer. */
@@ -132,12 +140,13 @@ async function readingsOf(
 ): Promise<Map<NodeAttribution, Reading>> {
   const readings = new Map<NodeAttribution, Reading>();
   for (const item of nodes) {
-    const { node, sae } = item;
+    const { node } = item;
     if (node.kind === 'logit') readings.set(item, { field: item.gradient, position: node.position });
-    if (node.kind !== 'feature' || !node.feature || !(node.activation! > 0)) continue;
-    const row = (await sae!.sae.encoderRows([node.feature.index])).data;
-    const perUnit = item.gradient[0]!;
-    readings.set(item, { field: row.map((x) => perUnit * x), position: node.position });
+  }
+  for (const [i, site] of inputs.saes.entries()) {
+    throwIfCancelled(signal);
+    const features = nodes.filter(({ node, sae }) => sae === site && node.feature && node.activation! > 0);
+    await addFeatureReadings(site, clean.features[i]!, features, readings);
   }
   for (let layer = 0; layer < inputs.model.config.nLayers; layer++) {
     throwIfCancelled(signal);
@@ -146,6 +155,24 @@ async function readingsOf(
     await addMlpReadings(inputs, clean, inLayer, layer, readings);
   }
   return readings;
+}
+
+/** A feature reads along its encoder's gradient at the position. */
+async function addFeatureReadings(
+  { sae }: CircuitSae,
+  { value }: RecordedFeatures,
+  features: readonly NodeAttribution[],
+  readings: Map<NodeAttribution, Reading>,
+): Promise<void> {
+  if (features.length === 0) return;
+  const pairs = features.map(({ node }) => ({ row: node.position, feature: node.feature!.index }));
+  const rows = (await sae.readings(value, pairs)).data;
+  const { dIn } = sae.config;
+  features.forEach((item, i) => {
+    const perUnit = item.gradient[0]!;
+    const field = rows.slice(i * dIn, (i + 1) * dIn).map((x) => perUnit * x);
+    readings.set(item, { field, position: item.node.position });
+  });
 }
 
 async function addHeadReadings(

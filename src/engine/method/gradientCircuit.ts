@@ -6,7 +6,7 @@
  */
 
 import type { CircuitEdge, CircuitNode, Progress } from '../../shared/domain.ts';
-import { throwIfCancelled } from '../../shared/errors.ts';
+import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import type { CircuitInputs } from './circuitInputs.ts';
 import { attributeEdges } from './edgeAttribution.ts';
 import { attributeNodes, type NodeAttribution, recordRun } from './nodeAttribution.ts';
@@ -20,6 +20,9 @@ export interface FoundCircuit {
   readonly baseline: number;
 }
 
+/** More nodes than anybody can look at; edges are computed for every pair of them. */
+const mostNodes = 2000;
+
 /** Edges kept per node, on average. */
 const edgesPerNode = 3;
 
@@ -29,6 +32,10 @@ export async function gradientCircuit(
   maxNodes: number,
   call: { readonly signal?: AbortSignal; readonly report?: (progress: Progress) => void } = {},
 ): Promise<FoundCircuit> {
+  if (maxNodes > mostNodes) {
+    const reason = `a circuit keeps at most ${mostNodes}`;
+    throw new EngineError('request.invalid', { what: `A circuit of ${maxNodes} nodes`, reason });
+  }
   const total = 4;
   const report = (done: number, what: string): void => call.report?.({ done, total, what });
   report(0, 'Running the prompt');

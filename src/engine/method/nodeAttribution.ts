@@ -18,9 +18,21 @@ export interface RecordedRun {
   readonly z: readonly Value[];
   /** `[1, position, d_model]` by layer. */
   readonly mlpOut: readonly Value[];
-  /** By SAE: activations `[position, d_sae]`, errors `x − x̂` `[position, d_in]`. */
-  readonly features: readonly { readonly activations: Float32Array; readonly errors: Float32Array }[];
+  /** By SAE. */
+  readonly features: readonly RecordedFeatures[];
   readonly metric: number;
+}
+
+/** What one SAE makes of its hook in a run. */
+export interface RecordedFeatures {
+  /** The hook's value `[1, position, d_in]`. */
+  readonly value: Value;
+  /** `[position, d_sae]`. */
+  readonly activations: Float32Array;
+  /** `x − x̂`: `[position, d_in]`. */
+  readonly errors: Float32Array;
+  /** What a unit of a feature writes at a position, in lengths of its decoder row: `[position]`. */
+  readonly writeScales: Float32Array;
 }
 
 /** A node with what edges need to know of it. */
@@ -47,13 +59,14 @@ export async function recordRun(
   const capture = [...zNames, ...mlpNames, ...saes.map((sae) => sae.hook)];
   const run = await model.run({ tokens: [ids], capture, logits: [contrast.position], signal });
   const logits = floatsOf(run.logits!);
-  const features: RecordedRun['features'][number][] = [];
+  const features: RecordedFeatures[] = [];
   for (const { sae, hook } of saes) {
     throwIfCancelled(signal);
     const value = run.hooks.get(hook)!;
     const activations = (await sae.activations(value)).data;
     const rebuilt = (await sae.reconstruct(value)).data;
-    features.push({ activations, errors: floatsOf(value).map((x, i) => x - rebuilt[i]!) });
+    const errors = floatsOf(value).map((x, i) => x - rebuilt[i]!);
+    features.push({ value, activations, errors, writeScales: await sae.writeScales(value) });
   }
   if (logits.length !== dVocab)
     throw new Error(`Expected one row of ${dVocab} logits, got ${logits.length}.`);
@@ -201,12 +214,15 @@ function mlpNodes(
   });
 }
 
-/** Active features and the error of one SAE. A feature's gradient is `∂m/∂x · W_dec[i]`, the splice being the identity. */
+/**
+ * Active features and the error of one SAE. A feature's gradient is `∂m/∂x · s W_dec[i]`, the splice being the
+ * identity, with s the scale that a normalising SAE puts back at the position, held at its value.
+ */
 async function featureNodes(
   { ids, labelOf }: CircuitInputs,
   site: CircuitSae,
-  clean: RecordedRun['features'][number],
-  baseline: RecordedRun['features'][number] | undefined,
+  clean: RecordedFeatures,
+  baseline: RecordedFeatures | undefined,
   gradient: Float32Array,
 ): Promise<NodeAttribution[]> {
   const { dSae, dIn } = site.sae.config;
@@ -220,7 +236,7 @@ async function featureNodes(
       const activation = clean.activations[position * dSae + index]!;
       const delta = activation - (baseline?.activations[position * dSae + index] ?? 0);
       if (delta === 0) return;
-      const perUnit = dot(slope, rows.subarray(row * dIn, (row + 1) * dIn));
+      const perUnit = clean.writeScales[position]! * dot(slope, rows.subarray(row * dIn, (row + 1) * dIn));
       const feature = { sae: site.id, index };
       const { label, labelSource } = labelOf(feature);
       const node: CircuitNode = {
@@ -261,8 +277,8 @@ function errorNode(
 
 /** ε − ε' of one position. */
 export function errorDelta(
-  clean: RecordedRun['features'][number],
-  baseline: RecordedRun['features'][number] | undefined,
+  clean: RecordedFeatures,
+  baseline: RecordedFeatures | undefined,
   position: number,
   dIn: number,
 ): Float32Array {

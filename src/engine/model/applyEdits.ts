@@ -20,7 +20,9 @@ interface FeatureCoder {
   chosen(value: Value, features: readonly number[]): Promise<Value>;
   /** What to add to the value so that features change while the SAE's error stays: `[row, d_in]`. */
   change(value: Value, changes: readonly FeatureChange[]): Promise<Value>;
-  /** What one unit of each feature adds to the hook's value: `[feature, d_in]`. */
+  /** True when what a unit of a feature writes depends on the row's own scale. */
+  readonly normalizes: boolean;
+  /** What one unit of each feature adds to the hook's value, unless the SAE normalises: `[feature, d_in]`. */
   decoderRows(features: readonly number[]): Promise<Value>;
 }
 
@@ -57,6 +59,7 @@ export async function planEdits(context: EditContext, edits: readonly Edit[]): P
 }
 
 async function planEdit(context: EditContext, edit: Edit): Promise<RunEdit> {
+  requireFinite(edit);
   const { target } = edit;
   if (target.kind === 'feature') return planFeature(context, edit, target.feature);
   const { nLayers } = context.config;
@@ -73,6 +76,13 @@ async function planEdit(context: EditContext, edit: Edit): Promise<RunEdit> {
     case 'hook':
       return planHook(context, edit, target.hook, target.head);
   }
+}
+
+/** One NaN would spread over everything after it. */
+function requireFinite({ action, strength }: Edit): void {
+  const numbers = Object.entries({ ...action, strength });
+  const wrong = numbers.find(([, value]) => typeof value === 'number' && !Number.isFinite(value));
+  if (wrong) throw invalid(`The ${wrong[0]} ${wrong[1]} of an intervention`, 'it must be a finite number');
 }
 
 async function planHook(
@@ -119,7 +129,7 @@ async function planFeature(context: EditContext, edit: Edit, feature: FeatureRef
   const selection = { positions: insidePrompt(edit.positions, context.positions) };
   const adding = (value: Value, delta: Value) =>
     addEdit(hook, place, value.dims, selection, floatValue(floatsOf(delta), value.dims));
-  if (action.kind === 'add') {
+  if (action.kind === 'add' && !sae.normalizes) {
     const row = floatsOf(await sae.decoderRows([index])).map((x) => x * strength * action.amount);
     // The row is the same everywhere, but an SAE may read the heads side by side: the hook's own dimensions say.
     const run = { batch: 1, positions: context.positions, keys: context.positions };
@@ -141,7 +151,7 @@ async function featureChange(
   hook: HookName,
   sae: FeatureCoder,
   index: number,
-  action: Exclude<EditAction, { kind: 'add' | 'patch' }>,
+  action: Exclude<EditAction, { kind: 'patch' }>,
   strength: number,
 ): Promise<{ factor: number; offset: number }> {
   switch (action.kind) {
@@ -149,6 +159,8 @@ async function featureChange(
       return { factor: 1 - strength, offset: 0 };
     case 'scale':
       return { factor: 1 + strength * (action.factor - 1), offset: 0 };
+    case 'add':
+      return { factor: 1, offset: strength * action.amount };
     case 'set':
       return { factor: 0, offset: strength * action.value };
     case 'mean': {

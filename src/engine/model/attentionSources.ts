@@ -1,6 +1,7 @@
 /** Finds, for each position, the attention head that looks back hardest. */
-import type { AttentionSource } from '../../shared/domain.ts';
+import type { AttentionSource, HookName } from '../../shared/domain.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
+import { blockHookName } from './hooks.ts';
 
 /**
  * Keeps in `strongest[query]` the strongest look-back seen so far, given one layer's pattern `[1, head, query, key]`
@@ -25,4 +26,20 @@ export function collectStrongest(
       }
     }
   }
+}
+
+/**
+ * For `RunRequest.watch`: `see` is given the pattern of each layer from `first` on as soon as its block has run. All
+ * layers' patterns together would be the largest thing of a run.
+ */
+export function watchPatterns(
+  nLayers: number,
+  see: (pattern: Value, layer: number) => void,
+  first = 0,
+): Map<HookName, (pattern: Value) => void> {
+  const watch = new Map<HookName, (pattern: Value) => void>();
+  for (let layer = first; layer < nLayers; layer++) {
+    watch.set(blockHookName(layer, 'attn.hook_pattern'), (pattern) => see(pattern, layer));
+  }
+  return watch;
 }

@@ -88,6 +88,22 @@ export function isPerPosition(hook: StageHook): boolean {
   return axes[hook][1] === 'position';
 }
 
+/** Hooks whose values are the residual stream or a summand of it, so that the unembedding can read them. */
+const streamHooks: ReadonlySet<StageHook> = new Set<StageHook>([
+  'hook_embed',
+  'hook_pos_embed',
+  'hook_resid_pre',
+  'hook_attn_out',
+  'hook_resid_mid',
+  'hook_mlp_out',
+  'hook_resid_post',
+]);
+
+/** True when a direction of the hook's value is a direction of the residual stream that the hook writes. */
+export function writesStream(hook: StageHook): boolean {
+  return streamHooks.has(hook);
+}
+
 /** Where a hook lies. `layer` is −1 for the embedding stage and the number of layers for the final one. */
 export interface HookPlace {
   readonly stage: 'embed' | 'block' | 'final';
@@ -105,7 +121,7 @@ export function blockHookName(layer: number, hook: BlockHook): HookName {
  * @throws request.invalid when there is no such hook.
  */
 export function locateHook(name: HookName, nLayers: number): HookPlace {
-  const match = /^blocks\.(\d{1,6})\.(.+)$/.exec(name);
+  const match = /^blocks\.(0|[1-9]\d{0,5})\.(.+)$/.exec(name);
   if (match) {
     const layer = Number(match[1]);
     const hook = match[2]!;

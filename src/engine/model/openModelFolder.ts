@@ -1,11 +1,12 @@
 /** Opens a model folder: config, weights, and what is told about the model. */
 import { createHash } from 'node:crypto';
-import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { ModelInfo } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { fileError } from '../files/fileErrors.ts';
+import { readWeightsSample } from '../files/weightsSample.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
 import type { ModelFamily, ModelStages } from './families/family.ts';
 import { gpt2 } from './families/gpt2.ts';
@@ -15,8 +16,6 @@ import { openWeights } from './weights.ts';
 export interface OpenOptions {
   /** Threads inside one operation; the number of physical cores when left out. */
   readonly threads?: number;
-  /** Whether prompts of this model begin with a beginning-of-sequence token. Default 'none'. */
-  readonly bos?: ModelInfo['bos'];
 }
 
 export interface OpenedModel {
@@ -59,7 +58,7 @@ export async function openModelFolder(folder: string, options: OpenOptions): Pro
     nContext: config.nContext,
     parameters: weights.parameters,
     hash: await modelHash(path, weights.path),
-    bos: options.bos ?? 'none',
+    bos: 'none',
     precision: weights.precision,
   };
   return { info, config, graph: stages, stages: runner };
@@ -76,27 +75,15 @@ function modelName(path: string): string {
 async function modelHash(folder: string, weightsPath: string): Promise<string> {
   const hash = createHash('sha256');
   hash.update(await readFile(join(folder, 'config.json')));
-  hash.update(await readStart(weightsPath));
+  hash.update(await readWeightsSample(weightsPath));
   return hash.digest('hex').slice(0, 16);
 }
 
-const sampleBytes = 65536;
-
-/** The header of a safetensors file that was opened before, and the first bytes of its data. */
-async function readStart(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const length = new BigUint64Array(1);
-    await file.read(length, 0, 8, 0);
-    const bytes = new Uint8Array(Number(length[0]) + sampleBytes);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 8);
-    return bytes.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
-
-/** The weights and a laid-out copy of them have to fit. @throws model.tooLarge. */
+/**
+ * A rough check that spares a machine obvious trouble: twice the file's size has to be free, for the weights and a
+ * laid-out copy of them. Weights stored in 16 bits need twice as much again, further programs and SAEs are not counted,
+ * and the system could free more than it reports. @throws model.tooLarge.
+ */
 async function checkMemory(path: string): Promise<void> {
   const { size } = await stat(path);
   const needed = 2 * size;

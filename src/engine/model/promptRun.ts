@@ -6,7 +6,7 @@
 import type { AttentionSource, HookName } from '../../shared/domain.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
-import { collectStrongest } from './attentionSources.ts';
+import { collectStrongest, watchPatterns } from './attentionSources.ts';
 import { GrowingRows } from './growingRows.ts';
 import { blockHookName, hookDims, isPerPosition, locateHook } from './hooks.ts';
 import type { KvCache } from './kvCache.ts';
@@ -80,9 +80,9 @@ export class PromptRun {
     return this.kept.residuals.map((rows) => rows.value());
   }
 
-  /** Reads `residual(layer)` later on, without holding on to keys and values. */
-  residualReader(): (layer: number) => Value {
-    const { residuals } = this.kept;
+  /** Reads `residual(layer)` of the layers below `end` later on, without holding on to anything else. */
+  residualReader(end = this.model.config.nLayers + 1): (layer: number) => Value {
+    const residuals = this.kept.residuals.slice(0, end);
     return (layer) => residuals[layer]!.value();
   }
 
@@ -169,8 +169,9 @@ async function extend(
 ): Promise<Kept> {
   const { before, prefix, carried, options } = work;
   const { nLayers } = model.config;
-  const layers = Array.from({ length: nLayers }, (_, layer) => layer);
-  const patterns = options.attention ? layers.map((layer) => blockHookName(layer, 'attn.hook_pattern')) : [];
+  const fresh = Array.from({ length: nLayers }, () =>
+    Array.from<AttentionSource | undefined>({ length: tokens.length - prefix }),
+  );
   const past: KvCache = {
     keys: before.keys.map((rows) => rows.value(prefix)),
     values: before.values.map((rows) => rows.value(prefix)),
@@ -178,7 +179,10 @@ async function extend(
   const result = await model.run({
     tokens: [tokens.subarray(prefix)],
     past,
-    capture: [...carried, ...patterns],
+    capture: carried,
+    watch: options.attention
+      ? watchPatterns(nLayers, (pattern, layer) => collectStrongest(fresh[layer]!, pattern, layer))
+      : undefined,
     logits: 'none',
     keepKv: true,
     signal: options.signal,
@@ -189,11 +193,7 @@ async function extend(
     hooks.set(name, grown(before.hooks.get(name) ?? rowsFor(model, name), result.hooks.get(name)));
   }
   const strongest = options.attention
-    ? patterns.map((name, layer) => {
-        const fresh = Array.from<AttentionSource | undefined>({ length: tokens.length - prefix });
-        collectStrongest(fresh, result.hooks.get(name)!, layer);
-        return [...(before.strongest?.[layer] ?? []).slice(0, prefix), ...fresh];
-      })
+    ? fresh.map((sources, layer) => [...(before.strongest?.[layer] ?? []).slice(0, prefix), ...sources])
     : undefined;
   return {
     residuals: before.residuals.map((rows, layer) => grown(rows, result.residuals[layer])),

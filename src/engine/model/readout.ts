@@ -9,12 +9,13 @@ import { reshape } from '../graph/ops/layout.ts';
 import { gatherElements, topK } from '../graph/ops/picking.ts';
 import { reduceMax, reduceSum } from '../graph/ops/reduction.ts';
 import { type Program, program } from '../graph/program.ts';
-import { type CompiledProgram, compile } from '../graph/session.ts';
+import { compile } from '../graph/session.ts';
 import { input } from '../graph/sources.ts';
-import { floatValue, intValue } from '../graph/value.ts';
+import { floatValue, intValue, type Value } from '../graph/value.ts';
 import type { ModelStages } from './families/family.ts';
 import { HookSites } from './hookSites.ts';
 import type { WidthSizes } from './hooks.ts';
+import { ProgramCache } from './programCache.ts';
 
 /** Predictions after each row of the residual stream. */
 export interface RowPredictions {
@@ -29,9 +30,12 @@ export interface RowPredictions {
   readonly targetLogits: Float32Array;
 }
 
+/** Programs that stay compiled: one for each number of predictions that is asked for, and one for directions. */
+const keptPrograms = 4;
+
 /** The final norm and unembedding of one model, applied to any rows of `[row, d_model]`. */
 export class Readout {
-  private readonly programs = new Map<number, Promise<CompiledProgram>>();
+  private readonly programs = new ProgramCache(keptPrograms);
 
   constructor(
     private readonly stages: ModelStages,
@@ -44,8 +48,7 @@ export class Readout {
     const { dModel, dVocab } = this.widths;
     const count = rows.length / dModel;
     const kept = Math.min(k, dVocab);
-    const session = await this.cached(kept, () => this.build(kept));
-    const out = await session.run({
+    const out = await this.run(`best ${kept}`, () => this.build(kept), {
       rows: floatValue(rows, [1, count, dModel]),
       targets: intValue(targets ?? new Int32Array(count), [count, 1]),
     });
@@ -67,11 +70,9 @@ export class Readout {
     top: number,
     { tokenText }: { tokenText(id: number): string },
   ): Promise<{ topLogits: TokenLogit[]; bottomLogits: TokenLogit[] }> {
-    const session = await this.cached(-1, () => {
-      const row = input('row', 'float32', [1, 1, this.widths.dModel]);
-      return program({ logits: this.stages.unembed(row) });
-    });
-    const out = await session.run({ row: floatValue(direction, [1, 1, this.widths.dModel]) });
+    const dims = [1, 1, this.widths.dModel];
+    const build = () => program({ logits: this.stages.unembed(input('row', 'float32', dims)) });
+    const out = await this.run('direction', build, { row: floatValue(direction, dims) });
     const logits = out.logits?.data as Float32Array;
     const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!);
     const named = (id: number): TokenLogit => ({ id, text: tokenText(id), logit: logits[id]! });
@@ -82,20 +83,17 @@ export class Readout {
   }
 
   /** Frees the native memory. */
-  async release(): Promise<void> {
-    const sessions = [...this.programs.values()];
-    this.programs.clear();
-    for (const session of sessions) await (await session).release();
+  release(): Promise<void> {
+    return this.programs.release();
   }
 
-  private cached(key: number, build: () => Program): Promise<CompiledProgram> {
-    let session = this.programs.get(key);
-    if (!session) {
-      session = compile(build(), { threads: this.threads, prepacking: false });
-      this.programs.set(key, session);
-      session.catch(() => this.programs.delete(key));
-    }
-    return session;
+  private run(
+    key: string,
+    build: () => Program,
+    feeds: Readonly<Record<string, Value>>,
+  ): Promise<Record<string, Value>> {
+    const compiled = () => compile(build(), { threads: this.threads, prepacking: false });
+    return this.programs.use(key, compiled, (ready) => ready.run(feeds));
   }
 
   private build(k: number): Program {

@@ -23,9 +23,11 @@ export interface RunRequest {
   readonly past?: KvCache;
   /** Hooks whose values (after edits) are wanted. */
   readonly capture?: readonly HookName[];
+  /** Hooks that are only looked at: each value is handed over when its stage has run, and not kept. */
+  readonly watch?: ReadonlyMap<HookName, (value: Value) => void>;
   /** Edits in the order of their stack; those at one hook act one after the other. */
   readonly edits?: readonly RunEdit[];
-  /** Runs the blocks below this one only; no logits then. */
+  /** Runs the blocks below this one only; no logits then, even when it lies behind the last block. */
   readonly stopAtLayer?: number;
   /** Positions whose logits are wanted. Default 'all'. */
   readonly logits?: 'all' | 'last' | 'none' | readonly number[];
@@ -149,7 +151,7 @@ export class Transformer {
     const past = cachedPositions(request.past);
     const [batch, positions] = this.#checkInput(request, past);
     const capture = new Map<number, HookPlace[]>();
-    for (const name of new Set(request.capture)) {
+    for (const name of new Set([...(request.capture ?? []), ...(request.watch?.keys() ?? [])])) {
       const place = locateHook(name, nLayers);
       append(capture, place.layer, place);
     }
@@ -215,7 +217,8 @@ export class Transformer {
 
   async #final(state: RunState, residual: Value): Promise<Value | undefined> {
     const { nLayers } = this.config;
-    const { logits = 'all' } = state.request;
+    const { stopAtLayer, logits: asked = 'all' } = state.request;
+    const logits = stopAtLayer === undefined ? asked : 'none';
     const isObserved = state.capture.has(nLayers) || state.edits.has(nLayers);
     if (logits === 'none' && !isObserved) return undefined;
     const last = state.sizes.positions - 1;
@@ -249,9 +252,15 @@ export class Transformer {
       hooks: isLogits ? [...hooks, 'unembed.hook_out'] : hooks,
       outputs: isLogits ? [] : outputs,
     });
-    for (const hook of hooks) state.hooks.set(fullName(stage, hook), results[hook]!);
+    for (const hook of hooks) hand(state, fullName(stage, hook), results[hook]!);
     return results;
   }
+}
+
+/** Gives a hook's value to whoever asked for it. */
+function hand({ request, hooks }: RunState, name: HookName, value: Value): void {
+  request.watch?.get(name)?.(value);
+  if (request.capture?.includes(name)) hooks.set(name, value);
 }
 
 function append<V>(groups: Map<number, V[]>, key: number, item: V): void {

@@ -36,7 +36,7 @@ export class ModelWeights {
     const known = this.#used.get(name);
     if (known) return known;
     const stored = this.#file.tensors.get(name);
-    const { path } = this.#file;
+    const { path, stamp } = this.#file;
     if (!stored) throw new EngineError('model.missingWeight', { path, tensor: name });
     if (stored.shape.length !== shape.length || stored.shape.some((dim, axis) => dim !== shape[axis])) {
       const [expected, found] = [shape, stored.shape].map((dims) => `[${dims.join(', ')}]`) as [
@@ -48,7 +48,7 @@ export class ModelWeights {
     const dtype = floatDtypes[stored.dtype];
     if (!dtype) throw malformed(path, `${name}.dtype`, 'F32, F16 or BF16', stored.dtype);
     const { offset, length } = stored;
-    const weight = cast(parameter(name, dtype, shape, { file: path, offset, length }), 'float32');
+    const weight = cast(parameter(name, dtype, shape, { file: path, offset, length, stamp }), 'float32');
     this.#used.set(name, weight);
     return weight;
   }

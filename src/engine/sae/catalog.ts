@@ -6,7 +6,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
+import { formatText } from '../../shared/format.ts';
 import { fileError } from '../files/fileErrors.ts';
+import { readWeightsSample } from '../files/weightsSample.ts';
 import { readFeatureStatistics } from './featureStatistics.ts';
 import { checkSaeFits, hookLayer, type SaeFolder } from './format.ts';
 import { openSaeLens } from './saelens.ts';
@@ -49,25 +51,29 @@ export async function describeSae(folder: string, model: ModelInfo): Promise<Sae
     return { ...(await infoOf(opened)), problem: problemOf(opened, model) };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return { ...unknownSae(folder), problem: error.message };
+    return { ...unknownSae(folder), problem: formatText(error.message) };
   }
 }
 
 /** What the cards of an opened SAE say. */
-export async function infoOf({ path, config }: SaeFolder): Promise<SaeInfo> {
+export async function infoOf(folder: SaeFolder): Promise<SaeInfo> {
+  const { path, config } = folder;
+  // The name comes from a file: in one that no model has, anything may stand.
+  const hook = formatText(config.hookName);
   const layer = hookLayer(config.hookName) ?? 0;
   const statistics = await readFeatureStatistics(path, config.dSae);
   return {
     id: path,
     path,
-    name: saeName(config.hookName, layer),
-    hook: config.hookName,
+    name: saeName(hook, layer),
+    hook,
     layer,
     architecture: config.architecture,
     dIn: config.dIn,
     dSae: config.dSae,
     k: config.k,
-    hash: await configHash(path),
+    hash: await saeHash(folder),
+    prependBos: config.prependBos,
     labelSource: statistics?.labelSource,
   };
 }
@@ -77,7 +83,7 @@ function problemOf(folder: SaeFolder, model: ModelInfo): string | undefined {
     checkSaeUsable(folder, model);
     return undefined;
   } catch (error) {
-    if (error instanceof EngineError) return error.message;
+    if (error instanceof EngineError) return formatText(error.message);
     throw error;
   }
 }
@@ -96,7 +102,7 @@ function checkReadsWholeHook({ path, config }: SaeFolder, model: ModelInfo): voi
 }
 
 function unknownSae(folder: string): SaeInfo {
-  const hook = basename(folder);
+  const hook = formatText(basename(folder));
   return {
     id: folder,
     path: folder,
@@ -125,10 +131,12 @@ function saeName(hook: string, layer: number): string {
   return `Layer ${layer} · ${siteNames[site] ?? site}`;
 }
 
-/** First 16 hex digits of the SHA-256 of the config: cheap, and enough to tell SAEs apart in provenance. */
-async function configHash(folder: string): Promise<string> {
-  const content = await readFile(join(folder, configName));
-  return createHash('sha256').update(content).digest('hex').slice(0, 16);
+/** First 16 hex digits of the SHA-256 of the config, the weights' header and a sample of their data: cheap, and another one after retraining. */
+async function saeHash({ path, tensors }: SaeFolder): Promise<string> {
+  const hash = createHash('sha256').update(await readFile(join(path, configName)));
+  const files = new Set([...tensors.values()].map((tensor) => tensor.path));
+  for (const file of files) hash.update(await readWeightsSample(file));
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** `blocks.2` before `blocks.10`. */

@@ -40,7 +40,15 @@ export function decode(encoded: Encoded, config: SaeConfig, weights: SaeTensors)
   return shift ? add(scaled, shift) : scaled;
 }
 
-/** Decoder rows that one unit of activation writes along: `W_dec`, divided by its norms where SAELens does so. */
+/** What undoes the normalisation of `x` `[row, d_in]` in the output; see `Encoded.restore`. */
+export function restoreOf(x: Tensor, config: SaeConfig): Encoded['restore'] {
+  return normalizeInput(x, config).restore;
+}
+
+/**
+ * Decoder rows that one unit of activation writes along, before the output normalisation: `W_dec`, divided by
+ * its norms where SAELens does so.
+ */
 export function effectiveDecoder(config: SaeConfig, weights: SaeTensors): Tensor {
   const stored = weight(weights, 'W_dec');
   const decoder = config.finetuningScalingFactor

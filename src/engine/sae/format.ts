@@ -1,7 +1,10 @@
 /** What every SAE folder comes down to, whatever wrote it: a config, and where its tensors lie. */
 import type { ModelInfo, SaeArchitecture } from '../../shared/domain.ts';
-import { EngineError } from '../../shared/errors.ts';
+import { EngineError, isEngineError } from '../../shared/errors.ts';
+import { formatText } from '../../shared/format.ts';
 import type { StoredDtype } from '../files/safetensorsHeader.ts';
+import { elementCount } from '../graph/value.ts';
+import { hookAxes, hookDims, isPerPosition, locateHook, type StageHook } from '../model/hooks.ts';
 
 /** Run-time normalisation of the input, as SAELens names it. */
 export type ActivationNorm = 'none' | 'expected_average_only_in' | 'constant_norm_rescale' | 'layer_norm';
@@ -55,6 +58,8 @@ export interface SaeTensor {
   /** Bytes from the start of the file, and length in bytes. */
   readonly offset: number;
   readonly length: number;
+  /** Tells the file from one that replaced it. */
+  readonly stamp: string;
   /** `exp`: the file holds the logarithm, so the tensor cannot be mapped in place. */
   readonly transform?: 'exp';
 }
@@ -96,54 +101,41 @@ export function hookLayer(hookName: string): number | undefined {
   return /^hook_(pos_)?embed$/.test(hookName) ? 0 : undefined;
 }
 
-type ModelShape = Pick<ModelInfo, 'name' | 'nLayers' | 'nHeads' | 'dModel' | 'dHead' | 'dMlp'>;
+type ModelShape = Pick<ModelInfo, 'name' | 'nLayers' | 'nHeads' | 'dModel' | 'dHead' | 'dMlp' | 'dVocab'>;
 
 /**
- * Checks that the SAE's hook exists in the model and has the SAE's width.
+ * Checks that the SAE's hook exists in the model, with a row per position that has the SAE's width.
  * @throws sae.mismatch saying what differs.
  */
 export function checkSaeFits(sae: Pick<SaeFolder, 'path' | 'config'>, model: ModelShape): void {
   const { hookName, hookHeadIndex, dIn } = sae.config;
+  const name = formatText(hookName);
   const mismatch = (reason: string) =>
     new EngineError('sae.mismatch', { path: sae.path, reason, model: model.name });
   const layer = hookLayer(hookName);
   if (layer !== undefined && layer >= model.nLayers) {
     throw mismatch(`it reads layer ${layer}, and the model's layers are 0 to ${model.nLayers - 1}`);
   }
-  const hook = hookName.replace(/^blocks\.\d+\./, '');
-  const perHead = /^attn\.hook_(z|q|k|v)$/.test(hook);
+  const hook = stageHook(hookName, model.nLayers);
+  if (!hook) throw mismatch(`Fovea has no hook ${name}`);
+  if (!isPerPosition(hook)) throw mismatch(`it reads ${name}, which has no row for each position`);
+  const perHead = hookAxes(hook)[2] === 'head';
   if (hookHeadIndex !== undefined && !perHead)
-    throw mismatch(`it reads one head at ${hookName}, which has no heads`);
+    throw mismatch(`it reads one head at ${name}, which has no heads`);
   if (hookHeadIndex !== undefined && hookHeadIndex >= model.nHeads) {
     throw mismatch(`it reads head ${hookHeadIndex}, and the model's heads are 0 to ${model.nHeads - 1}`);
   }
-  const width = perHead ? headsWidth(model, hookHeadIndex) : hookWidth(hook, layer !== undefined, model);
-  if (width === undefined) throw mismatch(`Fovea has no hook ${hookName}`);
-  if (width !== dIn) throw mismatch(`it reads ${dIn} numbers at ${hookName}, where the model has ${width}`);
+  const dims = hookDims(hook, model, { batch: 1, positions: 1, keys: 1 });
+  const width = elementCount(dims.slice(hookHeadIndex === undefined ? 2 : 3));
+  if (width !== dIn) throw mismatch(`it reads ${dIn} numbers at ${name}, where the model has ${width}`);
 }
 
-function headsWidth(model: ModelShape, head: number | undefined): number {
-  return head === undefined ? model.nHeads * model.dHead : model.dHead;
-}
-
-const residualHooks = new Set(
-  ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out', 'attn_in', 'mlp_in'].map(
-    (name) => `hook_${name}`,
-  ),
-);
-const otherHooks = new Set(['hook_embed', 'hook_pos_embed', 'ln_final.hook_normalized']);
-
-/** Numbers per position at a hook without heads; undefined when there is no such hook. */
-function hookWidth(hook: string, inBlock: boolean, model: ModelShape): number | undefined {
-  if (otherHooks.has(hook)) return model.dModel;
-  if (!inBlock) return undefined;
-  if (
-    residualHooks.has(hook) ||
-    /^ln[12]\.hook_normalized$/.test(hook) ||
-    hook === 'mlp.hook_in' ||
-    hook === 'mlp.hook_out'
-  ) {
-    return model.dModel;
+/** The hook's name inside its stage; undefined when the model has no such hook. */
+function stageHook(hookName: string, nLayers: number): StageHook | undefined {
+  try {
+    return locateHook(hookName, nLayers).hook;
+  } catch (error) {
+    if (isEngineError(error, 'request.invalid')) return undefined;
+    throw error;
   }
-  return hook === 'mlp.hook_pre' || hook === 'mlp.hook_post' ? model.dMlp : undefined;
 }

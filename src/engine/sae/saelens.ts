@@ -84,6 +84,7 @@ function locate(weights: Safetensors, name: SaeTensorName, config: SaeConfig): S
     path: weights.path,
     stored: legacy ?? name,
     ...tensor,
+    stamp: weights.stamp,
     ...(legacy ? { transform: 'exp' as const } : {}),
   };
 }

@@ -1,17 +1,18 @@
 /** A loaded sparse autoencoder: its programs, compiled when first needed, over weights that stay in their file. */
 
 import { malformed } from '../files/fileErrors.ts';
+import { gradients } from '../graph/backward.ts';
 import type { DType } from '../graph/opAttributes.ts';
 import { add, cast, exp, mul, sub } from '../graph/ops/elementwise.ts';
 import { matMul } from '../graph/ops/layer.ts';
-import { gather, topK } from '../graph/ops/picking.ts';
+import { gather, oneHot, topK } from '../graph/ops/picking.ts';
 import { reduceSum } from '../graph/ops/reduction.ts';
 import { program } from '../graph/program.ts';
 import { type CompiledProgram, compile } from '../graph/session.ts';
 import { input, parameter } from '../graph/sources.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type FloatValue, floatValue, intValue, type Value } from '../graph/value.ts';
-import { decode, effectiveDecoder, encode, type SaeTensors } from './encode.ts';
+import { decode, effectiveDecoder, encode, restoreOf, type SaeTensors } from './encode.ts';
 import type { SaeConfig, SaeFolder, SaeTensor } from './format.ts';
 
 /** The strongest features of each row. */
@@ -28,6 +29,12 @@ export interface FeatureChange {
   readonly feature: number;
   readonly factor: number;
   readonly offset: number;
+}
+
+/** A feature at one row. */
+export interface FeatureAtRow {
+  readonly row: number;
+  readonly feature: number;
 }
 
 const programs = {
@@ -58,6 +65,15 @@ const programs = {
     const { scale } = encoded.restore;
     return { change: scale ? mul(plain, scale) : plain };
   },
+  /** By how much each row's output is stretched, by an SAE that normalises: `[row, 1]`. */
+  writeScales: (x: Tensor, config: SaeConfig) => ({ scales: restoreOf(x, config).scale! }),
+  /** The encoder's gradient, one row for each pair. */
+  readings: (x: Tensor, config: SaeConfig, weights: SaeTensors) => {
+    const rows = gather(x, input('rows', 'int32', ['pair']), 0);
+    const { activations } = encode(rows, config, weights);
+    const gradient = oneHot(input('features', 'int32', ['pair']), config.dSae);
+    return { readings: gradients([{ tensor: activations, gradient }], [rows])[0]! };
+  },
   /** Quality of reconstruction, summed over rows: residual and total squares, active features. */
   quality: (x: Tensor, config: SaeConfig, weights: SaeTensors) => {
     const encoded = encode(x, config, weights);
@@ -82,11 +98,14 @@ export class SparseAutoencoder {
 
   /** The `k` strongest features of each row of `x` `[row, d_in]`. */
   async strongest(x: Value, k: number): Promise<StrongestFeatures> {
-    const kept = Math.min(k, this.config.dSae);
-    const session = await this.program('strongest', kept);
+    const { dSae } = this.config;
+    const kept = Math.min(k, dSae);
+    // Programs for powers of two serve all k, so that few are compiled whatever is asked.
+    const width = Math.min(2 ** Math.ceil(Math.log2(kept)), dSae);
+    const session = await this.program('strongest', width);
     const { values, indices } = await session.run({ x: this.rows(x) });
-    const activations = values?.data as Float32Array;
-    const found = Int32Array.from(indices?.data as Int32Array);
+    const activations = Float32Array.from(firstColumns(values?.data as Float32Array, width, kept));
+    const found = Int32Array.from(firstColumns(indices?.data as Int32Array, width, kept));
     for (let i = 0; i < found.length; i++) if (!(activations[i]! > 0)) found[i] = -1;
     return { k: kept, indices: found, activations };
   }
@@ -132,26 +151,40 @@ export class SparseAutoencoder {
     return { squares: squares?.data as Float32Array, activations: activations?.data as Float32Array };
   }
 
-  /** Directions that one unit of each feature writes along: `[feature, d_in]`. */
-  async decoderRows(features: readonly number[]): Promise<FloatValue> {
-    const session = await this.weightProgram('decoderRows', (weights) =>
-      gather(effectiveDecoder(this.config, weights), input('features', 'int32', ['feature']), 0),
-    );
-    return (await session.run({ features: intValue(features) })).rows as FloatValue;
+  /** True when the input's scale is taken out and put back: what a unit of a feature writes then depends on the row. */
+  get normalizes(): boolean {
+    const { normalizeActivations } = this.config;
+    return normalizeActivations === 'layer_norm' || normalizeActivations === 'constant_norm_rescale';
   }
 
-  /** Directions that features read along: columns of the encoder, as rows `[feature, d_in]`. */
-  async encoderRows(features: readonly number[]): Promise<FloatValue> {
-    const session = await this.weightProgram('encoderRows', (weights) =>
-      gather(weights.W_enc!, input('features', 'int32', ['feature']), 1),
-    );
-    const columns = (await session.run({ features: intValue(features) })).rows as FloatValue;
-    const [dIn, count] = [this.config.dIn, features.length];
-    const rows = new Float32Array(dIn * count);
-    for (let f = 0; f < count; f++) {
-      for (let d = 0; d < dIn; d++) rows[f * dIn + d] = columns.data[d * count + f]!;
-    }
-    return floatValue(rows, [count, dIn]);
+  /** What one unit of a feature adds at each row of `x` is the row's scale times the decoder row: `[row]`. */
+  async writeScales(x: Value): Promise<Float32Array> {
+    const rows = this.rows(x);
+    if (!this.normalizes) return new Float32Array(rows.dims[0]!).fill(1);
+    const session = await this.program('writeScales');
+    return Float32Array.from((await session.run({ x: rows })).scales?.data as Float32Array);
+  }
+
+  /**
+   * How features read `x` `[row, d_in]`: the gradient of each pair's activation with respect to its row,
+   * `[pair, d_in]`. It passes gates, decoder norms and the input's normalisation; inactive features give zeros.
+   */
+  async readings(x: Value, pairs: readonly FeatureAtRow[]): Promise<FloatValue> {
+    const session = await this.program('readings');
+    const feeds = {
+      x: this.rows(x),
+      rows: intValue(pairs.map(({ row }) => row)),
+      features: intValue(pairs.map(({ feature }) => feature)),
+    };
+    return (await session.run(feeds)).readings as FloatValue;
+  }
+
+  /** Directions that features write along, before the output normalisation (see `writeScales`): `[feature, d_in]`. */
+  async decoderRows(features: readonly number[]): Promise<FloatValue> {
+    const session = await this.cached('decoderRows', () => ({
+      rows: gather(effectiveDecoder(this.config, this.tensors()), input('features', 'int32', ['feature']), 0),
+    }));
+    return (await session.run({ features: intValue(features) })).rows as FloatValue;
   }
 
   /** Frees the native memory. The object can be used again: programs compile anew. */
@@ -166,10 +199,6 @@ export class SparseAutoencoder {
       const x = input('x', 'float32', ['row', this.config.dIn]);
       return programs[name](x, this.config, this.tensors(), k);
     });
-  }
-
-  private weightProgram(name: string, build: (weights: SaeTensors) => Tensor): Promise<CompiledProgram> {
-    return this.cached(name, () => ({ rows: build(this.tensors()) }));
   }
 
   private cached(key: string, build: () => Readonly<Record<string, Tensor>>): Promise<CompiledProgram> {
@@ -199,6 +228,11 @@ export class SparseAutoencoder {
   }
 }
 
+/** The first `kept` numbers of each row of `[row, width]`. */
+function firstColumns<A extends Float32Array | Int32Array>(data: A, width: number, kept: number): A {
+  return width === kept ? data : (data.filter((_, i) => i % width < kept) as A);
+}
+
 /** Element types that the runtime reads in place. */
 const dtypes: Readonly<Record<string, DType>> = {
   F64: 'float64',
@@ -207,9 +241,9 @@ const dtypes: Readonly<Record<string, DType>> = {
   BF16: 'bfloat16',
 };
 
-function storedTensor({ path, stored, dtype, shape, offset, length, transform }: SaeTensor): Tensor {
+function storedTensor({ path, stored, dtype, shape, offset, length, stamp, transform }: SaeTensor): Tensor {
   const element = dtypes[dtype];
   if (!element) throw malformed(path, `${stored}.dtype`, 'a floating-point type', dtype);
-  const tensor = cast(parameter(stored, element, shape, { file: path, offset, length }), 'float32');
+  const tensor = cast(parameter(stored, element, shape, { file: path, offset, length, stamp }), 'float32');
   return transform === 'exp' ? exp(tensor) : tensor;
 }

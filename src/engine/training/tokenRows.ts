@@ -58,6 +58,22 @@ export async function encodeDocuments(
   return { ids: ids.slice(0, filled), starts: Int32Array.from(starts) };
 }
 
+/**
+ * Cuts a stream in two: what comes first, and at least `least` ids at the end, a tenth of all where that is more.
+ * The cut falls between documents where it can, so no id is in both parts.
+ */
+export function holdOut(stream: TokenStream, least: number): { train: TokenStream; heldOut: TokenStream } {
+  const total = stream.ids.length;
+  const wanted = Math.min(Math.floor(total * 0.9), total - least);
+  const cut = stream.starts.findLast((start) => start > 0 && start <= wanted) ?? wanted;
+  const later = stream.starts.filter((start) => start >= cut).map((start) => start - cut);
+  return {
+    train: { ids: stream.ids.subarray(0, cut), starts: stream.starts.filter((start) => start < cut) },
+    // The text may be one document: then its end is held out from where it was cut.
+    heldOut: { ids: stream.ids.subarray(cut), starts: later.length > 0 ? later : Int32Array.of(0) },
+  };
+}
+
 /** Rows to draw: `[rows, length]`. */
 export interface RowShape {
   readonly rows: number;
@@ -78,7 +94,6 @@ export function drawRows(
   const random = seededRandom(`${seed}/${step}`);
   const out = new Int32Array(shape.rows * shape.length);
   const last = stream.ids.length - shape.length - 1;
-  if (stream.starts[0]! > last) throw new Error(`The text is too short for rows of ${shape.length} tokens.`);
   if (!((stream.starts[0] ?? Number.POSITIVE_INFINITY) <= last)) {
     throw new Error(`A stream of ${stream.ids.length} ids is too short for rows of ${shape.length}.`);
   }

@@ -11,7 +11,7 @@ import { openSaeLens } from '../sae/saelens.ts';
 import { SparseAutoencoder } from '../sae/sparseAutoencoder.ts';
 import { corpus } from '../task/corpus.ts';
 import { collectActivations } from './activationStore.ts';
-import { drawRows, encodeDocuments } from './tokenRows.ts';
+import { drawRows, encodeDocuments, holdOut } from './tokenRows.ts';
 import { trainTopK } from './trainTopK.ts';
 
 /** Activations in a batch. */
@@ -23,7 +23,10 @@ const passes = 8;
 /** Activations kept in memory at most. */
 const maxActivations = 400_000;
 
-/** Rows of text that the quality is measured on, drawn apart from those that are trained on. */
+/** The text must hold this many rows. */
+const shortestText = 6;
+
+/** Rows that the quality is measured on, drawn from the end of the text, which is not trained on. */
 const heldOutRows = 64;
 
 const learningRate = 2e-3;
@@ -52,16 +55,18 @@ export async function trainSaeOnModel(
     separator: model.tokenizer.bosId ?? model.tokenizer.eosId ?? 0,
     ...call,
   });
-  if (stream.ids.length < 2 * length) {
-    const reason = `it has ${stream.ids.length} tokens, and training needs at least ${2 * length}`;
+  const least = shortestText * length;
+  if (stream.ids.length < least) {
+    const reason = `it has ${stream.ids.length} tokens, and training needs at least ${least}`;
     throw new EngineError('request.invalid', { what: 'The training text', reason });
   }
-  const rowsOf = (count: number, label: string): Int32Array[] =>
-    splitRows(drawRows(stream, { rows: count, length }, `${request.seed}/${label}`, 0), length);
+  const parts = holdOut(stream, 2 * length);
+  const rowsOf = (part: keyof typeof parts, count: number): Int32Array[] =>
+    splitRows(drawRows(parts[part], { rows: count, length }, `${request.seed}/${part}`, 0), length);
   const stores = await collectActivations(
     model.transformer,
     [request.hook],
-    rowsOf(trainingRows, 'train'),
+    rowsOf('train', trainingRows),
     call,
   );
   const site = {
@@ -75,7 +80,7 @@ export async function trainSaeOnModel(
   await trainTopK(site, stores.get(request.hook)!, { dSae, k, batch, steps, learningRate, seed }, call);
   const sae = new SparseAutoencoder(await openSaeLens(request.out));
   try {
-    return await measureSae(model.transformer, sae, rowsOf(heldOutRows, 'held out'), call);
+    return await measureSae(model.transformer, sae, rowsOf('heldOut', heldOutRows), call);
   } finally {
     await sae.release();
   }

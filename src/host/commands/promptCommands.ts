@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Contrast } from '../../shared/domain.ts';
 import { EngineError, isEngineError } from '../../shared/errors.ts';
 import { readSetting, writeSetting } from '../contributions.ts';
+import { tokenRange } from '../editor/heatmap.ts';
 import { promptLanguage } from '../names.ts';
 import type { CommandServices } from '../services.ts';
 import { pickAnswer, promptWords } from './pickAnswer.ts';
@@ -23,9 +24,16 @@ export async function inspectDocument(services: CommandServices): Promise<void> 
     const chosen = await vscode.window.showInformationMessage(message, open);
     return chosen === open ? openSamplePrompt(services) : undefined;
   }
-  documents.inspect(editor.document, editor.selection);
+  if (!isSelectedToken(services, editor)) documents.inspect(editor.document, editor.selection);
   tokensPanel.show();
   await session.settled();
+}
+
+/** Whether the selection is the token that was chosen in a panel: nobody asked to look at this token alone. */
+function isSelectedToken({ documents, session }: CommandServices, editor: vscode.TextEditor): boolean {
+  const { look, selected } = session;
+  if (!look || editor.document !== documents.document || editor.selection.isEmpty) return false;
+  return tokenRange(look, editor.document, selected)?.isEqual(editor.selection) ?? false;
 }
 
 /** Opens the sample prompt and looks at it. */

@@ -1,6 +1,7 @@
 /** The line over the prompt: which model and SAE look at it, and what can be done next. */
 
 import * as vscode from 'vscode';
+import { isEngineError } from '../../shared/errors.ts';
 import { formatSigned, quoteToken } from '../../shared/format.ts';
 import { commandLink, onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
@@ -96,6 +97,7 @@ function inspectLink(): vscode.Command {
 }
 
 function errorLinks(error: unknown): vscode.Command[] {
+  if (isEngineError(error, 'prompt.empty')) return [commandLink('inspectDocument', wordError(error))];
   const { title, command } = remedyFor(error);
   return [
     commandLink('inspectDocument', `$(warning) ${plainTitle(wordError(error))}`),

@@ -23,6 +23,8 @@ export class NextTokenHint extends Disposable implements vscode.InlayHintsProvid
   provideInlayHints(document: vscode.TextDocument, range: vscode.Range): vscode.InlayHint[] {
     const { session, documents } = this.services;
     const { look } = session;
+    // What an earlier model or engine said is not shown as if it were said now.
+    if (session.error !== undefined) return [];
     if (document !== documents.document || !look || !readSetting('inlayHintEnabled', document.uri)) return [];
     if (document.getText(documents.rangeOf(document)) !== look.prompt.text) return [];
     const { strip, predictions, effect } = look.analysis;

@@ -1,11 +1,12 @@
 /** Saves the circuit as a file of the user's choice. */
 
 import * as vscode from 'vscode';
+import { portableCircuit } from '../../shared/portableCircuit.ts';
 import type { Services } from '../services.ts';
 
 /** Asks where to save, and writes the picture that the view drew or the graph as JSON. */
 export async function saveExport(
-  { circuits, documents }: Pick<Services, 'circuits' | 'documents'>,
+  { circuits, documents, models }: Pick<Services, 'circuits' | 'documents' | 'models'>,
   kind: 'svg' | 'json',
   svg: string | undefined,
 ): Promise<void> {
@@ -17,7 +18,8 @@ export async function saveExport(
     title: vscode.l10n.t('Export Circuit'),
   });
   if (!target) return;
-  const text = kind === 'svg' ? (svg ?? '') : `${JSON.stringify(graph, null, 2)}\n`;
+  const hookOf = (sae: string): string | undefined => models.saes.find(({ id }) => id === sae)?.hook;
+  const text = kind === 'svg' ? (svg ?? '') : `${JSON.stringify(portableCircuit(graph, hookOf), null, 2)}\n`;
   await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text));
   const open = vscode.l10n.t('Open');
   const name = vscode.workspace.asRelativePath(target);

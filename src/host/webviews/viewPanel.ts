@@ -54,11 +54,14 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
       return;
     }
     const { viewType, title } = this.options;
+    const sleeping = findTab(viewType);
+    const viewColumn = sleeping?.group.viewColumn ?? column;
+    if (sleeping) void vscode.window.tabGroups.close(sleeping, true);
     this.adopt(
       vscode.window.createWebviewPanel(
         viewType,
         title,
-        { viewColumn: column, preserveFocus: true },
+        { viewColumn, preserveFocus: true },
         { retainContextWhenHidden: false },
       ),
     );
@@ -83,4 +86,12 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
     });
     showPage({ webview: panel.webview, extensionUri, app, title });
   }
+}
+
+/** After a reload, VS Code brings a panel back only when its tab is looked at; until then there is just the tab. */
+function findTab(viewType: string): vscode.Tab | undefined {
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+  return tabs.find(
+    ({ input }) => input instanceof vscode.TabInputWebview && input.viewType.endsWith(viewType),
+  );
 }

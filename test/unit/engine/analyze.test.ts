@@ -260,7 +260,9 @@ describe('analyze', () => {
   it('says where its numbers come from', async () => {
     const { provenance, run, milliseconds } = await engine.analyze(ask(prompt));
     expect(provenance).toMatchObject({ model: { name: 'mini', hash: model.hash }, bos: 'none' });
-    expect(provenance.saes).toEqual(saes.slice(0, 2).map(({ hook, hash }) => ({ hook, hash })));
+    expect(provenance.saes).toEqual(
+      saes.slice(0, 2).map(({ hook, hash }) => ({ hook, hash, prependBos: false })),
+    );
     expect(run).toMatch(/^run-\d+$/);
     expect(milliseconds).toBeGreaterThan(0);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import { writeSaeLens } from '../../../src/engine/sae/saelens.ts';
-import type { Contrast, ModelInfo } from '../../../src/shared/domain.ts';
+import type { Contrast, Edit, ModelInfo } from '../../../src/shared/domain.ts';
 import type { AnalyzeRequest } from '../../../src/shared/engineApi.ts';
 import { tinyConfig, tinyWeights, writeTinyGpt2 } from '../../fixtures/tinyGpt2.ts';
 import {
@@ -192,8 +192,68 @@ describe('a contrast', () => {
     expect(error.message).toContain(`has ${tokens.length};`);
   });
 
+  it('with a counterfactual of the same tokens is refused', async () => {
+    const error = await failure(circuit({ counterfactual: 'When she gave' }));
+    expect(error).toMatchObject({ code: 'request.invalid', data: { what: 'The counterfactual prompt' } });
+    expect(error.message).toContain('the same tokens as the prompt');
+  });
+
+  it('of a token with itself is refused', async () => {
+    const same = { answer: ' words', wrong: ' words' };
+    for (const work of [engine.analyze(ask('gave', { contrast: same })), circuit({ contrast: same })]) {
+      const error = await failure(work);
+      expect(error.code).toBe('request.invalid');
+      expect(error.message).toContain('both answers are the same token');
+    }
+  });
+
   it.each([0, -3, 2.5, Number.NaN])('with %d nodes is refused', async (maxNodes) => {
     expect((await failure(circuit({ maxNodes }))).code).toBe('request.invalid');
+  });
+});
+
+describe('an intervention', () => {
+  const head = { kind: 'head', layer: 0, head: 0 } as const;
+  const feature = () =>
+    ({ kind: 'feature', feature: { sae: join(model.path, 'saes', topKHook), index: 0 } }) as const;
+  const of = (action: Edit['action'], strength = 1, target: Edit['target'] = head): Edit[] => [
+    { id: 'a', target, action, strength, enabled: true },
+  ];
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('of %d is refused', async (x) => {
+    for (const [name, edits] of [
+      ['strength', of({ kind: 'zero' }, x)],
+      ['factor', of({ kind: 'scale', factor: x })],
+      ['amount', of({ kind: 'add', amount: x }, 1, feature())],
+      ['value', of({ kind: 'set', value: x }, 1, feature())],
+    ] as const) {
+      const error = await failure(engine.analyze(ask('gave', { edits })));
+      expect(error.code).toBe('request.invalid');
+      expect(error.message).toContain(`The ${name} ${x}`);
+    }
+  });
+});
+
+describe('a call that was cancelled before it began', () => {
+  it.each<[string, (call: { signal: AbortSignal }) => Promise<unknown>]>([
+    ['openModel', (call) => engine.openModel({ path: tiny.folder }, call)],
+    ['listSaes', (call) => engine.listSaes({ model: model.id, folders: [] }, call)],
+    ['suggestAnswers', (call) => engine.suggestAnswers({ model: model.id, text: 'gave' }, call)],
+    [
+      'comparePrompts',
+      (call) => engine.comparePrompts({ model: model.id, clean: 'a', corrupted: 'b' }, call),
+    ],
+    [
+      'featureInfo',
+      (call) => {
+        const features = [{ sae: join(model.path, 'saes', topKHook), index: 0 }];
+        return engine.featureInfo({ features, logits: true }, call);
+      },
+    ],
+  ])('%s does nothing', async (_, work) => {
+    await engine.analyze(ask('gave'));
+    expect((await failure(work({ signal: AbortSignal.abort() }))).code).toBe('cancelled');
+    await work({ signal: new AbortController().signal });
   });
 });
 

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { CircuitGraph, ModelInfo, SaeInfo } from '../../../src/shared/domain.ts';
 import { miniFolder } from '../../fixtures/tinyModel.ts';
+import { failure } from '../temporaryFolder.ts';
+import { openTinyEngine, prompt, type TinyEngine, contrast as tinyContrast, writeSae } from './tinyEngine.ts';
 
 const text = 'When Mary and John went to the store, John gave a drink to';
 const counterfactual = 'When Mary and John went to the store, Mary gave a drink to';
@@ -93,9 +95,58 @@ describe('findCircuit', () => {
   });
 });
 
+describe('SAEs in circuits', () => {
+  let look: TinyEngine;
+
+  beforeAll(async () => {
+    look = await openTinyEngine(3);
+  });
+
+  afterAll(() => look?.close());
+
+  const find = (sae: string) =>
+    look.engine.findCircuit({
+      model: look.model.id,
+      text: prompt,
+      contrast: tinyContrast,
+      saes: [sae],
+      maxNodes: 400,
+    });
+
+  it('may read the stream before a block: later than the block below, earlier than the heads', async () => {
+    const sae = await writeSae(look, { hookName: 'blocks.1.hook_resid_pre', prependBos: true });
+    const found = await find(sae);
+    const features = found.nodes.filter(({ kind }) => kind === 'feature');
+    expect(features.length).toBeGreaterThan(3);
+    expect(features.every(({ layer, id }) => layer === 1 && id.startsWith('feature1.resid_pre.'))).toBe(true);
+    const layers = (isFeature: 'source' | 'target') => {
+      const other = isFeature === 'source' ? 'target' : 'source';
+      const ids = new Set(features.map(({ id }) => id));
+      const met = found.edges.filter((edge) => ids.has(edge[isFeature])).map((edge) => edge[other]);
+      return new Set(
+        found.nodes.filter(({ id }) => met.includes(id)).map(({ kind, layer }) => `${kind}${layer}`),
+      );
+    };
+    expect([...layers('source')]).toContain('head1');
+    expect([...layers('target')]).toContain('mlp0');
+    expect([...layers('target')]).not.toContain('head1');
+    expect(found.provenance.saes).toEqual([
+      { hook: 'blocks.1.hook_resid_pre', hash: expect.any(String), prependBos: true },
+    ]);
+  });
+
+  it('are refused at hooks that are no node of a circuit', async () => {
+    const sae = await writeSae(look, { hookName: 'blocks.1.hook_resid_mid' });
+    expect(await failure(find(sae))).toMatchObject({
+      code: 'request.invalid',
+      message: expect.stringContaining('hook_resid_pre, hook_resid_post'),
+    });
+  });
+});
+
 describe('evaluateCircuit', () => {
   it('explains everything with every component, nothing with none', async () => {
-    const all = await findCircuit({ maxNodes: 100_000, saes: [] });
+    const all = await findCircuit({ maxNodes: 2000, saes: [] });
     const evaluate = (kept: readonly string[]) =>
       engine.evaluateCircuit({ graph: all, model: model.id, contrast, kept });
     const whole = await evaluate(all.nodes.map(({ id }) => id));

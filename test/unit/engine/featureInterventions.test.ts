@@ -9,12 +9,14 @@ import {
   dModel,
   edit,
   expectLogits,
+  extraSae,
   logitsOf,
   openTinyEngine,
   plainLogits,
   plainValue,
   prompt,
   type TinyEngine,
+  writeSae,
 } from './tinyEngine.ts';
 
 let look: TinyEngine;
@@ -75,6 +77,40 @@ describe('interventions on features', () => {
     });
     expectLogits(logitsOf(found), await plainLogits(look, steer));
   });
+
+  it.each(['layer_norm', 'constant_norm_rescale'] as const)(
+    'steers by what one unit of an SAE with %s writes at each row, just as setting does',
+    async (normalizeActivations) => {
+      const sae = await writeSae(look, { hookName: reluHook, normalizeActivations });
+      const target = { kind: 'feature', feature: { sae, index: 7 } } as const;
+      const steer = atRows(reluHook, (row, p) => {
+        if (p !== 1) return;
+        const mean = normalizeActivations === 'layer_norm' ? row.reduce((a, b) => a + b) / dModel : 0;
+        const squares = row.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+        const scale = Math.sqrt(squares / (normalizeActivations === 'layer_norm' ? dModel - 1 : dModel));
+        row.forEach((x, d) => {
+          row[d] = x + 2.5 * scale * extraSae.W_dec[7 * dModel + d]!;
+        });
+      });
+      const expected = await plainLogits(look, steer);
+      const at = { positions: [1] };
+      const steered = await look.analyze([
+        edit(target, { kind: 'add', amount: 5 }, { ...at, strength: 0.5 }),
+      ]);
+      expectLogits(logitsOf(steered), expected);
+      const { run } = await look.engine.analyze({
+        model: look.model.id,
+        text: prompt,
+        saes: [sae],
+        topFeatures: 1,
+        topPredictions: 1,
+        edits: [],
+      });
+      const now = (await look.engine.featureHeat({ run, features: [target.feature] }))[1]!;
+      const set = await look.analyze([edit(target, { kind: 'set', value: now + 2.5 }, at)]);
+      expectLogits(logitsOf(set), expected);
+    },
+  );
 
   it('patches a feature’s activations from another prompt', async () => {
     const other = 'El words she gave';

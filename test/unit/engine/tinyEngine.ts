@@ -1,14 +1,20 @@
 /** The tiny model opened in an engine, looked at, and GPT-2 by plain loops beside it. */
+import { mkdir } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { SaeConfig } from '../../../src/engine/sae/format.ts';
+import { writeSaeLens } from '../../../src/engine/sae/saelens.ts';
 import type { Analysis, Edit, EditAction, EditTarget, ModelInfo } from '../../../src/shared/domain.ts';
 import { type PlainHook, plainGpt2 } from '../../fixtures/plainGpt2.ts';
 import {
   plainActivations,
+  randomSae,
   reluHook,
   type TinyModel,
   tinyDSae,
+  tinySaeConfig,
   topKHook,
+  valuesOf,
   writeTinyModel,
 } from '../../fixtures/tinyModel.ts';
 
@@ -61,6 +67,22 @@ export async function openTinyEngine(seed: number): Promise<TinyEngine> {
     },
   };
 }
+
+/** Writes an SAE with random weights beside the tiny model's own ones; what comes back is its id. */
+export async function writeSae(
+  { model }: TinyEngine,
+  changes: Partial<SaeConfig>,
+  sae = extraSae,
+): Promise<string> {
+  const config = { ...tinySaeConfig(reluHook), ...changes };
+  const path = `${model.path}/saes/extra/${config.hookName}.${config.normalizeActivations}`;
+  await mkdir(path, { recursive: true });
+  await writeSaeLens(path, config, valuesOf(sae, config.dIn));
+  return path;
+}
+
+/** What `writeSae` writes. */
+export const extraSae = randomSae('extra', dModel);
 
 /** An intervention at full strength that is on, unless `changes` say otherwise. */
 export function edit(target: EditTarget, action: EditAction, changes: Partial<Edit> = {}): Edit {

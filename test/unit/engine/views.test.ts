@@ -14,6 +14,7 @@ import {
   prompt,
   rowAt,
   type TinyEngine,
+  writeSae,
 } from './tinyEngine.ts';
 
 const zeroHead = edit({ kind: 'head', layer: 1, head: 2 }, { kind: 'zero' });
@@ -96,6 +97,21 @@ describe('featureInfo', () => {
     info!.bottomLogits!.forEach(({ logit }, i) => {
       expect(logit).toBeCloseTo(order.at(-1 - i)!, 4);
     });
+  });
+
+  it.each([
+    ['blocks.1.attn.hook_z', false],
+    ['blocks.1.ln2.hook_normalized', false],
+    ['blocks.1.hook_attn_out', true],
+    ['hook_embed', true],
+  ])('tells of tokens only where the decoder writes the stream: %s, %s', async (hookName, told) => {
+    const sae = await writeSae(look, { hookName });
+    const ask = { model: look.model.id, text: prompt, topFeatures: 1, topPredictions: 1, edits: [] };
+    await look.engine.analyze({ ...ask, saes: [sae] });
+    const [info] = await look.engine.featureInfo({ features: [{ sae, index: 3 }], logits: true });
+    expect([info!.topLogits?.length, info!.bottomLogits?.length]).toEqual(
+      told ? [10, 10] : [undefined, undefined],
+    );
   });
 
   it('knows the features of SAEs that are open, within their bounds', async () => {

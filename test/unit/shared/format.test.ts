@@ -8,6 +8,7 @@ import {
   formatNumber,
   formatProbability,
   formatSigned,
+  formatText,
   formatToken,
   quoteToken,
 } from '../../../src/shared/format.ts';
@@ -107,6 +108,12 @@ describe('durations and sizes', () => {
     [2.5e15, '2500 TB'],
   ])('writes %d bytes as %s', (value, text) => {
     expect(formatBytes(value)).toBe(text);
+  });
+});
+
+describe('formatText', () => {
+  it('keeps spaces and dots, and escapes what formatToken escapes', () => {
+    expect(formatText('a · b\n\u202E\u001b[2J')).toBe('a · b↵‹202E›‹001B›[2J');
   });
 });
 

@@ -1,6 +1,8 @@
 /** Faithfulness and completeness against plain runs in which everything outside (or inside) a circuit is put aside by hand. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { floatsOf } from '../../../../src/engine/graph/value.ts';
 import { evaluateCircuit } from '../../../../src/engine/method/circuitEvaluation.ts';
+import type { RunRequest } from '../../../../src/engine/model/transformer.ts';
 import type { CircuitNode } from '../../../../src/shared/domain.ts';
 import type { PlainHook } from '../../../fixtures/plainGpt2.ts';
 import { cleanIds, openTinyCircuit, otherIds, type TinyCircuit } from './tinyCircuit.ts';
@@ -90,4 +92,26 @@ describe.each([true, false])('evaluateCircuit with a counterfactual: %s', (hasBa
     ];
     expect(await evaluate(strange)).toEqual(await evaluate([]));
   });
+});
+
+it('has no ratios when the components make no difference but rounding', async () => {
+  const inputs = circuit.inputs();
+  const { answer } = inputs.contrast;
+  const model = Object.create(inputs.model, {
+    run: {
+      value: async (request: RunRequest) => {
+        const result = await inputs.model.run(request);
+        const logits = floatsOf(result.logits!).fill(0);
+        const rows = request.tokens!.length === 1 ? [3e-7] : [1e-7, 2e-7, 0];
+        rows.forEach((value, row) => {
+          logits[row * inputs.model.config.dVocab + answer] = value;
+        });
+        return result;
+      },
+    },
+  });
+  const found = await evaluateCircuit({ ...inputs, model }, everything.slice(0, 5));
+  expect(found.full).toBeCloseTo(3e-7, 12);
+  expect(found.faithfulness).toBeNaN();
+  expect(found.completeness).toBeNaN();
 });

@@ -1,5 +1,5 @@
 /** Edges: what enters the logits adds up exactly, and single edges follow a detour through plain loops. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { attributeEdges } from '../../../../src/engine/method/edgeAttribution.ts';
 import {
   attributeNodes,
@@ -8,7 +8,14 @@ import {
 } from '../../../../src/engine/method/nodeAttribution.ts';
 import type { CircuitEdge } from '../../../../src/shared/domain.ts';
 import { plainActivations, reluHook, tinyDSae } from '../../../fixtures/tinyModel.ts';
-import { adding, cleanIds, openTinyCircuit, otherIds, type TinyCircuit } from './tinyCircuit.ts';
+import {
+  adding,
+  cleanIds,
+  openExtraSae,
+  openTinyCircuit,
+  otherIds,
+  type TinyCircuit,
+} from './tinyCircuit.ts';
 
 const [dModel, dHead, nHeads] = [12, 4, 3];
 const last = cleanIds.length - 1;
@@ -21,9 +28,9 @@ beforeAll(async () => {
 
 afterAll(() => circuit?.close());
 
-async function allEdges(hasBaseline: boolean, withFeatures = false) {
+async function allEdges(hasBaseline: boolean, withFeatures = false, saes = circuit.saes) {
   const inputs = circuit.inputs({
-    saes: withFeatures ? circuit.saes : [],
+    saes: withFeatures ? saes : [],
     ...(hasBaseline ? {} : { counterfactual: undefined }),
   });
   const clean = await recordRun(inputs, Int32Array.from(cleanIds));
@@ -168,5 +175,44 @@ describe('edges into features', () => {
       const found = between(edges, mlp, feature);
       expect(found).toBeCloseTo(slope * feature.gradient[0]!, 3);
     }
+  });
+});
+
+describe('edges of features before a block, by a gated SAE that normalises', () => {
+  it('follow the encoder on the way in and the scaled decoder on the way out', async () => {
+    const hook = 'blocks.1.hook_resid_pre';
+    const extra = await openExtraSae(1, {
+      hookName: hook,
+      architecture: 'gated',
+      normalizeActivations: 'layer_norm',
+    });
+    onTestFinished(() => extra.site.sae.release());
+    const { nodes, edges } = await allEdges(true, true, [extra.site]);
+    const [row, other] = [cleanIds, otherIds].map((ids) => circuit.value(hook, ids).slice(last * dModel));
+    const at = (kind: string, layer: number) =>
+      nodes.filter(({ node }) => node.kind === kind && node.layer === layer && node.position === last);
+    const [mlp] = at('mlp', 0);
+    const write = writeOf(mlp!);
+    const [now, then] = [extra.encode(row!).features, extra.encode(other!).features];
+    const features = at('feature', 1).filter(({ node }) => node.activation! > 0);
+    expect(features.length).toBeGreaterThan(2);
+    for (const feature of features) {
+      const { index } = feature.node.feature!;
+      const moved = (by: number) => extra.encode(row!.map((x, d) => x + by * write[d]!)).features[index]!;
+      const heard = ((moved(small) - moved(-small)) / (2 * small)) * feature.gradient[0]!;
+      expect(Math.abs(between(edges, mlp!, feature) - heard)).toBeLessThan(
+        1e-3 * Math.max(1, Math.abs(heard)),
+      );
+      const spoken = extra.unitWrite(index, row!).map((x) => x * (now[index]! - then[index]!));
+      for (const target of [...at('head', 1), ...at('mlp', 1)]) {
+        const expected = detour(target, Float64Array.from(spoken), last);
+        const found = between(edges, feature, target);
+        expect(Math.abs(found - expected), target.node.id).toBeLessThan(
+          1e-3 * Math.max(1, Math.abs(expected)),
+        );
+      }
+    }
+    for (const feature of features)
+      for (const head of at('head', 0)) expect(between(edges, feature, head)).toBe(0);
   });
 });

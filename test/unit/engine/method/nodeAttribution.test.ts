@@ -1,5 +1,5 @@
 /** Effects of nodes against what happens when the node alone is moved a little towards its baseline, by plain loops. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { gradientCircuit, strongestNodes } from '../../../../src/engine/method/gradientCircuit.ts';
 import {
   attributeNodes,
@@ -8,7 +8,14 @@ import {
 } from '../../../../src/engine/method/nodeAttribution.ts';
 import { plainActivations, reluHook, tinyDSae, topKHook } from '../../../fixtures/tinyModel.ts';
 import { failure } from '../../temporaryFolder.ts';
-import { adding, cleanIds, openTinyCircuit, otherIds, type TinyCircuit } from './tinyCircuit.ts';
+import {
+  adding,
+  cleanIds,
+  openExtraSae,
+  openTinyCircuit,
+  otherIds,
+  type TinyCircuit,
+} from './tinyCircuit.ts';
 
 const [dModel, dHead, nHeads] = [12, 4, 3];
 const small = 1e-5;
@@ -112,6 +119,33 @@ describe.each([true, false])('effects with a counterfactual: %s', (hasBaseline) 
   });
 });
 
+describe('effects of features of SAEs that normalise', () => {
+  it.each([
+    [0, 'blocks.0.hook_resid_post', 'layer_norm'],
+    [1, 'blocks.1.hook_mlp_out', 'constant_norm_rescale'],
+    [1, 'blocks.1.hook_resid_pre', 'layer_norm'],
+  ] as const)('layer %i, %s, %s follow finite differences', async (layer, hook, normalizeActivations) => {
+    const extra = await openExtraSae(layer, { hookName: hook, normalizeActivations });
+    onTestFinished(() => extra.site.sae.release());
+    const inputs = circuit.inputs({ saes: [extra.site] });
+    const clean = await recordRun(inputs, Int32Array.from(cleanIds));
+    const baseline = await recordRun(inputs, Int32Array.from(otherIds));
+    const nodes = await attributeNodes(inputs, clean, baseline);
+    const features = nodes.filter(({ node }) => node.kind === 'feature');
+    expect(features.length).toBeGreaterThan(20);
+    for (const { node } of features) {
+      const start = node.position * dModel;
+      const [row, other] = [cleanIds, otherIds].map((ids) =>
+        circuit.value(hook, ids).slice(start, start + dModel),
+      );
+      const index = node.feature!.index;
+      const delta = extra.encode(row!).features[index]! - extra.encode(other!).features[index]!;
+      const expected = delta * slope(hook, start, Float64Array.from(extra.unitWrite(index, row!)));
+      expect(Math.abs(node.effect - expected), node.id).toBeLessThan(1e-3 * Math.max(1, Math.abs(expected)));
+    }
+  });
+});
+
 describe('gradientCircuit', () => {
   it('reports the metric of prompt and baseline, and how far it is', async () => {
     const steps: number[] = [];
@@ -135,7 +169,7 @@ describe('gradientCircuit', () => {
   it('keeps the strongest nodes, half of them features, and only edges between them', async () => {
     const inputs = circuit.inputs({ saes: circuit.saes });
     const { nodes, edges } = await gradientCircuit(inputs, 12);
-    const everything = await gradientCircuit(inputs, 100_000);
+    const everything = await gradientCircuit(inputs, 2000);
     const count = (kinds: readonly string[], list = nodes) =>
       list.filter(({ kind }) => kinds.includes(kind)).length;
     expect(count(['feature', 'error'])).toBe(6);

@@ -2,16 +2,19 @@
 import { join } from 'node:path';
 import type { CircuitInputs, CircuitSae } from '../../../../src/engine/method/circuitInputs.ts';
 import { Transformer } from '../../../../src/engine/model/transformer.ts';
+import type { SaeConfig } from '../../../../src/engine/sae/format.ts';
 import { openSaeLens } from '../../../../src/engine/sae/saelens.ts';
 import { SparseAutoencoder } from '../../../../src/engine/sae/sparseAutoencoder.ts';
 import { type PlainHook, plainGpt2 } from '../../../fixtures/plainGpt2.ts';
 import {
   reluHook,
   type TinyModel,
+  tinyDSae,
   tinyModelConfig,
   topKHook,
   writeTinyModel,
 } from '../../../fixtures/tinyModel.ts';
+import { type PlainRow, plainDirection, plainEncode, randomSae, saeConfig } from '../sae/plainSae.ts';
 
 export const cleanIds = [3, 117, 58, 201, 22, 9];
 export const otherIds = [3, 44, 58, 310, 22, 77];
@@ -73,6 +76,27 @@ export async function openTinyCircuit(seed: number): Promise<TinyCircuit> {
       await tiny.remove();
     },
   };
+}
+
+/** A site with a random SAE of a config of its own, and features and writes of it by plain loops. */
+export interface ExtraSae {
+  readonly site: CircuitSae;
+  encode(row: ArrayLike<number>): PlainRow;
+  /** What one unit of feature `f` adds to `row`. */
+  unitWrite(f: number, row: ArrayLike<number>): number[];
+}
+
+/** The caller releases the SAE. */
+export async function openExtraSae(layer: number, changes: Partial<SaeConfig>): Promise<ExtraSae> {
+  const config = saeConfig({ dIn: tinyModelConfig.dModel, dSae: tinyDSae, ...changes });
+  const { folder, weights } = await randomSae(config, `extra/${config.hookName}`);
+  const site = { id: config.hookName, sae: new SparseAutoencoder(folder), hook: config.hookName, layer };
+  const encode = (row: ArrayLike<number>) => plainEncode(row, config, weights);
+  const unitWrite = (f: number, row: ArrayLike<number>) => {
+    const { scale } = encode(row);
+    return plainDirection(f, config, weights).map((x) => scale * x);
+  };
+  return { site, encode, unitWrite };
 }
 
 /** Adds `delta` to a hook's data from index `start` on. */

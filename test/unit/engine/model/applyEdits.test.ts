@@ -35,6 +35,7 @@ const rowsOf = (value: Value) =>
 const source: FeatureSource = {
   hook: saeHook,
   sae: {
+    normalizes: false,
     chosen: async (value) => floatValue(rowsOf(value).map(activation)),
     change: async (value, [change]) =>
       floatValue(
@@ -44,6 +45,24 @@ const source: FeatureSource = {
         }),
       ),
     decoderRows: async () => floatValue(decoder, [1, 12]),
+  },
+};
+
+/** The same feature of an SAE that writes with each row's own scale. */
+const scaleOf = (row: ArrayLike<number>) => Math.hypot(...Array.from(row)) / Math.sqrt(12);
+const scaledSource: FeatureSource = {
+  hook: saeHook,
+  sae: {
+    ...source.sae,
+    normalizes: true,
+    change: async (value, changes) => {
+      const plain = floatsOf(await source.sae.change(value, changes));
+      return floatValue(
+        rowsOf(value).flatMap((row, r) =>
+          [...plain.subarray(r * 12, r * 12 + 12)].map((x) => x * scaleOf(row)),
+        ),
+      );
+    },
   },
 };
 
@@ -60,6 +79,7 @@ beforeAll(async () => {
       return (await model.run({ tokens, capture: [hook] })).hooks.get(hook)!;
     },
     featureSource: async ({ sae: id }) => {
+      if (id === 'scaled') return scaledSource;
       if (id !== 'sae') throw new EngineError('handle.unknown', { what: 'SAE', id });
       return source;
     },
@@ -149,6 +169,23 @@ describe('edits of features', () => {
   it('steering adds the decoder row at the chosen positions', async () => {
     const plain = at(saeHook, (x, i) => (Math.floor(i / 12) === 3 ? x + 0.5 * 6 * decoder[i % 12]! : x));
     await expectSame([edit(feature, { kind: 'add', amount: 6 }, 0.5, [3])], plain);
+  });
+
+  it('steering by an SAE that normalises takes the scale of each row as edits before left it', async () => {
+    const scaled: EditTarget = { kind: 'feature', feature: { sae: 'scaled', index: 1 } };
+    const stack = [edit(mlp, { kind: 'zero' }), edit(scaled, { kind: 'add', amount: 6 }, 0.5, [1, 3])];
+    const plain: PlainHook = (name, value) => {
+      if (name === 'blocks.0.hook_mlp_out') value.data.fill(0);
+      if (name !== saeHook) return;
+      for (const position of [1, 3]) {
+        const row = value.data.subarray(position * 12, (position + 1) * 12);
+        const amount = 0.5 * 6 * scaleOf(row);
+        row.forEach((x, i) => {
+          row[i] = x + amount * decoder[i]!;
+        });
+      }
+    };
+    await expectSame(stack, plain);
   });
 
   it('sees what edits before it changed, and later ones see its outcome', async () => {

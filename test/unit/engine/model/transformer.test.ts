@@ -115,6 +115,33 @@ describe('a plain run', () => {
     expect(logits).toBeUndefined();
   });
 
+  it('stopped behind the last block gives its stream and no logits, whatever is asked', async () => {
+    const full = await model.run({ tokens });
+    for (const logits of [undefined, 'all', [1]] as const) {
+      const stopped = await model.run({ tokens, stopAtLayer: nLayers, logits });
+      expect(gap(stopped.residuals[nLayers]!, floatsOf(full.residuals[nLayers]!))).toBe(0);
+      expect(stopped.logits).toBeUndefined();
+    }
+  });
+
+  it('hands watched hooks over one by one and keeps those alone that are captured', async () => {
+    const names = [0, 1].map((layer) => blockHookName(layer, 'attn.hook_pattern'));
+    const expected = await model.run({ tokens, capture: names });
+    const seen: string[] = [];
+    const watch = new Map(
+      names.map((name) => [
+        name,
+        (value: Value) => {
+          seen.push(name);
+          expect(gap(value, floatsOf(expected.hooks.get(name)!))).toBe(0);
+        },
+      ]),
+    );
+    const { hooks } = await model.run({ tokens, watch, capture: [names[1]!, 'blocks.0.hook_mlp_out'] });
+    expect(seen).toEqual(names);
+    expect([...hooks.keys()].sort()).toEqual(['blocks.0.hook_mlp_out', names[1]]);
+  });
+
   it('gives logits of chosen positions', async () => {
     const all = floatsOf((await model.run({ tokens })).logits!);
     const { dVocab } = tinyConfig;

@@ -1,5 +1,5 @@
 /** SAE folders are found by their config, described with what they hold, and told apart by what is wrong with them. */
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeSae, findSaeFolders } from '../../../../src/engine/sae/catalog.ts';
@@ -12,7 +12,7 @@ import type { ModelInfo } from '../../../../src/shared/domain.ts';
 import { failure, temporaryFolder } from '../../temporaryFolder.ts';
 import { randomSae, saeConfig } from './plainSae.ts';
 
-const model = { name: 'tiny', nLayers: 3, nHeads: 2, dModel: 6, dHead: 3, dMlp: 12 } as ModelInfo;
+const model = { name: 'tiny', nLayers: 3, nHeads: 2, dModel: 6, dHead: 3, dMlp: 12, dVocab: 50 } as ModelInfo;
 
 async function folderWith(...names: string[]): Promise<string> {
   const root = await temporaryFolder();
@@ -62,7 +62,10 @@ describe('findSaeFolders', () => {
 
 describe('describeSae', () => {
   it('says what an SAE is', async () => {
-    const { folder } = await randomSae(saeConfig({ architecture: 'topk', k: 2 }), 'described');
+    const { folder } = await randomSae(
+      saeConfig({ architecture: 'topk', k: 2, prependBos: true }),
+      'described',
+    );
     await writeFeatureStatistics(folder.path, statistics(10));
     expect(await describeSae(folder.path, model)).toEqual({
       id: folder.path,
@@ -76,6 +79,7 @@ describe('describeSae', () => {
       k: 2,
       hash: expect.stringMatching(/^[0-9a-f]{16}$/),
       labelSource: 'counted',
+      prependBos: true,
       problem: undefined,
     });
   });
@@ -90,6 +94,33 @@ describe('describeSae', () => {
       dSae: 10,
       problem: expect.stringContaining(problem),
     });
+  });
+
+  it('tells SAEs of the same config apart by their weights', async () => {
+    const hashes = new Set<string>();
+    for (const seed of ['one', 'two', 'one']) {
+      const { folder } = await randomSae(saeConfig(), seed);
+      hashes.add((await describeSae(folder.path, model)).hash);
+    }
+    expect(hashes.size).toBe(2);
+  });
+
+  it('shows no character of a file that could disguise the text around it', async () => {
+    const { folder } = await randomSae(saeConfig({ hookName: 'blocks.1.\u202Ehook\u001b[2J' }), 'hostile');
+    const info = await describeSae(folder.path, model);
+    expect(info.hook).toBe('blocks.1.‹202E›hook‹001B›[2J');
+    expect(info.problem).toContain('no hook blocks.1.‹202E›hook‹001B›[2J');
+    const cfg = join(folder.path, 'cfg.json');
+    const json = (await readFile(cfg, 'utf8')).replace(
+      /"architecture": ?"standard"/,
+      '"architecture":"\u202Ex"',
+    );
+    await writeFile(cfg, json);
+    const damaged = await describeSae(folder.path, model);
+    for (const text of [info.name, info.hook, info.problem, damaged.problem]) {
+      expect(text).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    }
+    expect(damaged.problem).toContain('‹202E›x');
   });
 
   it('tells the problem of a damaged folder instead of failing', async () => {

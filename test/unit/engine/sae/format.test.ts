@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { checkSaeFits, hookLayer, type SaeConfig } from '../../../../src/engine/sae/format.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
 
-const model = { name: 'tiny', nLayers: 3, nHeads: 4, dModel: 32, dHead: 6, dMlp: 100 };
+const model = { name: 'tiny', nLayers: 3, nHeads: 4, dModel: 32, dHead: 6, dMlp: 100, dVocab: 50 };
 
 function reason(hookName: string, dIn: number, hookHeadIndex?: number): string | undefined {
   const config = { hookName, dIn, hookHeadIndex } as SaeConfig;
@@ -27,6 +27,8 @@ describe('checkSaeFits', () => {
     ['blocks.1.attn.hook_z', 24],
     ['blocks.1.mlp.hook_post', 100],
     ['hook_embed', 32],
+    ['ln_final.hook_normalized', 32],
+    ['blocks.1.hook_mlp_in', 32],
   ])('accepts %s with %i numbers', (hook, width) => {
     expect(reason(hook, width)).toBeUndefined();
   });
@@ -46,6 +48,26 @@ describe('checkSaeFits', () => {
     expect(reason('blocks.1.mlp.hook_gate', 100)).toBe('Fovea has no hook blocks.1.mlp.hook_gate');
     expect(reason('model.layers.1', 32)).toContain('no hook');
     expect(reason('hook_resid_pre', 32)).toContain('no hook');
+  });
+
+  it.each([
+    'blocks.1.hook_attn_in',
+    'blocks.1.mlp.hook_in',
+    'blocks.1.mlp.hook_out',
+    'blocks.1.hook_embed',
+    'blocks.01.hook_resid_pre',
+    'blocks.1.toString',
+  ])('refuses %s, which the model does not compute', (hook) => {
+    expect(reason(hook, 32)).toBe(`Fovea has no hook ${hook}`);
+  });
+
+  it('refuses hooks without a row for each position', () => {
+    const expected = 'it reads blocks.1.attn.hook_pattern, which has no row for each position';
+    expect(reason('blocks.1.attn.hook_pattern', 32)).toBe(expected);
+  });
+
+  it('escapes what a file says the hook is', () => {
+    expect(reason('\u001b[2J\u202Ehook\nname', 32)).toBe('Fovea has no hook ‹001B›[2J‹202E›hook↵name');
   });
 });
 

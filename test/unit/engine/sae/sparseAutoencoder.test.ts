@@ -36,7 +36,17 @@ const kinds: readonly (readonly [string, Partial<SaeConfig>])[] = [
       normalizeActivations: 'layer_norm',
     },
   ],
+  [
+    'topk ranked by decoder norm with constant norm',
+    {
+      architecture: 'topk',
+      k: 3,
+      rescaleByDecoderNorm: true,
+      normalizeActivations: 'constant_norm_rescale',
+    },
+  ],
   ['gated', { architecture: 'gated' }],
+  ['gated with layer norm', { architecture: 'gated', normalizeActivations: 'layer_norm' }],
   ['gated with a scaling factor', { architecture: 'gated', finetuningScalingFactor: true }],
 ];
 
@@ -95,7 +105,7 @@ describe.each(kinds)('an SAE that is %s', (name, changes) => {
     expect(largestGap(change.data, expected)).toBeLessThan(1e-4);
   });
 
-  it('gives the strongest and the chosen features and the directions they read and write along', async () => {
+  it('gives the strongest and the chosen features and the directions they write along', async () => {
     const { config, weights, x, encoded, sae } = await example(changes, name);
     const k = 4;
     const strongest = await sae.strongest(x, k);
@@ -122,11 +132,34 @@ describe.each(kinds)('an SAE that is %s', (name, changes) => {
         features.flatMap((f) => plainDirection(f, config, weights)),
       ),
     ).toBeLessThan(1e-5);
-    const read = await sae.encoderRows(features);
-    const column = (f: number) =>
-      Array.from({ length: config.dIn }, (_, d) => weights.W_enc![d * config.dSae + f]!);
-    expect(read.dims).toEqual([4, config.dIn]);
-    expect([...read.data]).toEqual(features.flatMap(column));
+    const scales = await sae.writeScales(x);
+    expect(
+      largestGap(
+        scales,
+        encoded.map(({ scale }) => scale),
+      ),
+    ).toBeLessThan(1e-5);
+    expect(sae.normalizes).toBe(encoded.some(({ scale }) => scale !== 1));
+  });
+
+  it('reads each row as finite differences of the activation say', async () => {
+    const { config, weights, x, encoded, sae } = await example(changes, name);
+    const all = encoded.flatMap(({ features }, row) =>
+      features.map((value, feature) => ({ row, feature, value })),
+    );
+    const active = all.filter(({ value }) => value > 0);
+    const pairs = [...active, all.find(({ value }) => value === 0)].filter((pair) => pair !== undefined);
+    const small = 1e-6;
+    const expected = pairs.flatMap(({ row, feature }) => {
+      const values = Array.from(x.data.subarray(row * config.dIn, (row + 1) * config.dIn));
+      const moved = (d: number, by: number) =>
+        plainEncode(values.with(d, values[d]! + by), config, weights).features[feature]!;
+      return values.map((_, d) => (moved(d, small) - moved(d, -small)) / (2 * small));
+    });
+    const read = await sae.readings(x, pairs);
+    expect(read.dims).toEqual([pairs.length, config.dIn]);
+    expect(largestGap(read.data, expected)).toBeLessThan(1e-3);
+    expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(0.5);
   });
 });
 

@@ -1,6 +1,11 @@
 /** Training text as a stream of documents, and rows drawn from it that begin where documents begin. */
 import { describe, expect, it } from 'vitest';
-import { drawRows, encodeDocuments, type TokenStream } from '../../../../src/engine/training/tokenRows.ts';
+import {
+  drawRows,
+  encodeDocuments,
+  holdOut,
+  type TokenStream,
+} from '../../../../src/engine/training/tokenRows.ts';
 import { failure } from '../../temporaryFolder.ts';
 
 const separator = 0;
@@ -93,5 +98,23 @@ describe('drawRows', () => {
     expect(() =>
       drawRows({ ids: stream.ids, starts: Int32Array.of() }, { rows: 1, length: 2 }, 1, 0),
     ).toThrow('too short');
+  });
+});
+
+describe('holdOut', () => {
+  it('keeps the parts apart, between documents', () => {
+    const ids = Int32Array.from({ length: 100 }, (_, i) => i);
+    const { train, heldOut } = holdOut({ ids, starts: Int32Array.of(0, 30, 70, 85) }, 10);
+    expect([...train.ids, ...heldOut.ids]).toEqual([...ids]);
+    expect(heldOut.ids[0]).toBe(85);
+    expect([...train.starts]).toEqual([0, 30, 70]);
+    expect([...heldOut.starts]).toEqual([0]);
+  });
+
+  it('holds out the end of a single document, as much as is asked for', () => {
+    const ids = Int32Array.from({ length: 40 }, (_, i) => i);
+    const { train, heldOut } = holdOut({ ids, starts: Int32Array.of(0) }, 12);
+    expect([train.ids.length, heldOut.ids.length]).toEqual([28, 12]);
+    expect([...train.starts, ...heldOut.starts]).toEqual([0, 0]);
   });
 });

@@ -1,0 +1,52 @@
+/** Turns what is asked of a circuit into what the methods work on. */
+
+import type { CircuitRequest } from '../shared/engineApi.ts';
+import { EngineError } from '../shared/errors.ts';
+import { quoteToken } from '../shared/format.ts';
+import type { LoadedModel } from './loadedModel.ts';
+import type { LoadedSaes } from './loadedSaes.ts';
+import type { CircuitInputs } from './method/circuitInputs.ts';
+
+/**
+ * The tokens, baseline, contrast and SAEs of a request.
+ * @throws request.invalid when prompt and counterfactual differ in length or not at all; as `LoadedModel.window`,
+ * `LoadedModel.contrast` and `LoadedSaes.forCircuit`.
+ */
+export async function readCircuitRequest(
+  model: LoadedModel,
+  saes: LoadedSaes,
+  request: Pick<CircuitRequest, 'text' | 'counterfactual' | 'contrast' | 'saes'>,
+): Promise<CircuitInputs> {
+  const window = model.window(request.text);
+  const { counterfactual: text } = request;
+  const counterfactual = text === undefined ? undefined : model.window(text).ids;
+  if (counterfactual) requireCounterfactual(counterfactual, window.ids);
+  return {
+    model: model.transformer,
+    ids: window.ids,
+    tokens: window.strip.tokens,
+    counterfactual,
+    contrast: model.contrast(request.contrast, window.ids.length),
+    metric: contrastName(request.contrast),
+    saes: await saes.forCircuit(request.saes, model.info),
+    labelOf: (feature) => saes.labelOf(feature),
+  };
+}
+
+/** Name of the metric, e.g. `" Mary" − " John"`. */
+export function contrastName({ answer, wrong }: CircuitRequest['contrast']): string {
+  return `${quoteToken(answer)} − ${quoteToken(wrong)}`;
+}
+
+function requireCounterfactual(other: Int32Array, ids: Int32Array): void {
+  const invalid = (reason: string) =>
+    new EngineError('request.invalid', { what: 'The counterfactual prompt', reason });
+  if (other.length !== ids.length) {
+    throw invalid(
+      `it has ${other.length} tokens and the prompt has ${ids.length}; both need the same number`,
+    );
+  }
+  if (other.every((id, position) => id === ids[position])) {
+    throw invalid('it has the same tokens as the prompt; change at least one word');
+  }
+}
