@@ -43,7 +43,7 @@ export async function attributeEdges(
     if (!reading) continue;
     for (const source of nodes) {
       const write = writes.get(source);
-      if (!write || source.rank >= target.rank) continue;
+      if (!write || !reaches(source, target)) continue;
       const { position } = source.node;
       if (reading.position !== undefined && reading.position !== position) continue;
       const start = reading.position === undefined ? position * dModel : 0;
@@ -52,6 +52,19 @@ export async function attributeEdges(
     }
   }
   return edges;
+}
+
+/**
+ * Whether what `source` writes is part of what `target` reads. Everything reads the residual stream, and with it all
+ * that was written before; features of an attention or MLP output read that output alone.
+ */
+export function reaches(source: NodeAttribution, target: NodeAttribution): boolean {
+  if (source.rank >= target.rank) return false;
+  const site = target.node.kind === 'feature' ? target.sae?.hook : undefined;
+  const isSameLayer = source.node.layer === target.node.layer;
+  if (site?.endsWith('hook_attn_out')) return source.node.kind === 'head' && isSameLayer;
+  if (site?.endsWith('hook_mlp_out')) return source.node.kind === 'mlp' && isSameLayer;
+  return true;
 }
 
 /** What each node adds to the residual stream at its position, `[d_model]`, as the difference from the baseline. */
