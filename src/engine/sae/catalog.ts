@@ -74,7 +74,7 @@ export async function infoOf(folder: SaeFolder): Promise<SaeInfo> {
     k: config.k,
     hash: await saeHash(folder),
     prependBos: config.prependBos,
-    labelSource: statistics?.labelSource,
+    labelSource: statistics && formatText(statistics.labelSource),
   };
 }
 

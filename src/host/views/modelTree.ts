@@ -65,7 +65,10 @@ export class ModelTree extends Disposable implements vscode.TreeDataProvider<Mod
       vscode.l10n.t('{0} features', sae.dSae.toLocaleString('en-US')),
     ].join(' · ');
     item.iconPath = new vscode.ThemeIcon(isChosen ? 'check' : 'blank');
-    item.tooltip = [sae.name, sae.hook, sae.path].join('\n');
+    const bos = sae.prependBos
+      ? [vscode.l10n.t('Trained with a beginning-of-sequence token; prompts are run without one.')]
+      : [];
+    item.tooltip = [sae.name, sae.hook, sae.path, ...bos].join('\n');
     item.command = commandLink('chooseSae', vscode.l10n.t('Choose SAE'), [sae.id]);
     const state = isChosen ? vscode.l10n.t('chosen') : vscode.l10n.t('not chosen');
     item.accessibilityInformation = { label: `${sae.name}, ${item.description}, ${state}` };
