@@ -25,6 +25,8 @@ afterAll(() => workbench?.close('states'));
 /** Opens a new file of the workspace as a prompt. */
 async function openText(name: string, text: string): Promise<PromptEditor> {
   writeFileSync(join(workbench.folder, name), text);
+  // A file opens in the group that has the keyboard, which may be the panel's.
+  await workbench.runCommand('View: Focus First Editor Group');
   await workbench.openFile(name);
   await workbench.runCommand('Fovea: Inspect Document');
   await workbench.focusEditor(name);
@@ -141,6 +143,7 @@ describe('hostile text', () => {
       ['markdown', 'link'],
       ['markdown', 'warning'],
     ] as const) {
+      await workbench.runCommand('View: Focus First Editor Group');
       await workbench.openFile(`${file}.prompt.txt`);
       await expect.poll(async () => (await tokens.tokens()).join(''), slow).toContain(word);
       const hover = await new PromptEditor(workbench, `${file}.prompt.txt`).hover(word, /position \d+/);

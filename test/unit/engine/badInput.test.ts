@@ -84,13 +84,13 @@ describe('an SAE', () => {
   });
 
   it('on the logits of nothing that circuits know is refused by circuits alone', async () => {
-    const path = await saeFolder({ hookName: 'blocks.1.hook_resid_pre' });
+    const path = await saeFolder({ hookName: 'blocks.1.hook_resid_mid' });
     expect((await engine.analyze(ask('gave', { saes: [path] }))).features).toHaveLength(1);
     const request = { model: model.id, text: 'gave', contrast, saes: [path], maxNodes: 5 };
     const error = await failure(engine.findCircuit(request));
     expect(error).toMatchObject({
       code: 'request.invalid',
-      data: { what: 'The SAE at blocks.1.hook_resid_pre' },
+      data: { what: 'The SAE at blocks.1.hook_resid_mid' },
     });
   });
 });
