@@ -106,8 +106,12 @@ function describe(graph: CircuitGraph, evaluation: CircuitEvaluation): string {
   const byStrength = [...graph.nodes].sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect));
   const edges = [...graph.edges].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, shownEdges);
   const right = 'right' as const;
+  const onCounterfactual =
+    graph.counterfactual === undefined
+      ? ''
+      : `, on the counterfactual ${formatNumber(graph.metric.baseline)}`;
   return [
-    `${graph.metric.name}: ${formatNumber(graph.metric.clean)}`,
+    `${graph.metric.name}: ${formatNumber(graph.metric.clean)}${onCounterfactual}`,
     `heads and MLPs kept: faithfulness ${formatNumber(evaluation.faithfulness)}, completeness ${formatNumber(evaluation.completeness)}`,
     '',
     renderTable(

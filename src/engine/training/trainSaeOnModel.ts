@@ -31,6 +31,9 @@ const heldOutRows = 64;
 
 const learningRate = 2e-3;
 
+/** The learning rate rises, holds and falls; fewer steps have no room for that. */
+const leastSteps = 3;
+
 /** Longer paragraphs of the user's text are taken apart: a document has to fit into the stream as a whole. */
 const maxDocument = 2000;
 
@@ -94,6 +97,12 @@ function checkHook(name: string, nLayers: number): void {
 }
 
 function checkCounts({ dSae, k, steps }: TrainSaeRequest): void {
+  if (Number.isInteger(steps) && steps < leastSteps) {
+    throw new EngineError('request.invalid', {
+      what: 'steps',
+      reason: `training needs at least ${leastSteps}`,
+    });
+  }
   for (const [what, value] of Object.entries({ dSae, k, steps })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new EngineError('request.invalid', {

@@ -67,9 +67,14 @@ export async function comparePrompts(services: CommandServices): Promise<void> {
 }
 
 /** Shows or hides the heat on the text. */
-export async function toggleHeatmap(): Promise<void> {
-  await writeSetting('heatmapEnabled', !readSetting('heatmapEnabled'));
+export function toggleHeatmap(): Promise<void> {
+  const toggle = (): Promise<void> => writeSetting('heatmapEnabled', !readSetting('heatmapEnabled'));
+  // One after the other: a setting is written late, and a second toggle must see what the first one made of it.
+  lastToggle = lastToggle.then(toggle, toggle);
+  return lastToggle;
 }
+
+let lastToggle: Promise<void> = Promise.resolve();
 
 /** Finds the circuit for the prompt and its contrast, asking for a contrast first when there is none. */
 export async function findCircuit(services: CommandServices): Promise<void> {

@@ -207,9 +207,14 @@ describe('circuit', () => {
       'When she words',
     );
     expect(code).toBe(0);
-    expect(out).toMatch(/^" words" − " letter": .*, baseline .*\nfaithfulness .*, completeness /);
-    expect(out).toMatch(/Head \d\.\d/);
-    const graph = JSON.parse(await readFile(file, 'utf8'));
+    expect(out).toMatch(
+      /^" words" − " letter": .*, on the counterfactual .*\nheads and MLPs kept: faithfulness .*, completeness /,
+    );
+    expect(out).toMatch(/Head \d\.\d @ \d/);
+    expect(out).toMatch(/strongest edges: from/);
+    const written = await readFile(file, 'utf8');
+    expect(written).not.toContain(tiny.folder);
+    const graph = JSON.parse(written);
     expect(graph).toMatchObject({
       version: 1,
       prompt: 'When she gave',
@@ -219,6 +224,40 @@ describe('circuit', () => {
     const found = await json(onTiny('circuit', ...argv, '--components', '--json'));
     expect(found.graph.nodes.some(({ kind }: { kind: string }) => kind === 'feature')).toBe(false);
     expect(found.evaluation.faithfulness).toEqual(expect.any(Number));
+  });
+});
+
+describe('what would answer another question, or be lost', () => {
+  it('does not take a mistyped file name for a prompt', async () => {
+    for (const name of ['missing.txt', 'folder/prompt']) {
+      const { code, err } = await onTiny('features', name);
+      expect(code).toBe(2);
+      expect(err).toContain(`There is no file ${name}`);
+    }
+  });
+
+  it('says before the work that the answer cannot be written', async () => {
+    const argv = [
+      'When she gave',
+      '--contrast',
+      ' words',
+      '--contrast',
+      ' letter',
+      '--out',
+      '/nowhere/x.json',
+    ];
+    const { code, err } = await onTiny('circuit', ...argv);
+    expect(code).toBe(2);
+    expect(err).toContain('Nothing can be written to /nowhere/x.json');
+  });
+
+  it('never replaces a folder that training did not make', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'mine.txt'), 'mine');
+    const { code, err } = await runProgram(program.file, ['train', 'mini', '--out', folder]);
+    expect(code).toBe(2);
+    expect(err).toContain('holds other things');
+    expect(await readFile(join(folder, 'mine.txt'), 'utf8')).toBe('mine');
   });
 });
 
