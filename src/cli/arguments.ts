@@ -71,17 +71,6 @@ export function countOption(line: CommandLine, name: string, fallback: number, l
   return value;
 }
 
-/** The number of option `name`, or `fallback`. */
-export function numberOption(line: CommandLine, name: string, fallback: number): number {
-  const text = textOption(line, name);
-  if (text === undefined) return fallback;
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) {
-    throw new CommandLineError(`--${name} takes a number, not "${text}".`);
-  }
-  return value;
-}
-
 /** Two numbers written `layer.head`, e.g. `2.5`. */
 export function parseHead(text: string): { readonly layer: number; readonly head: number } {
   const match = /^(\d+)\.(\d+)$/.exec(text);

@@ -12,11 +12,6 @@ export function cachedPositions(cache: KvCache | undefined): number {
   return cache?.keys[0]?.dims[1] ?? 0;
 }
 
-/** The first `length` positions of a value whose second axis counts positions: `[batch, position, …]`. */
-export function firstPositions(value: Value, length: number): FloatValue {
-  return positionRange(value, 0, length);
-}
-
 /** Positions from `start` up to (not including) `end` of `[batch, position, …]`. With one batch row nothing is copied. */
 export function positionRange(value: Value, start: number, end: number): FloatValue {
   const [batch = 1, positions = 0, ...rest] = value.dims;

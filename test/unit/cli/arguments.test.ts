@@ -4,7 +4,6 @@ import {
   CommandLineError,
   countOption,
   listOption,
-  numberOption,
   parseCommandLine,
   parseHead,
   textOption,
@@ -69,20 +68,6 @@ describe('countOption', () => {
 
   it('refuses an empty text also where 0 is allowed', () => {
     expect(() => countOption(parse('--top='), 'top', 5, 0)).toThrow(CommandLineError);
-  });
-});
-
-describe('numberOption', () => {
-  it('is any finite number, or the fallback', () => {
-    expect(numberOption(parse('--top=-2.5'), 'top', 1)).toBe(-2.5);
-    expect(numberOption(parse('--top', '1e-3'), 'top', 1)).toBe(0.001);
-    expect(numberOption(parse(), 'top', 1)).toBe(1);
-  });
-
-  it.each(['', 'x', 'NaN', 'Infinity'])('refuses %j', (text) => {
-    expect(() => numberOption(parse(`--top=${text}`), 'top', 1)).toThrow(
-      `--top takes a number, not "${text}".`,
-    );
   });
 });
 

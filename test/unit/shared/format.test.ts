@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  formatBytes,
   formatDuration,
   formatHead,
   formatNumber,
@@ -96,18 +95,6 @@ describe('durations and sizes', () => {
     [1234, '1.2 s'],
   ])('writes %d milliseconds as %s', (value, text) => {
     expect(formatDuration(value)).toBe(text);
-  });
-
-  it.each([
-    [0, '0 B'],
-    [999, '999 B'],
-    [1000, '1.0 KB'],
-    [9960, '10 KB'],
-    [12_345_678, '12 MB'],
-    [999_600_000, '1.0 GB'],
-    [2.5e15, '2500 TB'],
-  ])('writes %d bytes as %s', (value, text) => {
-    expect(formatBytes(value)).toBe(text);
   });
 });
 
