@@ -124,12 +124,11 @@ describe('an ablated head', () => {
 
   test('is switched off and on by its check-box', async () => {
     const effect = await stack.effect();
-    const box = stack.checkbox(/Ablate head/);
-    await box.click();
+    await stack.switch(/Ablate head/, false);
     await expect.poll(() => stack.effect(), slow).toBe('');
-    expect(await box.getAttribute('aria-checked')).toBe('false');
+    expect(await stack.checkbox(/Ablate head/).getAttribute('aria-checked')).toBe('false');
     await expect.poll(() => tokens.contrastLine(), slow).not.toMatch(/intervention/);
-    await stack.checkbox(/Ablate head/).click();
+    await stack.switch(/Ablate head/, true);
     await expect.poll(() => stack.effect(), slow).toBe(effect);
   });
 

@@ -45,4 +45,16 @@ export class InterventionsView {
   checkbox(text: string | RegExp): Locator {
     return this.rows().filter({ hasText: text }).first().getByRole('checkbox');
   }
+
+  /** Switches an intervention on or off; a click that meets a row while the view draws it anew is tried again. */
+  async switch(text: string | RegExp, on: boolean): Promise<void> {
+    const box = this.checkbox(text);
+    const wanted = String(on);
+    for (let tries = 0; tries < 10 && (await box.getAttribute('aria-checked')) !== wanted; tries++) {
+      await box.click();
+      await this.workbench.page.waitForTimeout(1000);
+    }
+    // A pointer that stays on the box keeps its tooltip over the rows.
+    await this.workbench.page.mouse.move(700, 700);
+  }
 }

@@ -22,6 +22,9 @@ const themeClasses: Readonly<Record<Theme, string>> = {
   highContrastLight: 'hc-light',
 };
 
+/** Milliseconds after which what was typed into a dialog is what the dialog works with. */
+const settleTime = 600;
+
 /** What `openPage` gives a window. */
 export interface WorkbenchParts {
   readonly page: Page;
@@ -123,11 +126,17 @@ export class Workbench {
   }
 
   /**
-   * Answers the input box that is open.
+   * Answers the input box that is open. A dialog fills in its own suggestion some time after it opens, so the text has
+   * to stay before Enter is pressed.
    * @param text what a user would type before Enter
    */
   async answer(text: string): Promise<void> {
-    await this.quickInput().fill(text);
+    const input = this.quickInput();
+    for (let tries = 0; tries < 10; tries++) {
+      await input.fill(text);
+      await this.page.waitForTimeout(settleTime);
+      if ((await input.inputValue()) === text) break;
+    }
     await this.page.keyboard.press('Enter');
   }
 
