@@ -286,6 +286,7 @@ export interface CircuitGraph {
     readonly name: string;
     readonly parameters: Readonly<Record<string, string | number | boolean>>;
   };
+  /** The metric on the prompt, and on the counterfactual (0 when the baseline is zero activation). */
   readonly metric: { readonly name: string; readonly clean: number; readonly baseline: number };
   readonly nodes: readonly CircuitNode[];
   readonly edges: readonly CircuitEdge[];

@@ -122,13 +122,6 @@ export class StageRunner {
     );
   }
 
-  /** Compiles the program that captures `hooks` of `stage` without edits, ahead of its first run. */
-  async warm(stage: Stage, hooks: readonly StageHook[]): Promise<void> {
-    const named = outputNames(stage, hooks);
-    named.delete('hook_resid_pre');
-    await this.#use(forwardVariant(stage, named, []), async () => undefined);
-  }
-
   release(): Promise<void> {
     return this.#programs.release();
   }

@@ -128,19 +128,6 @@ export class Transformer {
     return results['unembed.hook_out'] as FloatValue;
   }
 
-  /** Compiles the programs of a run that captures `hooks` and makes no edits, ahead of it. */
-  async warm(hooks: readonly HookName[] = [], signal?: AbortSignal): Promise<void> {
-    const { nLayers } = this.config;
-    const places = hooks.map((name) => locateHook(name, nLayers));
-    const at = (layer: number) => places.filter((place) => place.layer === layer).map(({ hook }) => hook);
-    for (let layer = -1; layer <= nLayers; layer++) {
-      throwIfCancelled(signal);
-      if (layer === -1) await this.stages.warm('embed', at(layer));
-      else if (layer < nLayers) await this.stages.warm(layer, at(layer));
-      else await this.stages.warm('final', ['unembed.hook_out', ...at(layer)]);
-    }
-  }
-
   /** Frees the native memory. Runs that are under way end first. */
   release(): Promise<void> {
     return this.stages.release();

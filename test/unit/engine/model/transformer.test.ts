@@ -338,13 +338,11 @@ describe('an open model', () => {
     await expect(opened.run({ tokens })).rejects.toMatchObject({ code: 'file.missing' });
   });
 
-  it('gives the same after its programs were compiled ahead', async () => {
-    const warmed = await Transformer.open(await writeTinyGpt2(tinyConfig, weights));
-    await warmed.warm(['blocks.0.hook_mlp_out', 'hook_embed', 'unembed.hook_in']);
-    const { logits } = await warmed.run({ tokens, capture: ['blocks.0.hook_mlp_out'] });
-    await warmed.release();
-    expect(gap(logits!, plainGpt2(tinyConfig, weights, prompt))).toBeLessThan(2e-5);
-    await expect(warmed.run({ tokens })).rejects.toThrow('released');
+  it('says that it was released when it is run afterwards', async () => {
+    const opened = await Transformer.open(await writeTinyGpt2(tinyConfig, weights));
+    await opened.run({ tokens });
+    await opened.release();
+    await expect(opened.run({ tokens })).rejects.toThrow('released');
   });
 
   it('has another hash than a model of the same shape', async () => {
