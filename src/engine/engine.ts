@@ -60,6 +60,8 @@ const keptRuns = { entries: 12, weight: 512 * 2 ** 20, weigh: (run: AnalyzedRun)
 export interface EngineOptions {
   /** Threads inside one operation; the number of physical cores when left out. */
   readonly threads?: number;
+  /** Folder for what is kept between runs; `defaultStorage()` when left out. */
+  readonly storage?: string;
 }
 
 /** See `EngineApi` for what each method answers. */

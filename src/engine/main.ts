@@ -7,7 +7,11 @@ import { Engine } from './engine.ts';
 
 const connection = createMessageConnection(new IPCMessageReader(process), new IPCMessageWriter(process));
 const threads = Number(process.env.FOVEA_THREADS);
-serve<EngineApi>(connection, new Engine({ threads: threads > 0 ? threads : undefined }), engineMethods);
+const engine = new Engine({
+  threads: threads > 0 ? threads : undefined,
+  storage: process.env.FOVEA_STORAGE,
+});
+serve<EngineApi>(connection, engine, engineMethods);
 connection.listen();
 
 // An engine without its host would hold memory for nobody.

@@ -3,6 +3,8 @@
  * Shapes are written `[rows, columns]`; flat typed arrays are row-major.
  */
 
+import type { SaeCheck, SaeConvention } from './saeCheck.ts';
+
 /** How far a piece of long work has come. `total` 0 means that the end is not known. */
 export interface Progress {
   readonly done: number;
@@ -19,6 +21,22 @@ export type ModelId = string;
 /** Identifies a loaded SAE; it is the folder's real path. */
 export type SaeId = string;
 
+/** What the user wants of the beginning-of-sequence token; `auto` follows the model's tokenizer. */
+export type BosPolicy = 'auto' | 'always' | 'never';
+
+/** Whether Fovea's reading of a model was compared with an independent one, and how far apart they were. */
+export interface ParityBadge {
+  /** `model`: these very weights. `family`: a small model of the same family. `none`: not compared. */
+  readonly compared: 'model' | 'family' | 'none';
+  /** What it was compared with, such as `transformers 5.23.0 (eager, float32)`. */
+  readonly reference?: string;
+  /** Largest absolute difference of a logit. */
+  readonly worstLogit?: number;
+  /** The reference for hooks, and the largest difference relative to the hook's range. */
+  readonly hookReference?: string;
+  readonly worstHook?: number;
+}
+
 /** A loaded language model. */
 export interface ModelInfo {
   readonly id: ModelId;
@@ -27,6 +45,8 @@ export interface ModelInfo {
   readonly family: string;
   readonly nLayers: number;
   readonly nHeads: number;
+  /** Heads of keys and values; fewer than `nHeads` with grouped-query attention. */
+  readonly nKeyValueHeads: number;
   readonly dModel: number;
   readonly dHead: number;
   readonly dMlp: number;
@@ -37,10 +57,17 @@ export interface ModelInfo {
   readonly hash: string;
   /** Whether a beginning-of-sequence token is put before the prompt. */
   readonly bos: 'none' | 'prepended';
+  /** The beginning-of-sequence token as people read it, when the tokenizer has one. */
+  readonly bosToken?: string;
+  /** How the weights are stored, such as `float32`, `bfloat16` or `Q4_1`. */
   readonly precision: string;
+  readonly parity: ParityBadge;
 }
 
-export type SaeArchitecture = 'standard' | 'topk' | 'jumprelu' | 'gated';
+export type SaeArchitecture = 'standard' | 'topk' | 'jumprelu' | 'gated' | 'groupmax';
+
+/** `sae`: output imitates the input. `transcoder`: output imitates another hook. `crossLayer`: several layers' outputs. */
+export type SaeKind = 'sae' | 'transcoder' | 'crossLayer';
 
 /** A loaded sparse autoencoder. */
 export interface SaeInfo {
@@ -51,10 +78,23 @@ export interface SaeInfo {
   readonly hook: HookName;
   readonly layer: number;
   readonly architecture: SaeArchitecture;
+  readonly kind: SaeKind;
+  /** The library whose files these are, such as `SAELens` or `Gemma Scope`. */
+  readonly format: string;
+  /** The hook whose value the output imitates, when that is not `hook`. */
+  readonly hookOut?: HookName;
   readonly dIn: number;
   readonly dSae: number;
   readonly k?: number;
   readonly hash: string;
+  /** `release/id` when it belongs to a public release. */
+  readonly release?: string;
+  /** The source of its features as Neuronpedia names it, such as `gpt2-small/8-res-jb`. */
+  readonly neuronpediaId?: string;
+  /** How it is read, as far as that departs from what its files declare. */
+  readonly convention?: SaeConvention;
+  /** Measured when it was last checked in this engine. */
+  readonly check?: SaeCheck;
   /** Whether it was trained on texts that begin with a beginning-of-sequence token; absent when its config does not say. */
   readonly prependBos?: boolean;
   /** Where the labels come from, when there are any. */
@@ -70,6 +110,8 @@ export interface Token {
   readonly text: string;
   readonly start: number;
   readonly end: number;
+  /** Put before the text by the model's BOS policy: it stands for no text, `start` and `end` are the text's begin. */
+  readonly special?: true;
 }
 
 /** The tokens of a prompt, and which part of the text they stand for. */
@@ -192,6 +234,10 @@ export interface Provenance {
     readonly hook: HookName;
     readonly hash: string;
     readonly prependBos?: boolean;
+    /** How it was read, as far as that departs from what its files declare. */
+    readonly convention?: SaeConvention;
+    /** Fraction of variance explained that was measured when it was loaded. */
+    readonly explainedVariance?: number;
   }[];
   readonly bos: 'none' | 'prepended';
   readonly precision: string;

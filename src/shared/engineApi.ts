@@ -1,8 +1,10 @@
 /** What the host, the command line and the tests can ask of the engine. Plain data in and out. */
 
+import type { CallOptions } from './callOptions.ts';
 import type {
   Analysis,
   AttentionPattern,
+  BosPolicy,
   CircuitEvaluation,
   CircuitGraph,
   Contrast,
@@ -13,22 +15,22 @@ import type {
   ModelId,
   ModelInfo,
   Prediction,
-  Progress,
   PromptComparison,
   ResidualAttribution,
   SaeId,
   SaeInfo,
 } from './domain.ts';
+import { type HubApi, hubMethods } from './hubApi.ts';
+import { type LabelApi, labelMethods } from './labelApi.ts';
+import { type SaeApi, saeMethods } from './saeApi.ts';
 
-/** Every call can be cancelled, and long ones report how far they are. */
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-  readonly report?: (progress: Progress) => void;
-}
+export type { CallOptions };
 
 export interface OpenModelRequest {
-  /** Folder with config.json, model.safetensors and tokenizer.json. */
+  /** Folder with config.json, safetensors (sharded or not) and tokenizer.json; or a `.gguf` file. */
   readonly path: string;
+  /** Whether a beginning-of-sequence token is put before prompts; `auto`, the default, asks the tokenizer's own policy. */
+  readonly bos?: BosPolicy;
 }
 
 export interface AnalyzeRequest {
@@ -95,8 +97,8 @@ export interface SaeMetrics {
   readonly deadFraction: number;
 }
 
-export interface EngineApi {
-  /** Loads a model folder (once; a second call answers at once). */
+export interface EngineApi extends HubApi, SaeApi, LabelApi {
+  /** Loads a model (once; a second call answers at once, or changes its BOS policy). */
   openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelInfo>;
   closeModel(request: { readonly model: ModelId }, options?: CallOptions): Promise<void>;
   /** SAEs found in the model's own `saes` folder and in `folders`, without loading their weights. */
@@ -156,6 +158,9 @@ const methodNames: { readonly [M in keyof EngineApi]: true } = {
   evaluateCircuit: true,
   trainSae: true,
   ping: true,
+  ...hubMethods,
+  ...saeMethods,
+  ...labelMethods,
 };
 
 /** The methods of the contract: what may be called from another process. */

@@ -17,6 +17,10 @@ export interface ErrorData {
   'tokenizer.missing': { path: string };
   'sae.mismatch': { path: string; reason: string; model: string };
   'sae.unsupported': { path: string; architecture: string; supported: string };
+  'hub.notFound': { repo: string; what: string };
+  'hub.refused': { repo: string; reason: string };
+  'hub.unreachable': { endpoint: string; reason: string };
+  'hub.corrupt': { path: string };
   'prompt.empty': Record<string, never>;
   'prompt.tooLong': { characters: number; limit: number };
   'handle.unknown': { what: string; id: string };
@@ -51,6 +55,13 @@ export const errorTemplates: { readonly [C in ErrorCode]: string } = {
     'The SAE in {path} does not fit the model {model}: {reason}. Choose an SAE trained on this model.',
   'sae.unsupported':
     '{path} holds an SAE of the kind "{architecture}", which Fovea cannot run yet. It runs: {supported}.',
+  'hub.notFound': 'The hub has no {what} in {repo}. Check the name and the revision.',
+  'hub.refused':
+    'The hub does not hand out {repo}: {reason}. If access has to be granted, accept its terms on the hub and set a token with "Fovea: Set Hub Token…".',
+  'hub.unreachable':
+    '{endpoint} cannot be reached: {reason}. Check the network, or the mirror in the setting fovea.hub.endpoint; what was downloaded stays and is resumed.',
+  'hub.corrupt':
+    '{path} did not arrive as the hub says it should be (its SHA-256 differs), so it was thrown away. Download it again.',
   'prompt.empty': 'The prompt is empty. Type some text to see what the model computes.',
   'prompt.tooLong':
     'The prompt has {characters} characters; Fovea reads at most {limit}. Select the part you want to inspect.',

@@ -54,13 +54,18 @@ export type TokenizerJson = v.InferOutput<typeof tokenizerSchema>;
 export type TokenizerConfig = v.InferOutput<typeof configSchema>;
 export type AddedToken = v.InferOutput<typeof addedTokenSchema>;
 
+/** What is known of a tokenizer before it is built; `path` is for messages. */
+export interface TokenizerFiles {
+  readonly path: string;
+  readonly tokenizer: TokenizerJson;
+  readonly config: TokenizerConfig;
+}
+
 /**
  * The two files of the tokenizer in `folder`; the config may be absent.
  * @throws tokenizer.missing, file.missing (no such folder), file.malformed.
  */
-export async function readTokenizerFiles(
-  folder: string,
-): Promise<{ path: string; tokenizer: TokenizerJson; config: TokenizerConfig }> {
+export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   await stat(folder).catch((error) => {
     throw fileError(folder, error);
   });

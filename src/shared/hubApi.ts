@@ -1,0 +1,81 @@
+/** Where models and SAEs come from: folders, the Hugging Face cache, and the hub. Only `planDownload` and `download` go online. */
+import type { CallOptions } from './callOptions.ts';
+
+/** A model that lies on this machine. */
+export interface LocalModel {
+  /** What `openModel` takes: a folder or a `.gguf` file. */
+  readonly path: string;
+  /** `owner/name` for one of the Hugging Face cache, else the folder's or file's name. */
+  readonly name: string;
+  readonly source: 'cache' | 'folder' | 'gguf';
+  /** The commit of a cached snapshot. */
+  readonly commit?: string;
+  /** Bytes of its weights. */
+  readonly bytes: number;
+  /** The family as its config names it. */
+  readonly family?: string;
+  /** Why it cannot be opened, as far as can be told without reading its weights. */
+  readonly problem?: string;
+}
+
+/** A repository of the hub, and what is wanted of it. */
+export interface HubRequest {
+  /** `owner/name`. */
+  readonly repo: string;
+  /** Branch, tag or commit; `main` when left out. It is resolved to a commit before anything is fetched. */
+  readonly revision?: string;
+  /** `model`: config, tokenizer and safetensors. A folder: everything of an SAE that lies below it. */
+  readonly what: { readonly kind: 'model' } | { readonly kind: 'folder'; readonly path: string };
+  /** Address of the hub or of a mirror, such as `https://huggingface.co`. */
+  readonly endpoint?: string;
+  readonly token?: string;
+}
+
+export interface HubFile {
+  /** Path inside the repository. */
+  readonly path: string;
+  readonly size: number;
+  /** The file lies in the cache already. */
+  readonly cached: boolean;
+}
+
+/** What a download would fetch: to be shown before the first byte is asked for. */
+export interface DownloadPlan {
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string;
+  readonly endpoint: string;
+  readonly files: readonly HubFile[];
+  /** Bytes of all files, and of those that are not in the cache. */
+  readonly bytes: number;
+  readonly toDownload: number;
+  /** Folder the files will lie in, for `openModel` or as an SAE folder. */
+  readonly path: string;
+}
+
+export interface HubApi {
+  /** Models of the Hugging Face cache and below `folders`; nothing is asked of the network. */
+  listLocalModels(
+    request: { readonly folders: readonly string[] },
+    options?: CallOptions,
+  ): Promise<readonly LocalModel[]>;
+  /** Folder of a repository's snapshot in the cache when it is complete; nothing is asked of the network. */
+  locateCached(
+    request: Pick<HubRequest, 'repo' | 'revision' | 'what'>,
+    options?: CallOptions,
+  ): Promise<{ readonly path?: string }>;
+  /** Asks the hub which files there are. @throws hub.notFound, hub.refused, hub.unreachable */
+  planDownload(request: HubRequest, options?: CallOptions): Promise<DownloadPlan>;
+  /** Fetches what the plan lacks, resuming partial files and verifying every SHA-256. */
+  download(
+    request: { readonly plan: DownloadPlan; readonly token?: string },
+    options?: CallOptions,
+  ): Promise<{ readonly path: string }>;
+}
+
+export const hubMethods: { readonly [M in keyof HubApi]: true } = {
+  listLocalModels: true,
+  locateCached: true,
+  planDownload: true,
+  download: true,
+};

@@ -1,0 +1,59 @@
+/** What can be asked about SAEs: whether they are read right, which public releases there are, and exports. */
+import type { CallOptions } from './callOptions.ts';
+import type { HookName, ModelId, SaeId } from './domain.ts';
+import type { SaeCheck, SaeConvention } from './saeCheck.ts';
+
+/** One SAE of a public release. */
+export interface ReleasedSae {
+  readonly release: string;
+  readonly id: string;
+  /** Hub repository, and the folder or file in it. */
+  readonly repo: string;
+  readonly path: string;
+  readonly hook?: HookName;
+  readonly l0?: number;
+  readonly neuronpediaId?: string;
+  /** What the release says beyond the files: applied whenever this SAE is opened from the cache. */
+  readonly convention?: SaeConvention;
+}
+
+/** A public release of SAEs for one model. */
+export interface SaeRelease {
+  readonly release: string;
+  /** The model as the release names it, such as `gpt2-small`. */
+  readonly model: string;
+  readonly repo: string;
+  readonly saes: readonly ReleasedSae[];
+}
+
+export interface SaeApi {
+  /** Measures how well the SAE reconstructs on about 512 tokens, and tries other conventions when it does not. */
+  checkSae(
+    request: { readonly model: ModelId; readonly sae: SaeId; readonly text?: string },
+    options?: CallOptions,
+  ): Promise<SaeCheck>;
+  /** Reads the SAE by `convention` from now on (an empty one: as declared). Told again after the engine restarts. */
+  configureSae(
+    request: { readonly sae: SaeId; readonly convention: SaeConvention },
+    options?: CallOptions,
+  ): Promise<void>;
+  /** Public releases for the model, best match first; from an index that Fovea carries, nothing is asked of the network. */
+  listReleases(request: { readonly model: ModelId }, options?: CallOptions): Promise<readonly SaeRelease[]>;
+  /** Writes the SAE as another library reads it. */
+  exportSae(
+    request: {
+      readonly sae: SaeId;
+      readonly model: ModelId;
+      readonly format: 'SAELens' | 'dictionary_learning';
+      readonly out: string;
+    },
+    options?: CallOptions,
+  ): Promise<void>;
+}
+
+export const saeMethods: { readonly [M in keyof SaeApi]: true } = {
+  checkSae: true,
+  configureSae: true,
+  listReleases: true,
+  exportSae: true,
+};
