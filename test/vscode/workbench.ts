@@ -91,20 +91,28 @@ export class Workbench {
       .locator('.quick-input-widget .monaco-list-row')
       .filter({ has: this.page.getByText(title, { exact: true }) })
       .first();
-    // An extension's commands appear once its manifest is read; until then, the palette is asked again.
-    for (const deadline = Date.now() + 30_000; ; ) {
+    await this.#chooseByText(`>${title}`, row);
+  }
+
+  /**
+   * Types into the palette and clicks a row of its answers. VS Code may put the palette away again (a window that
+   * restarts its extension host takes the keyboard), and commands and files appear in it only once they are known; so
+   * the palette is asked until it answers.
+   */
+  async #chooseByText(text: string, row: Locator): Promise<void> {
+    for (const deadline = Date.now() + 60_000; ; ) {
       await this.page.keyboard.press('F1');
-      await this.quickInput().fill(`>${title}`);
-      const found = await appears(row, 3000);
-      if (found) {
-        break;
-      }
+      const clicked = await this.quickInput()
+        .fill(text, { timeout: 5000 })
+        .then(() => row.click({ timeout: 5000 }))
+        .then(
+          () => true,
+          () => false,
+        );
+      if (clicked) return;
+      if (Date.now() > deadline) throw new Error(`The palette has no row for "${text}".`);
       await this.page.keyboard.press('Escape');
-      if (Date.now() > deadline) {
-        throw new Error(`The palette has no command "${title}".`);
-      }
     }
-    await row.click();
   }
 
   /** The text box of the open quick pick or input box. */
@@ -145,10 +153,8 @@ export class Workbench {
    * @param path relative to the workspace
    */
   async openFile(path: string): Promise<void> {
-    await this.runCommand('Go to File...');
     // By its whole path: what VS Code remembers of earlier searches does not hold new files.
-    await this.quickInput().fill(join(this.folder, path));
-    await this.pick(path);
+    await this.#chooseByText(join(this.folder, path), this.quickRows().filter({ hasText: path }).first());
     await this.editor(path).locator('.view-lines').waitFor();
     await this.focusEditor(path);
   }
@@ -283,13 +289,6 @@ async function innerFrame(outer: ElementHandle): Promise<Frame | undefined> {
   const shell = await outer.contentFrame().catch(() => null);
   const active = await shell?.$('#active-frame').catch(() => null);
   return (await active?.contentFrame().catch(() => null)) ?? undefined;
-}
-
-async function appears(locator: Locator, timeout: number): Promise<boolean> {
-  return locator.waitFor({ timeout }).then(
-    () => true,
-    () => false,
-  );
 }
 
 function pause(milliseconds: number): Promise<void> {
