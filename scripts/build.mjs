@@ -1,7 +1,15 @@
 // Bundles Fovea with esbuild into dist/: the extension, the engine process, the command line and one script per webview.
 //   node scripts/build.mjs [--watch] [--minify] [--tests] [--bench]
 // --tests adds the bundle that runs inside VS Code, --bench the benchmarks.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -163,6 +171,11 @@ if (flags.watch) {
   // Sources may lose a webview or an entry; what they once made must not be shipped.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   mkdirSync(join(root, 'dist'), { recursive: true });
+  // SQLite's library looks for its code beside the script that it is bundled into.
+  copyFileSync(
+    join(root, 'node_modules/node-sqlite3-wasm/dist/node-sqlite3-wasm.wasm'),
+    join(root, 'dist/node-sqlite3-wasm.wasm'),
+  );
   const results = await Promise.allSettled(bundles.map((bundle) => esbuild.build(bundle)));
   for (const result of results) {
     if (result.status === 'fulfilled') {
