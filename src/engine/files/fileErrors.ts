@@ -46,10 +46,13 @@ export function describeFound(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'string') return shorten(JSON.stringify(value));
   if (value === null || typeof value !== 'object') return String(value);
-  if (Array.isArray(value)) {
-    return shorten(`[${value.slice(0, 20).map(describeFound).join(', ')}${value.length > 20 ? ', …' : ''}]`);
-  }
-  return 'an object';
+  return Array.isArray(value) ? shorten(`[${describeItems(value)}]`) : 'an object';
+}
+
+/** Lists inside a list are only mentioned: a hostile file can nest them deeper than any stack. */
+function describeItems(items: readonly unknown[]): string {
+  const shown = items.slice(0, 20).map((item) => (Array.isArray(item) ? 'a list' : describeFound(item)));
+  return `${shown.join(', ')}${items.length > 20 ? ', …' : ''}`;
 }
 
 /** `text` cut to about 80 characters, with control characters made visible as spaces. */

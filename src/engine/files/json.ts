@@ -1,8 +1,9 @@
 /** Reads JSON files that people and other programs wrote: capped in size, checked by a schema, faults named by field. */
-import { open, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import { EngineError } from '../../shared/errors.ts';
-import { describeFound, fileError, malformed, shorten } from './fileErrors.ts';
+import { describeFound, malformed, shorten } from './fileErrors.ts';
+import { parseJson } from './parseJson.ts';
+import { readBytes, withFile } from './regularFile.ts';
 import { writeAtomically } from './writeAtomically.ts';
 
 /** The largest JSON file that is read, unless a caller says otherwise. */
@@ -47,7 +48,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 async function readRawJson(path: string, maxBytes: number): Promise<unknown> {
   const text = await readText(path, maxBytes);
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw malformed(
       path,
@@ -59,22 +60,14 @@ async function readRawJson(path: string, maxBytes: number): Promise<unknown> {
 }
 
 async function readText(path: string, maxBytes: number): Promise<string> {
+  const bytes = await withFile(path, (file, size) => {
+    if (size > maxBytes) throw malformed(path, 'file size', `at most ${maxBytes} bytes`, `${size} bytes`);
+    return readBytes(path, file, 0, size);
+  });
   try {
-    const info = await stat(path);
-    if (info.isDirectory()) throw malformed(path, 'file', 'a regular file', 'a folder');
-    if (!info.isFile()) throw malformed(path, 'file', 'a regular file', 'a device or pipe');
-    if (info.size > maxBytes)
-      throw malformed(path, 'file size', `at most ${maxBytes} bytes`, `${info.size} bytes`);
-    const file = await open(path);
-    try {
-      const bytes = await file.readFile();
-      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof TypeError) throw malformed(path, 'the content', 'text in UTF-8', 'other bytes');
-    throw fileError(path, error);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw malformed(path, 'the content', 'text in UTF-8', 'other bytes');
   }
 }
 

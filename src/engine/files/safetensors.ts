@@ -2,14 +2,12 @@
  * Reads and writes `.safetensors` files: named tensors behind a JSON header
  * (https://github.com/huggingface/safetensors#format). Locations are absolute, so a runtime can map the data in place.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import type { DType } from '../graph/opAttributes.ts';
 import type { Value } from '../graph/value.ts';
-import { fileError, malformed } from './fileErrors.ts';
-import { stampOf } from './fileStamp.ts';
-import { bfloat16ToFloat32, float16ToFloat32 } from './halfFloat.ts';
+import { malformed } from './fileErrors.ts';
+import { readBytes, realFile, withFile } from './regularFile.ts';
 import {
   checkHeaderLength,
   parseSafetensorsHeader,
@@ -17,6 +15,7 @@ import {
   type StoredDtype,
   type StoredTensor,
 } from './safetensorsHeader.ts';
+import { storedValue, type TensorFile, tensorOf, widenToFloat32 } from './tensorFile.ts';
 import { writeAtomically } from './writeAtomically.ts';
 
 const storedNames: { readonly [D in DType]: StoredDtype } = {
@@ -30,21 +29,10 @@ const storedNames: { readonly [D in DType]: StoredDtype } = {
   bool: 'BOOL',
 };
 
-/** An opened file. It holds no file handle: every read opens the file anew, so nothing needs closing. */
-export interface Safetensors {
-  /** Symbolic links resolved, as ONNX external data requires. */
-  readonly path: string;
-  /** Tells the file from one that replaced it (see `stampOf`). */
-  readonly stamp: string;
+/** An opened safetensors file: every tensor lies in it as it is used. */
+export interface Safetensors extends TensorFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
-  /**
-   * The tensor in its stored dtype.
-   * @throws file.malformed when the file lacks it, file.missing when the file is gone.
-   */
-  read(name: string): Promise<Value>;
-  /** A floating-point tensor as float32; F16 and BF16 are widened exactly, F64 is rounded. */
-  readFloat32(name: string): Promise<Float32Array>;
 }
 
 /**
@@ -52,22 +40,23 @@ export interface Safetensors {
  * @throws file.missing, file.unreadable, file.malformed.
  */
 export async function openSafetensors(path: string): Promise<Safetensors> {
-  const real = await realpath(path).catch((error) => {
-    throw fileError(path, error);
-  });
-  const { header, stamp } = await withFile(real, async (file) => ({
-    header: await readHeader(file, real),
-    stamp: stampOf(await file.stat()),
+  const real = await realFile(path);
+  const { header, stamp } = await withFile(real, async (file, size, stamp) => ({
+    header: await readHeader(file, real, size),
+    stamp,
   }));
   const { tensors, metadata } = header;
-  const read = (name: string) => withFile(real, (file) => readTensor(real, file, tensors, name));
+  const read = async (name: string) =>
+    withFile(real, (file) => readTensor(real, file, tensorOf(real, tensors, name), name), stamp);
   return {
     path: real,
     stamp,
+    format: 'safetensors',
     tensors,
     metadata,
+    values: new Map(Object.entries(metadata)),
     read,
-    readFloat32: async (name) => widen(real, name, await read(name)),
+    readFloat32: async (name) => widenToFloat32(real, name, await read(name)),
   };
 }
 
@@ -103,23 +92,7 @@ export async function writeSafetensors(
   await writeAtomically(path, [padded, ...entries.map(({ bytes }) => bytes)]);
 }
 
-async function withFile<T>(path: string, use: (file: FileHandle, path: string) => Promise<T>): Promise<T> {
-  try {
-    // Opening a pipe would wait for its other end for ever.
-    if (!(await stat(path)).isFile()) throw malformed(path, 'file', 'a regular file', 'a folder or device');
-    const file = await open(path, constants.O_RDONLY);
-    try {
-      return await use(file, path);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw fileError(path, error);
-  }
-}
-
-async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
-  const { size } = await file.stat();
+async function readHeader(file: FileHandle, path: string, size: number): Promise<SafetensorsHeader> {
   if (size < 10) throw malformed(path, 'file size', 'at least 10 bytes', `${size} bytes`);
   const start = await readBytes(path, file, 0, 8);
   const length = checkHeaderLength(path, new DataView(start.buffer).getBigUint64(0, true), size);
@@ -130,65 +103,10 @@ async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHe
 async function readTensor(
   path: string,
   file: FileHandle,
-  tensors: ReadonlyMap<string, StoredTensor>,
+  tensor: StoredTensor,
   name: string,
 ): Promise<Value> {
-  const tensor = tensors.get(name);
-  if (!tensor) throw malformed(path, name, 'a tensor in the file', undefined);
-  const bytes = await readBytes(path, file, tensor.offset, tensor.length);
-  return typed(path, name, tensor, bytes.buffer);
-}
-
-/** Reads exactly `length` bytes; a single system call carries at most 2 GiB, so large tensors come in pieces. */
-async function readBytes(
-  path: string,
-  file: FileHandle,
-  offset: number,
-  length: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const piece = Math.min(length - done, 2 ** 30);
-    const { bytesRead } = await file.read(bytes, done, piece, offset + done);
-    if (bytesRead === 0) {
-      throw malformed(path, 'file size', `at least ${offset + length} bytes`, `${offset + done} bytes`);
-    }
-    done += bytesRead;
-  }
-  return bytes;
-}
-
-function typed(path: string, name: string, tensor: StoredTensor, buffer: ArrayBuffer): Value {
-  const dims = tensor.shape;
-  switch (tensor.dtype) {
-    case 'F32':
-      return { dtype: 'float32', dims, data: new Float32Array(buffer) };
-    case 'F64':
-      return { dtype: 'float64', dims, data: new Float64Array(buffer) };
-    case 'F16':
-      return { dtype: 'float16', dims, data: new Uint16Array(buffer) };
-    case 'BF16':
-      return { dtype: 'bfloat16', dims, data: new Uint16Array(buffer) };
-    case 'I64':
-      return { dtype: 'int64', dims, data: new BigInt64Array(buffer) };
-    case 'I32':
-      return { dtype: 'int32', dims, data: new Int32Array(buffer) };
-    case 'U8':
-      return { dtype: 'uint8', dims, data: new Uint8Array(buffer) };
-    case 'BOOL':
-      return { dtype: 'bool', dims, data: new Uint8Array(buffer) };
-    default:
-      throw malformed(path, `${name}.dtype`, `one of ${Object.values(storedNames).join(', ')}`, tensor.dtype);
-  }
-}
-
-function widen(path: string, name: string, { dtype, data }: Value): Float32Array {
-  if (data instanceof Float32Array) return data;
-  if (data instanceof Float64Array) return Float32Array.from(data);
-  if (dtype === 'float16') return float16ToFloat32(data as Uint16Array);
-  if (dtype === 'bfloat16') return bfloat16ToFloat32(data as Uint16Array);
-  throw malformed(path, `${name}.dtype`, 'floating-point numbers', dtype);
+  return storedValue(path, name, tensor, await readBytes(path, file, tensor.offset, tensor.length));
 }
 
 function bytesOf(name: string, { data, dims }: Value): Uint8Array {

@@ -1,5 +1,6 @@
 /** Parses and checks the header of a safetensors file, so that everything behind it may trust offsets, shapes and names. */
 import { malformed, shorten } from './fileErrors.ts';
+import { parseJson } from './parseJson.ts';
 
 /** Bytes per element of every dtype the format knows. */
 export const bytesPerElement = {
@@ -92,7 +93,7 @@ export function parseSafetensorsHeader(
 function parseObject(path: string, bytes: Uint8Array): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    parsed = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw malformed(path, 'header', 'JSON in UTF-8', shorten(reason));

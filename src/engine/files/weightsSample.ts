@@ -1,19 +1,27 @@
 /** A cheap sample of a weights file, for hashes that tell models and SAEs apart. */
 
-import { open } from 'node:fs/promises';
+import { readBytes, realFile, withFile } from './regularFile.ts';
+import { maxHeaderBytes } from './safetensorsHeader.ts';
 
 const sampleBytes = 65536;
 
-/** The header of a safetensors file that was opened before, and the first 64 KiB of its data. */
+/**
+ * Of a safetensors file the header and the first 64 KiB of its data; of any other file its size, start and end (where zip
+ * archives keep their checksums).
+ * @throws file.missing, file.unreadable, file.malformed for a folder or device.
+ */
 export async function readWeightsSample(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const length = new BigUint64Array(1);
-    await file.read(length, 0, 8, 0);
-    const bytes = new Uint8Array(Number(length[0]) + sampleBytes);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 8);
-    return bytes.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  const real = await realFile(path);
+  return withFile(real, async (file, size) => {
+    const start = await readBytes(real, file, 0, Math.min(size, 9));
+    if (size > 9 && start[8] === 0x7b) {
+      const length = Number(new DataView(start.buffer).getBigUint64(0, true));
+      if (length <= Math.min(maxHeaderBytes, size - 8)) {
+        return readBytes(real, file, 8, Math.min(length + sampleBytes, size - 8));
+      }
+    }
+    const first = await readBytes(real, file, 0, Math.min(size, sampleBytes));
+    const last = await readBytes(real, file, size - first.length, first.length);
+    return Buffer.concat([Buffer.from(String(size)), first, last]);
+  });
 }

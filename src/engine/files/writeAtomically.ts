@@ -8,13 +8,16 @@ import { fileError } from './fileErrors.ts';
  * Replaces the file at `path` by the concatenated `chunks`, creating its folder when needed.
  * @throws file.unreadable when the folder cannot be written.
  */
-export async function writeAtomically(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  chunks: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
+): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'wx');
     try {
-      for (const chunk of chunks) await file.writeFile(chunk);
+      for await (const chunk of chunks) await file.writeFile(chunk);
       await file.sync();
     } finally {
       await file.close();
