@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** The user's cache folder for Fovea, when nobody names another one. */
+/** The folder that FOVEA_STORAGE names, else the user's cache folder for Fovea. */
 export function defaultStorage(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fovea');
+  return env.FOVEA_STORAGE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fovea');
 }

@@ -24,17 +24,28 @@ export interface HubRequest {
   readonly repo: string;
   /** Branch, tag or commit; `main` when left out. It is resolved to a commit before anything is fetched. */
   readonly revision?: string;
-  /** `model`: config, tokenizer and safetensors. A folder: everything of an SAE that lies below it. */
-  readonly what: { readonly kind: 'model' } | { readonly kind: 'folder'; readonly path: string };
-  /** Address of the hub or of a mirror, such as `https://huggingface.co`. */
+  readonly what: HubPart;
+  /** Address of the hub or of a mirror; when left out HF_ENDPOINT, else `https://huggingface.co`. */
   readonly endpoint?: string;
+  /** When left out, HF_TOKEN or the file that `hf auth login` writes, for the endpoint they are meant for. */
   readonly token?: string;
 }
+
+/**
+ * Part of a repository. `model`: config, tokenizer and safetensors. `folder`: everything of an SAE that lies below it.
+ * `file`: one file, such as a GGUF model.
+ */
+export type HubPart =
+  | { readonly kind: 'model' }
+  | { readonly kind: 'folder'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string };
 
 export interface HubFile {
   /** Path inside the repository. */
   readonly path: string;
   readonly size: number;
+  /** The blob's name in the cache: SHA-256 of the content for large files (64 digits), else git's SHA-1 of it (40 digits). */
+  readonly blob: string;
   /** The file lies in the cache already. */
   readonly cached: boolean;
 }
@@ -44,12 +55,15 @@ export interface DownloadPlan {
   readonly repo: string;
   readonly revision: string;
   readonly commit: string;
+  readonly what: HubPart;
   readonly endpoint: string;
   readonly files: readonly HubFile[];
   /** Bytes of all files, and of those that are not in the cache. */
   readonly bytes: number;
   readonly toDownload: number;
-  /** Folder the files will lie in, for `openModel` or as an SAE folder. */
+  /** The cache the files will lie in. */
+  readonly cache: string;
+  /** What the files make, for `openModel` or as an SAE folder: the snapshot, a folder in it, or the one file. */
   readonly path: string;
 }
 
@@ -64,9 +78,9 @@ export interface HubApi {
     request: Pick<HubRequest, 'repo' | 'revision' | 'what'>,
     options?: CallOptions,
   ): Promise<{ readonly path?: string }>;
-  /** Asks the hub which files there are. @throws hub.notFound, hub.refused, hub.unreachable */
+  /** Asks the hub which files there are. @throws hub.notFound, hub.refused, hub.unreachable, hub.malformed, hub.noSafetensors */
   planDownload(request: HubRequest, options?: CallOptions): Promise<DownloadPlan>;
-  /** Fetches what the plan lacks, resuming partial files and verifying every SHA-256. */
+  /** Fetches what the plan lacks, resuming partial files and verifying every checksum. @throws the same, hub.corrupt, hub.noSpace */
   download(
     request: { readonly plan: DownloadPlan; readonly token?: string },
     options?: CallOptions,
