@@ -1,3 +1,4 @@
+/** The user's own labels as a file. */
 import { describe, expect, test } from 'vitest';
 import { readLabelFile, withLabel, writeLabelFile } from '../../../src/host/labelFile.ts';
 import type { FeatureLabel } from '../../../src/shared/labelApi.ts';

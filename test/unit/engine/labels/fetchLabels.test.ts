@@ -1,3 +1,4 @@
+/** Labels from an API that answers in its own order, refuses, or is not there. */
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';

@@ -1,3 +1,4 @@
+/** Labels in the files that Neuronpedia hands out, whole and damaged. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

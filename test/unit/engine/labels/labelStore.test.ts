@@ -1,3 +1,4 @@
+/** What is kept of labels, whose come first, and what a search finds. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
