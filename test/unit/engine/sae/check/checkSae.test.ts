@@ -1,3 +1,4 @@
+/** SAEs that are read rightly and wrongly, on the embedded model: does the check tell, and does it find the other reading? */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floatsOf, floatValue } from '../../../../../src/engine/graph/value.ts';
