@@ -25,6 +25,9 @@ import { type TypedArray, typedArray } from './value.ts';
 export type WeightPlace = { readonly bytes: Uint8Array } | { readonly fileName: string };
 
 const opsetVersion = 21n;
+/** Where ONNX Runtime keeps ops that ONNX itself lacks. */
+const runtimeDomain = 'com.microsoft';
+const runtimeOps: ReadonlySet<Op> = new Set<Op>(['FusedMatMul']);
 /** The file format that goes with the op set. */
 const irVersion = 10n;
 
@@ -39,7 +42,10 @@ export function encodeOnnx(
   const model = create(ModelProtoSchema, {
     irVersion,
     producerName: 'fovea',
-    opsetImport: [{ domain: '', version: opsetVersion }],
+    opsetImport: [
+      { domain: '', version: opsetVersion },
+      { domain: runtimeDomain, version: 1n },
+    ],
     graph: {
       name: 'program',
       input: program.inputs.map(encodeValueInfo),
@@ -92,6 +98,7 @@ function lowerNode({ node, inputs, outputs }: ProgramNode): { node: NodeProto; l
   const list = moved && encodeList(node.attributes[moved.name as never], moved.as);
   const proto = create(NodeProtoSchema, {
     opType: onnxNames[node.op] ?? node.op,
+    ...(runtimeOps.has(node.op) && { domain: runtimeDomain }),
     name: outputs[0],
     input: list ? [...inputs, list.name] : [...inputs],
     // Outputs left out at the end are not listed.

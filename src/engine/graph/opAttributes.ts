@@ -86,6 +86,8 @@ export interface OpAttributes {
   CumSum: Axis & { readonly exclusive: 0 | 1; readonly reverse: 0 | 1 };
   // Linear algebra and layers.
   MatMul: None;
+  /** A·Bᵀ without a transposed copy of B. ONNX Runtime's own op. */
+  FusedMatMul: { readonly transB: 1 };
   Softmax: Axis;
   LogSoftmax: Axis;
   LayerNormalization: Axis & { readonly epsilon: number };

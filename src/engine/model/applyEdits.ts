@@ -5,7 +5,8 @@ import { EngineError } from '../../shared/errors.ts';
 import { type FloatValue, floatsOf, floatValue, type Value } from '../graph/value.ts';
 import type { ModelConfig } from './config.ts';
 import { addEdit, type RunEdit, replaceEdit, type Selection, scaleEdit } from './edits.ts';
-import { blockHookName, hookAxes, hookDims, isPerPosition, locateHook, type StageHook } from './hooks.ts';
+import { blockHookName, hookAxes, hookDims, isPerPosition, type StageHook } from './hooks.ts';
+import { locateModelHook } from './modelHooks.ts';
 
 /** A change of one feature: its activation f becomes `f · factor + offset`. */
 interface FeatureChange {
@@ -18,17 +19,21 @@ interface FeatureChange {
 interface FeatureCoder {
   /** Activations `[row, feature]` of chosen features, in the SAE's own units. */
   chosen(value: Value, features: readonly number[]): Promise<Value>;
-  /** What to add to the value so that features change while the SAE's error stays: `[row, d_in]`. */
+  /** What to add to the value that is written so that features change while the SAE's error stays: `[row, d_out]`. */
   change(value: Value, changes: readonly FeatureChange[]): Promise<Value>;
   /** True when what a unit of a feature writes depends on the row's own scale. */
   readonly normalizes: boolean;
+  /** True when the first position shows no features, and none are written there. */
+  readonly masksFirst?: boolean;
   /** What one unit of each feature adds to the hook's value, unless the SAE normalises: `[feature, d_in]`. */
   decoderRows(features: readonly number[]): Promise<Value>;
 }
 
 export interface FeatureSource {
-  /** Where the SAE reads and writes. */
+  /** Where the SAE reads, and writes unless `writes` says otherwise. */
   readonly hook: HookName;
+  /** Where a transcoder writes: a later hook of the same block. */
+  readonly writes?: HookName;
   readonly sae: FeatureCoder;
 }
 
@@ -37,6 +42,8 @@ export interface EditContext {
   readonly config: ModelConfig;
   /** Number of tokens of the prompt. */
   readonly positions: number;
+  /** Positions before the text, in the prompt and in every other text: 1 with a beginning-of-sequence token, else 0. */
+  readonly before: number;
   /** A hook's value `[1, position, …]` in the clean run of the prompt itself, or of another text. */
   reference(hook: HookName, text?: string): Promise<Value>;
   /** @throws handle.unknown when the SAE is not loaded. */
@@ -46,16 +53,31 @@ export interface EditContext {
 /**
  * Edits of a run in the order of the stack; disabled ones are left out. Values that replace (mean, patch) come from
  * clean runs. A patch from a text of another length is aligned at the end: the last token takes the last token's
- * value, and positions without a counterpart keep their own.
+ * value, and positions without a counterpart keep their own. A beginning-of-sequence token is no counterpart of text;
+ * means are over the text, because activations on that token are of another size.
  *
  * @throws request.invalid when an edit does not fit the model or the prompt.
  */
 export async function planEdits(context: EditContext, edits: readonly Edit[]): Promise<RunEdit[]> {
   const planned: RunEdit[] = [];
-  for (const edit of edits) {
-    if (edit.enabled) planned.push(await planEdit(context, edit));
+  const enabled = edits.filter((edit) => edit.enabled);
+  for (const [i, edit] of enabled.entries()) {
+    const run = await planEdit(context, edit);
+    if ('reads' in run && run.reads) refuseSecond(edit, enabled.slice(0, i));
+    planned.push(run);
   }
   return planned;
+}
+
+/** What a transcoder reads is not changed by what it writes, so a second change would not see the first. */
+function refuseSecond({ target }: Edit, before: readonly Edit[]): void {
+  const isSame = (edit: Edit) =>
+    target.kind === 'feature' &&
+    edit.target.kind === 'feature' &&
+    edit.target.feature.sae === target.feature.sae &&
+    edit.target.feature.index === target.feature.index;
+  if (!before.some(isSame)) return;
+  throw invalid('A second intervention on the same feature of a transcoder', 'keep one of them');
 }
 
 async function planEdit(context: EditContext, edit: Edit): Promise<RunEdit> {
@@ -91,7 +113,7 @@ async function planHook(
   hook: HookName,
   head?: number,
 ): Promise<RunEdit> {
-  const place = locateHook(hook, context.config.nLayers).hook;
+  const place = locateModelHook(context.config, hook).hook;
   const run = { batch: 1, positions: context.positions, keys: context.positions };
   const dims = hookDims(place, context.config, run);
   const selection: Selection = {
@@ -105,12 +127,12 @@ async function planHook(
       return scaleEdit(hook, place, dims, selection, 1 + strength * (action.factor - 1));
     case 'mean': {
       requirePerPosition(place, hook, 'averaged over positions');
-      const mean = meanOverPositions(await context.reference(hook));
+      const mean = meanOverPositions(await context.reference(hook), context.before);
       return replaceEdit(hook, place, dims, selection, mean, strength);
     }
     case 'patch': {
       const source = await context.reference(hook, action.text);
-      const { value, available } = alignAtEnd(place, hook, source, dims);
+      const { value, available } = alignAtEnd(place, hook, source, dims, context.before);
       const chosen = (selection.positions ?? available).filter((position) => available.includes(position));
       return replaceEdit(hook, place, dims, { ...selection, positions: chosen }, value, strength);
     }
@@ -121,28 +143,33 @@ async function planHook(
 
 /** `Δf · W_dec` is added to the hook's value; what the SAE does not reconstruct stays as it is (Templeton et al. 2024). */
 async function planFeature(context: EditContext, edit: Edit, feature: FeatureRef): Promise<RunEdit> {
-  const { hook, sae } = await context.featureSource(feature);
+  const { hook: reads, writes: hook = reads, sae } = await context.featureSource(feature);
   const { index } = feature;
   const { action, strength } = edit;
-  const place = locateHook(hook, context.config.nLayers).hook;
+  const place = locateModelHook(context.config, hook).hook;
   requirePerPosition(place, hook, 'edited by features');
   const selection = { positions: insidePrompt(edit.positions, context.positions) };
-  const adding = (value: Value, delta: Value) =>
-    addEdit(hook, place, value.dims, selection, floatValue(floatsOf(delta), value.dims));
-  if (action.kind === 'add' && !sae.normalizes) {
+  if (action.kind === 'add' && !sae.normalizes && !sae.masksFirst) {
     const row = floatsOf(await sae.decoderRows([index])).map((x) => x * strength * action.amount);
     // The row is the same everywhere, but an SAE may read the heads side by side: the hook's own dimensions say.
     const run = { batch: 1, positions: context.positions, keys: context.positions };
     const dims = hookDims(place, context.config, run);
     return addEdit(hook, place, dims, selection, floatValue(row, [1, 1, ...dims.slice(2)]));
   }
+  const late = (change: (read: Value) => Promise<Value>): RunEdit => ({
+    hook,
+    ...(reads !== hook && { reads }),
+    resolve: async (value, read = value) => {
+      const delta = floatValue(floatsOf(await change(read)), value.dims);
+      return addEdit(hook, place, value.dims, selection, delta);
+    },
+  });
   if (action.kind === 'patch') {
-    const other = floatsOf(await sae.chosen(await context.reference(hook, action.text), [index]));
-    const patch = (value: Value) => patchFeature(context, sae, value, index, other, strength);
-    return { hook, resolve: async (value) => adding(value, await patch(value)) };
+    const other = floatsOf(await sae.chosen(await context.reference(reads, action.text), [index]));
+    return late((read) => patchFeature(context, sae, read, index, other, strength));
   }
-  const change = { feature: index, ...(await featureChange(context, hook, sae, index, action, strength)) };
-  return { hook, resolve: async (value) => adding(value, await sae.change(value, [change])) };
+  const change = { feature: index, ...(await featureChange(context, reads, sae, index, action, strength)) };
+  return late((read) => sae.change(read, [change]));
 }
 
 /** What becomes of a feature's activation, the same at every position. */
@@ -164,7 +191,9 @@ async function featureChange(
     case 'set':
       return { factor: 0, offset: strength * action.value };
     case 'mean': {
-      const clean = floatsOf(await sae.chosen(await context.reference(hook), [index]));
+      const clean = floatsOf(await sae.chosen(await context.reference(hook), [index])).subarray(
+        context.before,
+      );
       const mean = clean.reduce((sum, f) => sum + f, 0) / clean.length;
       return { factor: 1 - strength, offset: strength * mean };
     }
@@ -173,7 +202,7 @@ async function featureChange(
 
 /** The change that moves a feature towards the activations `other` of another prompt, aligned at the end. */
 async function patchFeature(
-  { positions }: EditContext,
+  { positions, before }: EditContext,
   sae: FeatureCoder,
   value: Value,
   index: number,
@@ -187,17 +216,19 @@ async function patchFeature(
   const shift = other.length - positions;
   const delta = floatsOf(unit).map((x, i) => {
     const row = Math.floor(i / width);
-    const target = other[(row % positions) + shift];
+    const [position, source] = [row % positions, (row % positions) + shift];
+    const target = Math.min(position, source) < before ? undefined : other[source];
     return target === undefined ? 0 : x * strength * (target - now[row]!);
   });
-  return floatValue(delta, value.dims);
+  return floatValue(delta);
 }
 
-/** `[1, 1, …]`: the mean of `[1, position, …]` over its positions. */
-function meanOverPositions(value: Value): FloatValue {
-  const [, positions = 0, ...rest] = value.dims;
-  const data = floatsOf(value);
-  const width = data.length / positions;
+/** `[1, 1, …]`: the mean of `[1, position, …]` over its positions, without the first `before`. */
+function meanOverPositions(value: Value, before: number): FloatValue {
+  const [, all = 0, ...rest] = value.dims;
+  const positions = all - before;
+  const width = floatsOf(value).length / all;
+  const data = floatsOf(value).subarray(before * width);
   const mean = new Float64Array(width);
   data.forEach((x, i) => {
     mean[i % width]! += x / positions;
@@ -211,6 +242,7 @@ function alignAtEnd(
   hook: HookName,
   source: Value,
   dims: readonly number[],
+  before: number,
 ): { value: Value; available: number[] } {
   const axis = hookAxes(place).indexOf('position');
   const [positions, given] = [dims[axis]!, source.dims[axis]!];
@@ -219,7 +251,7 @@ function alignAtEnd(
   requirePerPosition(place, hook, 'patched from a prompt of another length');
   const width = floatsOf(source).length / given;
   const shift = given - positions;
-  const first = Math.max(0, -shift);
+  const first = before + Math.max(0, -shift);
   const value = new Float32Array(positions * width);
   value.set(floatsOf(source).subarray((first + shift) * width), first * width);
   const available = Array.from({ length: positions - first }, (_, i) => first + i);

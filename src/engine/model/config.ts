@@ -1,87 +1,86 @@
-/** Reads a model's `config.json` as Hugging Face writes it, and checks it before anything is sized by it. */
+/** What a model is, in the field's words and whatever its family; read from the `config.json` that Hugging Face writes. */
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { EngineError } from '../../shared/errors.ts';
 import { describeFound } from '../files/fileErrors.ts';
 import { checkJson, readJson } from '../files/json.ts';
+import { invalidConfig } from './configSchema.ts';
+import type { ModelFamily } from './families/family.ts';
+import { families, familyNames } from './families/registry.ts';
 
 /** Activation of the MLP. `gelu_new` is the tanh approximation, `gelu` the exact one. */
 export type Activation = 'gelu_new' | 'gelu' | 'relu' | 'silu';
 
-/** The shape of a model, in the field's words. */
+/** Rotary position embedding of one layer (Su et al. 2021). */
+export interface Rotary {
+  /** How many of a head's dimensions are turned, from the first one on. */
+  readonly dims: number;
+  /** Radians per position of each pair: `[dims / 2]`. */
+  readonly inverseFrequencies: Float32Array;
+  /** Factor on what is turned, 1 unless a scaling for long contexts asks for more. */
+  readonly scale: number;
+}
+
+/** What may differ from layer to layer. */
+export interface LayerConfig {
+  /** Factor on the attention scores, usually 1/√d_head. */
+  readonly scoreScale: number;
+  /** A query sees this many positions, its own included; all of them when undefined. */
+  readonly window: number | undefined;
+  readonly rotary: Rotary | undefined;
+}
+
+export interface NormConfig {
+  readonly kind: 'layerNorm' | 'rms';
+  /** Which of what a sublayer reads and writes is normalized. */
+  readonly place: 'before' | 'after' | 'both';
+  readonly epsilon: number;
+}
+
+/** A model's shape and how it computes. */
 export interface ModelConfig {
-  readonly family: 'gpt2';
+  /** The `model_type` of its config. */
+  readonly family: string;
   readonly nLayers: number;
   readonly nHeads: number;
+  readonly nKeyValueHeads: number;
   readonly dModel: number;
   readonly dHead: number;
   readonly dMlp: number;
   readonly dVocab: number;
   /** Positions the model was trained for. */
   readonly nContext: number;
+  readonly norm: NormConfig;
+  /** How a token's position enters: a vector of its own added to its embedding, or a rotation of queries and keys. */
+  readonly positions: 'learned' | 'rotary';
+  readonly layers: readonly LayerConfig[];
   readonly activation: Activation;
-  readonly layerNormEps: number;
+  /** The MLP multiplies its activation by a second projection (`mlp.hook_pre_linear`). */
+  readonly gated: boolean;
+  /** Attention and MLP read the same stream, so there is no `hook_resid_mid`. */
+  readonly parallel: boolean;
+  /** Queries and keys are normalized head by head, or all heads together. */
+  readonly queryKeyNorm: 'head' | 'all' | undefined;
+  /** Queries, keys and values are held between −clipQkv and clipQkv. */
+  readonly clipQkv: number | undefined;
+  /** Attention scores and logits are held softly below these: cap · tanh(x / cap). */
+  readonly scoreCap: number | undefined;
+  readonly logitCap: number | undefined;
+  /** Factor on the token embedding. */
+  readonly embeddingScale: number;
   /** The unembedding is the transposed token embedding; no weight of its own is stored. */
   readonly tiedEmbeddings: boolean;
-  /** Attention scores are divided by √dHead. */
-  readonly scaleAttention: boolean;
-  /** Attention scores are also divided by the layer's number, counted from 1. */
-  readonly scaleAttentionByLayer: boolean;
+  /** Linear layers have a bias, where a family leaves that to the config. */
+  readonly biases: { readonly qkv: boolean; readonly attentionOut: boolean; readonly mlp: boolean };
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
 }
 
-const supported = 'gpt2';
-
 const kindSchema = v.looseObject({
   model_type: v.optional(v.nullable(v.string())),
   architectures: v.optional(v.nullable(v.array(v.string()))),
+  quantization_config: v.optional(v.unknown()),
 });
-
-/** A whole number from 1 to `most`: beyond it the config is damaged rather than large. */
-function size(most: number) {
-  const expected = `a whole number from 1 to ${most}`;
-  return v.custom<number>(
-    (input) => Number.isInteger(input) && (input as number) >= 1 && (input as number) <= most,
-    expected,
-  );
-}
-
-const optionalId = v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))));
-const flag = (otherwise: boolean) => v.optional(v.nullable(v.boolean(), otherwise), otherwise);
-
-const gpt2Schema = v.looseObject({
-  n_layer: size(1000),
-  n_head: size(1000),
-  n_embd: size(100_000),
-  n_inner: v.optional(v.nullable(size(1_000_000))),
-  n_positions: size(10_000_000),
-  vocab_size: size(4_000_000),
-  activation_function: v.optional(v.string(), 'gelu_new'),
-  layer_norm_epsilon: v.optional(
-    v.custom<number>(
-      (input) => typeof input === 'number' && input > 0 && input < 1,
-      'a number between 0 and 1',
-    ),
-    1e-5,
-  ),
-  tie_word_embeddings: flag(true),
-  scale_attn_weights: flag(true),
-  scale_attn_by_inverse_layer_idx: flag(false),
-  add_cross_attention: flag(false),
-  bos_token_id: optionalId,
-  eos_token_id: optionalId,
-});
-
-const activations: ReadonlyMap<string, Activation> = new Map([
-  ['gelu_new', 'gelu_new'],
-  ['gelu_pytorch_tanh', 'gelu_new'],
-  ['gelu_fast', 'gelu_new'],
-  ['gelu', 'gelu'],
-  ['relu', 'relu'],
-  ['silu', 'silu'],
-  ['swish', 'silu'],
-]);
 
 /**
  * The config of the model in `folder`.
@@ -94,49 +93,30 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
 
 /** Checks the content of a `config.json`; `path` is for messages. Errors as `readModelConfig`. */
 export function parseModelConfig(path: string, content: unknown): ModelConfig {
-  const kind = checkJson(path, content, kindSchema, 'model.invalidConfig');
-  const modelType = kind.model_type ?? (kind.architectures?.includes('GPT2LMHeadModel') ? 'gpt2' : undefined);
-  if (modelType === undefined) throw invalid(path, 'model_type', `one of ${supported}`, kind.model_type);
-  if (modelType !== 'gpt2') {
-    throw new EngineError('model.unsupported', { path, architecture: plain(modelType), supported });
-  }
-  return gpt2Config(path, checkJson(path, content, gpt2Schema, 'model.invalidConfig'));
+  return familyOf(path, content).readConfig(path, content as Readonly<Record<string, unknown>>);
 }
 
-function gpt2Config(path: string, raw: v.InferOutput<typeof gpt2Schema>): ModelConfig {
-  const { n_embd: dModel, n_head: nHeads } = raw;
-  if (dModel % nHeads !== 0) throw invalid(path, 'n_embd', `a multiple of n_head (${nHeads})`, dModel);
-  const activation = activations.get(raw.activation_function);
-  if (!activation) {
-    throw invalid(
-      path,
-      'activation_function',
-      `one of ${[...activations.keys()].join(', ')}`,
-      raw.activation_function,
-    );
+/** The family of the model whose `config.json` holds `content`. @throws model.unsupported, model.invalidConfig */
+export function familyOf(path: string, content: unknown): ModelFamily {
+  const { model_type, architectures, quantization_config } = checkJson(
+    path,
+    content,
+    kindSchema,
+    'model.invalidConfig',
+  );
+  if (quantization_config !== undefined && quantization_config !== null) {
+    const expected = 'absent, since of quantized weights Fovea reads only GGUF files';
+    throw invalidConfig(path, 'quantization_config', expected, quantization_config);
   }
-  if (raw.add_cross_attention) throw invalid(path, 'add_cross_attention', 'false', true);
-  return {
-    family: 'gpt2',
-    nLayers: raw.n_layer,
-    nHeads,
-    dModel,
-    dHead: dModel / nHeads,
-    dMlp: raw.n_inner ?? 4 * dModel,
-    dVocab: raw.vocab_size,
-    nContext: raw.n_positions,
-    activation,
-    layerNormEps: raw.layer_norm_epsilon,
-    tiedEmbeddings: raw.tie_word_embeddings,
-    scaleAttention: raw.scale_attn_weights,
-    scaleAttentionByLayer: raw.scale_attn_by_inverse_layer_idx,
-    bosId: raw.bos_token_id ?? undefined,
-    eosId: raw.eos_token_id ?? undefined,
-  };
-}
-
-function invalid(path: string, field: string, expected: string, found: unknown): EngineError {
-  return new EngineError('model.invalidConfig', { path, field, expected, found: describeFound(found) });
+  const supported = familyNames.join(', ');
+  if (typeof model_type === 'string') {
+    const named = families.find(({ modelTypes }) => modelTypes.includes(model_type));
+    if (named) return named;
+    throw new EngineError('model.unsupported', { path, architecture: plain(model_type), supported });
+  }
+  const meant = families.find(({ architecture }) => architectures?.includes(architecture));
+  if (meant) return meant;
+  throw invalidConfig(path, 'model_type', `one of ${supported}`, model_type);
 }
 
 function plain(text: string): string {

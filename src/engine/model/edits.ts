@@ -20,11 +20,13 @@ export interface HookEdit {
 
 /**
  * An edit that depends on the value it changes, as a feature's ablation does. `resolve` is given the value that the
- * hook has in the run, after all edits before this one.
+ * hook has in the run, after all edits before this one; and the value of the hook `reads`, which the same stage has
+ * computed before.
  */
 export interface LateEdit {
   readonly hook: HookName;
-  resolve(value: Value): Promise<HookEdit>;
+  readonly reads?: HookName;
+  resolve(value: Value, read?: Value): Promise<HookEdit>;
 }
 
 export type RunEdit = HookEdit | LateEdit;
@@ -92,7 +94,8 @@ export function selectionMask(
 ): FloatValue {
   const axes = hookAxes(place);
   const ofPositions = positions && axisMask(place, axes, dims, 'position', positions);
-  const ofHeads = heads && axisMask(place, axes, dims, 'head', heads);
+  const headAxis = axes.includes('keyValueHead') ? 'keyValueHead' : 'head';
+  const ofHeads = heads && axisMask(place, axes, dims, headAxis, heads);
   const everywhere = floatValue(
     [1],
     dims.map(() => 1),
@@ -105,16 +108,19 @@ function axisMask(
   place: StageHook,
   axes: readonly HookAxis[],
   dims: readonly number[],
-  axis: 'position' | 'head',
+  axis: 'position' | 'head' | 'keyValueHead',
   chosen: readonly number[],
 ): FloatValue {
   const index = axes.indexOf(axis);
-  if (index < 0) throw invalid(`An edit at ${place}`, `the hook has no ${axis} axis`);
+  const isPosition = axis === 'position';
+  if (index < 0) {
+    throw invalid(`An edit at ${place}`, `the hook has no ${isPosition ? 'position' : 'head'} axis`);
+  }
   const size = dims[index]!;
   const mask = new Float32Array(size);
   for (const i of chosen) {
     if (!Number.isInteger(i) || i < 0 || i >= size) {
-      throw invalid(`${axis === 'head' ? 'Head' : 'Position'} ${i}`, `there are ${size}, counted from 0`);
+      throw invalid(`${isPosition ? 'Position' : 'Head'} ${i}`, `there are ${size}, counted from 0`);
     }
     mask[i] = 1;
   }

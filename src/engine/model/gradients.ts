@@ -11,6 +11,7 @@ import { names } from './families/family.ts';
 import { type BlockHook, type HookPlace, locateHook, type StageHook } from './hooks.ts';
 import { pickPositions, spreadPositions } from './kvCache.ts';
 import type { LogitGradient } from './logitGradients.ts';
+import { locateModelHook } from './modelHooks.ts';
 import type { StageEdits } from './stageRunner.ts';
 import type { Transformer } from './transformer.ts';
 
@@ -32,7 +33,7 @@ export async function gradientsAt(
   request: GradientRequest,
 ): Promise<ReadonlyMap<HookName, Value>> {
   const { nLayers } = model.config;
-  const places = new Map(request.hooks.map((name) => [name, locateHook(name, nLayers)]));
+  const places = new Map(request.hooks.map((name) => [name, locateModelHook(model.config, name)]));
   const lowest = Math.max(0, Math.min(nLayers, ...[...places.values()].map(({ layer }) => layer)));
   const found = new Map<HookName, Value>();
   const take = (layer: number, results: Readonly<Record<string, Value>>) => {

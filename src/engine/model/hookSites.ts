@@ -21,6 +21,8 @@ export interface StageDemands {
   readonly edits: readonly EditForm[];
   /** Hooks that gradients start from or arrive at. */
   readonly gradients: ReadonlySet<StageHook>;
+  /** Gradients take what norms divide by for a constant. */
+  readonly frozenNorms?: boolean;
 }
 
 /** Names of the inputs that carry an edit. */
@@ -48,6 +50,11 @@ export class HookSites {
     return value;
   }
 
+  /** True when gradients take what norms divide by for a constant, as direct attribution does. */
+  get freezesNorms(): boolean {
+    return this.#demands.frozenNorms === true;
+  }
+
   /** True when somebody reads, changes or differentiates one of `hooks`. */
   wants(...hooks: readonly StageHook[]): boolean {
     return hooks.some((hook) => this.#demands.reads.has(hook)) || this.reaches(...hooks);
@@ -68,12 +75,13 @@ export class HookSites {
 
   /** The shape of a hook's value, run-time sizes by name. */
   shape(hook: StageHook): Shape {
-    const { nHeads, dModel, dHead, dMlp, dVocab } = this.#widths;
+    const { nHeads, nKeyValueHeads = nHeads, dModel, dHead, dMlp, dVocab } = this.#widths;
     const dims: Readonly<Record<HookAxis, Dim>> = {
       batch: 'batch',
       position: 'position',
       key: this.#keys,
       head: nHeads,
+      keyValueHead: nKeyValueHeads,
       dModel,
       dHead,
       dMlp,

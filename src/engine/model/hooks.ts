@@ -8,11 +8,23 @@ import { EngineError } from '../../shared/errors.ts';
 import { shorten } from '../files/fileErrors.ts';
 
 /** What an axis of a hook's value counts. `key` is the attended position, `one` has size 1. */
-export type HookAxis = 'batch' | 'position' | 'key' | 'head' | 'dModel' | 'dHead' | 'dMlp' | 'dVocab' | 'one';
+export type HookAxis =
+  | 'batch'
+  | 'position'
+  | 'key'
+  | 'head'
+  | 'keyValueHead'
+  | 'dModel'
+  | 'dHead'
+  | 'dMlp'
+  | 'dVocab'
+  | 'one';
 
 const stream = ['batch', 'position', 'dModel'] as const;
 const perHead = ['batch', 'position', 'head', 'dHead'] as const;
+const perKeyValueHead = ['batch', 'position', 'keyValueHead', 'dHead'] as const;
 const headStream = ['batch', 'position', 'head', 'dModel'] as const;
+const keyValueHeadStream = ['batch', 'position', 'keyValueHead', 'dModel'] as const;
 const attention = ['batch', 'head', 'position', 'key'] as const;
 const scale = ['batch', 'position', 'one'] as const;
 const neurons = ['batch', 'position', 'dMlp'] as const;
@@ -23,28 +35,36 @@ export const embedHookAxes = {
   hook_pos_embed: stream,
 } as const satisfies Record<string, readonly HookAxis[]>;
 
-/** Hooks of every block, in the order in which they are computed. */
+/** Hooks of blocks, in the order in which they are computed. Not every model has all of them: see `blockHooksOf`. */
 export const blockHookAxes = {
   hook_resid_pre: stream,
   hook_q_input: headStream,
-  hook_k_input: headStream,
-  hook_v_input: headStream,
+  hook_k_input: keyValueHeadStream,
+  hook_v_input: keyValueHeadStream,
   'ln1.hook_scale': scale,
   'ln1.hook_normalized': stream,
   'attn.hook_q': perHead,
-  'attn.hook_k': perHead,
-  'attn.hook_v': perHead,
+  'attn.hook_k': perKeyValueHead,
+  'attn.hook_v': perKeyValueHead,
+  'attn.hook_rot_q': perHead,
+  'attn.hook_rot_k': perKeyValueHead,
   'attn.hook_attn_scores': attention,
   'attn.hook_pattern': attention,
   'attn.hook_z': perHead,
   'attn.hook_result': headStream,
+  'ln1_post.hook_scale': scale,
+  'ln1_post.hook_normalized': stream,
   hook_attn_out: stream,
   hook_resid_mid: stream,
   hook_mlp_in: stream,
   'ln2.hook_scale': scale,
   'ln2.hook_normalized': stream,
+  'mlp.hook_in': stream,
   'mlp.hook_pre': neurons,
+  'mlp.hook_pre_linear': neurons,
   'mlp.hook_post': neurons,
+  'ln2_post.hook_scale': scale,
+  'ln2_post.hook_normalized': stream,
   hook_mlp_out: stream,
   hook_resid_post: stream,
 } as const satisfies Record<string, readonly HookAxis[]>;
@@ -142,6 +162,8 @@ export function hookAxes(hook: StageHook): readonly HookAxis[] {
 /** Sizes that a model fixes. */
 export interface WidthSizes {
   readonly nHeads: number;
+  /** As many as `nHeads` when left out. */
+  readonly nKeyValueHeads?: number;
   readonly dModel: number;
   readonly dHead: number;
   readonly dMlp: number;
@@ -162,6 +184,7 @@ export function hookDims(hook: StageHook, widths: WidthSizes, run: RunSizes): nu
     position: run.positions,
     key: run.keys,
     head: widths.nHeads,
+    keyValueHead: widths.nKeyValueHeads ?? widths.nHeads,
     dModel: widths.dModel,
     dHead: widths.dHead,
     dMlp: widths.dMlp,

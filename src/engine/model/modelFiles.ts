@@ -1,6 +1,18 @@
 /** What a model comes down to, whether it lies in a folder or in one GGUF file: config, weights, tokenizer. */
-import type { TokenizerFiles } from './tokenizerFile.ts';
-import type { ModelWeights } from './weights.ts';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import * as v from 'valibot';
+import { EngineError } from '../../shared/errors.ts';
+import { fileError, shorten } from '../files/fileErrors.ts';
+import { readJson } from '../files/json.ts';
+import { openSafetensorsFolder } from '../files/safetensorsFolder.ts';
+import { readWeightsSample } from '../files/weightsSample.ts';
+import { defaultStorage } from '../storage.ts';
+import type { ConversionOptions } from './gguf/convertedWeights.ts';
+import { openGgufModel } from './gguf/openGgufModel.ts';
+import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFile.ts';
+import { ModelWeights } from './weights.ts';
 
 export interface ModelFiles {
   /** Real path of the folder or file; the model's id. */
@@ -10,8 +22,73 @@ export interface ModelFiles {
   /** The content of `config.json`, or the same made from a GGUF file's metadata; `path` is for messages. */
   readonly config: { readonly path: string; readonly content: unknown };
   readonly weights: ModelWeights;
-  /** The content of `tokenizer.json` and `tokenizer_config.json`, or the same made from a GGUF file's metadata. */
-  readonly tokenizer: TokenizerFiles;
   /** First 16 hex digits of a SHA-256 that changes with config or weights. */
   readonly hash: string;
+  /**
+   * The content of `tokenizer.json` and `tokenizer_config.json`, or the same made from a GGUF file's metadata.
+   * @throws tokenizer.missing, file.malformed, file.unreadable.
+   */
+  readTokenizer(): Promise<TokenizerFiles>;
+}
+
+/** Weights of GGUF files are converted into `storage`; the user's cache folder when left out. */
+export type ModelFilesOptions = Partial<ConversionOptions>;
+
+/**
+ * Opens the model at `path`: a folder as Hugging Face writes it, with its weights in one `.safetensors` file or in
+ * several, or a GGUF file (or a folder that holds nothing else). Weights are not read, but those of a quantised file
+ * are converted when it is opened for the first time, which is reported and can be cancelled.
+ * @throws file.missing, file.unreadable, file.malformed, model.notSafetensors, model.unsupported, disk.full, cancelled.
+ */
+export async function openModelFiles(path: string, options: ModelFilesOptions = {}): Promise<ModelFiles> {
+  const conversion = { ...options, storage: options.storage ?? defaultStorage() };
+  try {
+    const real = await realpath(path);
+    if ((await stat(real)).isFile()) return openGgufModel(real, conversion);
+    const only = await onlyGguf(real);
+    if (only === undefined) return openFolder(real);
+    return { ...(await openGgufModel(only, conversion)), path: real, name: modelName(real) };
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+/** The GGUF file of a folder without a config of its own, as repositories of such files are. */
+async function onlyGguf(folder: string): Promise<string | undefined> {
+  const names = await readdir(folder);
+  const found = names.filter((name) => /\.gguf$/i.test(name));
+  if (found.length === 0 || names.includes('config.json')) return undefined;
+  if (found.length === 1) return join(folder, found[0]!);
+  const reason = `it holds ${found.length} GGUF files; open one of them: ${shorten(found.sort().join(', '), 200)}`;
+  throw new EngineError('request.invalid', { what: folder, reason });
+}
+
+async function openFolder(path: string): Promise<ModelFiles> {
+  const configPath = join(path, 'config.json');
+  const content = await readJson(configPath, v.unknown());
+  const source = await openSafetensorsFolder(path);
+  const hashed = source.files.includes(source.path) ? [] : [source.path];
+  return {
+    path,
+    name: modelName(path),
+    config: { path: configPath, content },
+    weights: new ModelWeights(source),
+    hash: await hashOf([configPath, ...hashed], source.files),
+    readTokenizer: () => readTokenizerFiles(path),
+  };
+}
+
+/** The folder's name; for a folder of the Hugging Face cache (`models--owner--name/snapshots/…`) the repository's. */
+function modelName(path: string): string {
+  const repository = basename(dirname(dirname(path)));
+  const isCached = basename(dirname(path)) === 'snapshots' && repository.startsWith('models--');
+  return isCached ? repository.slice('models--'.length).replace('--', '/') : basename(path);
+}
+
+/** SHA-256 over `texts` in full, and each weights file's header and a sample of its data: cheap, and another one after retraining. */
+async function hashOf(texts: readonly string[], weights: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const path of texts) hash.update(await readFile(path));
+  for (const path of weights) hash.update(await readWeightsSample(path));
+  return hash.digest('hex').slice(0, 16);
 }

@@ -10,6 +10,7 @@ import { collectStrongest, watchPatterns } from './attentionSources.ts';
 import { GrowingRows } from './growingRows.ts';
 import { blockHookName, hookDims, isPerPosition, locateHook } from './hooks.ts';
 import type { KvCache } from './kvCache.ts';
+import { locateModelHook } from './modelHooks.ts';
 import type { RunResult, Transformer } from './transformer.ts';
 
 export interface PromptRunOptions {
@@ -106,11 +107,10 @@ export class PromptRun {
 
   /** Any hooks, recomputed from the kept residual streams: one block per layer that is asked for. */
   async capture(hooks: readonly HookName[], signal?: AbortSignal): Promise<ReadonlyMap<HookName, Value>> {
-    const { nLayers } = this.model.config;
     const found = new Map<HookName, Value>();
     const layers = new Map<number, HookName[]>();
     for (const name of new Set(hooks)) {
-      const { layer } = locateHook(name, nLayers);
+      const { layer } = locateModelHook(this.model.config, name);
       layers.set(layer, [...(layers.get(layer) ?? []), name]);
     }
     for (const [layer, capture] of layers) {
@@ -216,13 +216,13 @@ function shortened(kept: Kept, length: number): Kept {
 }
 
 function emptyKept(model: Transformer): Kept {
-  const { nLayers, nHeads, dHead, dModel } = model.config;
+  const { nLayers, nKeyValueHeads, dHead, dModel } = model.config;
   const perLayer = (rowDims: readonly number[], layers = nLayers) =>
     Array.from({ length: layers }, () => GrowingRows.empty(rowDims));
   return {
     residuals: perLayer([dModel], nLayers + 1),
-    keys: perLayer([nHeads, dHead]),
-    values: perLayer([nHeads, dHead]),
+    keys: perLayer([nKeyValueHeads, dHead]),
+    values: perLayer([nKeyValueHeads, dHead]),
     hooks: new Map(),
     strongest: undefined,
   };
@@ -234,7 +234,7 @@ function rowsFor(model: Transformer, name: HookName): GrowingRows {
 }
 
 function requirePerPosition(model: Transformer, name: HookName): void {
-  const { hook } = locateHook(name, model.config.nLayers);
+  const { hook } = locateModelHook(model.config, name);
   if (isPerPosition(hook)) return;
   const reason = 'it has no row per position; capture it from a run instead';
   throw new EngineError('request.invalid', { what: `The hook "${name}"`, reason });

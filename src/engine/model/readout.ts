@@ -48,14 +48,16 @@ export class Readout {
     const { dModel, dVocab } = this.widths;
     const count = rows.length / dModel;
     const kept = Math.min(k, dVocab);
-    const out = await this.run(`best ${kept}`, () => this.build(kept), {
+    // Numbers near each other share a program, since each one may hold an unembedding of its own.
+    const built = Math.min(Math.max(16, 2 ** Math.ceil(Math.log2(k))), dVocab);
+    const out = await this.run(`best ${built}`, () => this.build(built), {
       rows: floatValue(rows, [1, count, dModel]),
       targets: intValue(targets ?? new Int32Array(count), [count, 1]),
     });
     return {
       k: kept,
-      ids: out.ids?.data as Int32Array,
-      logits: out.logits?.data as Float32Array,
+      ids: firstColumns(out.ids?.data as Int32Array, built, kept),
+      logits: firstColumns(out.logits?.data as Float32Array, built, kept),
       logSumExp: out.logSumExp?.data as Float32Array,
       targetLogits: out.targetLogits?.data as Float32Array,
     };
@@ -71,7 +73,7 @@ export class Readout {
     { tokenText }: { tokenText(id: number): string },
   ): Promise<{ topLogits: TokenLogit[]; bottomLogits: TokenLogit[] }> {
     const dims = [1, 1, this.widths.dModel];
-    const build = () => program({ logits: this.stages.unembed(input('row', 'float32', dims)) });
+    const build = () => program({ logits: this.stages.project(input('row', 'float32', dims)) });
     const out = await this.run('direction', build, { row: floatValue(direction, dims) });
     const logits = out.logits?.data as Float32Array;
     const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!);
@@ -112,4 +114,9 @@ export class Readout {
       targetLogits: reshape(gatherElements(logits, targets, 1), ['row']),
     });
   }
+}
+
+/** The first `kept` columns of rows of `width`. */
+function firstColumns<A extends Int32Array | Float32Array>(rows: A, width: number, kept: number): A {
+  return kept === width ? rows : (rows.filter((_, i) => i % width < kept) as A);
 }

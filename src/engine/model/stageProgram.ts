@@ -25,6 +25,8 @@ export interface BackwardVariant {
   readonly seeds: readonly StageHook[];
   readonly targets: readonly StageHook[];
   readonly edits: readonly EditForm[];
+  /** What norms divide by is a constant, and the logits' soft cap is left out. */
+  readonly direct: boolean;
 }
 
 /** Name of the input that carries the gradient at a hook. */
@@ -38,7 +40,7 @@ export function variantKey(variant: ForwardVariant | BackwardVariant): string {
   const sorted = (hooks: readonly StageHook[]) => [...new Set(hooks)].sort(compareHooks).join();
   const work =
     'seeds' in variant
-      ? `backward ${sorted(variant.seeds)} to ${sorted(variant.targets)}`
+      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)}`
       : `forward${variant.past ? ' past' : ''} ${sorted(variant.reads)}`;
   return `${variant.stage} ${work} ${edits.join()}`;
 }
@@ -64,7 +66,7 @@ export function forwardProgram(stages: ModelStages, widths: WidthSizes, variant:
 export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant: BackwardVariant): Program {
   const reached = new Set([...variant.seeds, ...variant.targets]);
   const sites = new HookSites(
-    { reads: new Set(), edits: variant.edits, gradients: reached },
+    { reads: new Set(), edits: variant.edits, gradients: reached, frozenNorms: variant.direct },
     widths,
     'position',
   );
@@ -72,7 +74,7 @@ export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant
   const fed = (hook: StageHook) => input(seedInput(hook), 'float32', sites.shape(hook));
   let seeds: { tensor: Tensor; gradient: Tensor }[];
   if (variant.stage === 'final') {
-    seeds = finalSeeds(stages, sites, residual, variant.seeds, fed);
+    seeds = finalSeeds(stages, sites, residual, variant, fed);
   } else {
     stages.block(variant.stage, sites, residual);
     seeds = variant.seeds.map((hook) => ({ tensor: hookTensor(sites, hook), gradient: fed(hook) }));
@@ -99,11 +101,16 @@ function stageOutputs(
     sites.at('unembed.hook_out', stages.unembed(stages.finalNorm(sites, residual)));
     return {};
   }
-  const { nHeads, dHead } = widths;
-  const pastInput = (name: string) => input(name, 'float32', ['batch', 'past', nHeads, dHead]);
+  const { nHeads, nKeyValueHeads = nHeads, dHead } = widths;
+  const pastInput = (name: string) => input(name, 'float32', ['batch', 'past', nKeyValueHeads, dHead]);
   const earlier = past ? { keys: pastInput(names.pastKeys), values: pastInput(names.pastValues) } : undefined;
-  const { residual: next, keys, values } = stages.block(stage, sites, residual, earlier);
-  return { [names.nextResidual]: next, [names.keys]: keys, [names.values]: values };
+  const { residual: next, keys, values, headWrites } = stages.block(stage, sites, residual, earlier);
+  return {
+    [names.nextResidual]: next,
+    [names.keys]: keys,
+    [names.values]: values,
+    ...(headWrites && { [names.headWrites]: headWrites }),
+  };
 }
 
 /** Seeds of the final stage; the logits' is led through the unembedding by hand, which keeps its weight uncopied. */
@@ -111,14 +118,16 @@ function finalSeeds(
   stages: ModelStages,
   sites: HookSites,
   residual: Tensor,
-  seeds: readonly StageHook[],
+  { seeds, direct }: BackwardVariant,
   fed: (hook: StageHook) => Tensor,
 ): { tensor: Tensor; gradient: Tensor }[] {
   const normalized = stages.finalNorm(sites, residual);
   const merged = new Map<StageHook, Tensor>();
+  const throughUnembedding = (gradient: Tensor) =>
+    direct ? stages.projectTransposed(gradient) : stages.unembedGradient(gradient, normalized);
   for (const hook of seeds) {
     const isLogits = hook === 'unembed.hook_out';
-    const gradient = isLogits ? stages.unembedTransposed(fed(hook)) : fed(hook);
+    const gradient = isLogits ? throughUnembedding(fed(hook)) : fed(hook);
     const at: StageHook = isLogits ? 'unembed.hook_in' : hook;
     const before = merged.get(at);
     merged.set(at, before ? add(before, gradient) : gradient);

@@ -2,21 +2,14 @@
 import { EngineError } from '../../shared/errors.ts';
 import { type CompiledProgram, compile } from '../graph/session.ts';
 import { floatValue, type Value } from '../graph/value.ts';
+import type { ModelConfig } from './config.ts';
 import type { HookEdit } from './edits.ts';
 import { type ModelStages, names } from './families/family.ts';
 import { type EditForm, editInput } from './hookSites.ts';
-import {
-  blockHookAxes,
-  compareHooks,
-  costlyHooks,
-  embedHookAxes,
-  finalHookAxes,
-  hookDims,
-  type RunSizes,
-  type StageHook,
-  type WidthSizes,
-} from './hooks.ts';
+import { compareHooks, costlyHooks, hookDims, type RunSizes, type StageHook } from './hooks.ts';
+import { stageHooks } from './modelHooks.ts';
 import { ProgramCache } from './programCache.ts';
+import { fedInput, type PartOutput, type PartVariant, partKey, partProgram } from './stageParts.ts';
 import {
   type BackwardVariant,
   backwardProgram,
@@ -56,24 +49,48 @@ export interface BackwardStage {
   /** Gradients of the scalar at hooks of this stage, in the hooks' shapes. */
   readonly seeds: ReadonlyMap<StageHook, Value>;
   readonly targets: readonly StageHook[];
+  /**
+   * Attribute directly: what norms divide by is a constant, and the logits' soft cap is left out, so that the stage is
+   * linear in what is added to the stream. Default false.
+   */
+  readonly direct?: boolean;
+}
+
+/** A part of one block, from the values of some hooks on. */
+export interface BlockPart {
+  readonly layer: number;
+  /** The residual stream that enters the block, and keys and values before it where attention is computed. */
+  readonly feeds: Readonly<Record<string, Value>>;
+  /** Values of hooks that take the place of what the block would compute there. */
+  readonly fed?: ReadonlyMap<StageHook, Value>;
+  readonly outputs: readonly PartOutput[];
 }
 
 /** Values that a block puts out under another name anyway, so that they need no program of their own. */
-const aliases: Readonly<Partial<Record<StageHook, string>>> = {
-  hook_resid_post: names.nextResidual,
-  'attn.hook_k': names.keys,
-  'attn.hook_v': names.values,
-};
+type Aliases = Readonly<Partial<Record<StageHook, string>>>;
+
+function blockAliases({ positions, queryKeyNorm, clipQkv }: ModelConfig): Aliases {
+  const isRotary = positions === 'rotary';
+  const isPlain = clipQkv === undefined;
+  return {
+    hook_resid_post: names.nextResidual,
+    ...(isRotary && { 'attn.hook_rot_k': names.keys }),
+    ...(!isRotary && !queryKeyNorm && isPlain && { 'attn.hook_k': names.keys }),
+    ...(isPlain && { 'attn.hook_v': names.values }),
+  };
+}
 
 export class StageRunner {
   readonly #stages: ModelStages;
-  readonly #widths: WidthSizes;
+  readonly #config: ModelConfig;
+  readonly #aliases: Aliases;
   readonly #options: StageRunnerOptions;
   readonly #programs: ProgramCache;
 
-  constructor(stages: ModelStages, widths: WidthSizes, options: StageRunnerOptions) {
+  constructor(stages: ModelStages, config: ModelConfig, options: StageRunnerOptions) {
     this.#stages = stages;
-    this.#widths = widths;
+    this.#config = config;
+    this.#aliases = blockAliases(config);
     this.#options = options;
     this.#programs = new ProgramCache(options.programs);
   }
@@ -82,10 +99,10 @@ export class StageRunner {
   async forward(request: ForwardStage): Promise<Readonly<Record<string, Value>>> {
     const { stage, edits, hooks, outputs, feeds } = request;
     const isBlock = typeof stage === 'number';
-    const named = outputNames(stage, hooks);
+    const named = this.#outputNames(stage, hooks);
     const fed = isBlock && !edits.has('hook_resid_pre') && named.delete('hook_resid_pre');
     const forms = this.#formEdits(edits, request.sizes);
-    const variant = forwardVariant(stage, named, forms.forms);
+    const variant = this.#forwardVariant(stage, named, forms.forms);
     const fetches = [...new Set([...outputs, ...named.values()])];
     if (fetches.length === 0) return fed ? { hook_resid_pre: feeds[names.residual]! } : {};
     const results = await this.#use(variant, (program) =>
@@ -96,11 +113,24 @@ export class StageRunner {
     return results;
   }
 
+  /** Computes no more of a block than what `outputs` need from the given values on. */
+  async part({ layer, feeds, fed = new Map(), outputs }: BlockPart): Promise<Readonly<Record<string, Value>>> {
+    const variant: PartVariant = { layer, fed: [...fed.keys()], outputs };
+    const build = () =>
+      compile(partProgram(this.#stages, this.#config, variant), {
+        threads: this.#options.threads,
+        prepacking: false,
+      });
+    const given: Record<string, Value> = { ...feeds };
+    for (const [hook, value] of fed) given[fedInput(hook)] = value;
+    return this.#programs.use(partKey(variant), build, (ready) => ready.run(given));
+  }
+
   /** Gradients at `targets` under their names, and at the stage's input as `residualGradient`. */
   async backward(request: BackwardStage): Promise<Readonly<Record<string, Value>>> {
-    const { stage, edits, residual, sizes, seeds, targets } = request;
+    const { stage, edits, residual, sizes, seeds, targets, direct = false } = request;
     const { forms, feeds } = this.#formEdits(edits, sizes);
-    const all = Object.keys(stage === 'final' ? finalHookAxes : blockHookAxes) as StageHook[];
+    const all = stageHooks(this.#config, stage);
     // One program serves all ordinary targets. The logits' gradient is where others start, and `ln1` has none of its
     // own when heads read by separate paths.
     const isSplit = [...seeds.keys(), ...edits.keys(), ...targets].some((hook) => hook.endsWith('_input'));
@@ -113,6 +143,7 @@ export class StageRunner {
       seeds: [...seeds.keys()].sort(compareHooks),
       targets: targets.length === 0 ? [] : [...new Set([...ordinary, ...targets])].sort(compareHooks),
       edits: forms,
+      direct,
     };
     const seedFeeds: Record<string, Value> = {};
     for (const [hook, seed] of seeds) seedFeeds[seedInput(hook)] = seed;
@@ -134,10 +165,15 @@ export class StageRunner {
     const build = () =>
       compile(
         isBackward
-          ? backwardProgram(this.#stages, this.#widths, variant)
-          : forwardProgram(this.#stages, this.#widths, variant),
-        // Weights laid out anew make the live path fast but are a copy for every program; the others read the file's.
-        { threads: this.#options.threads, prepacking: !isBackward && variant.edits.length === 0 },
+          ? backwardProgram(this.#stages, this.#config, variant)
+          : forwardProgram(this.#stages, this.#config, variant),
+        {
+          threads: this.#options.threads,
+          // Weights laid out anew make the live path fast but are a copy for every program; the others read the file's.
+          prepacking: !isBackward && variant.edits.length === 0,
+          // What each block would keep for its next run adds up to an eighth of the weights, at little gain.
+          arena: typeof variant.stage !== 'number',
+        },
       );
     return this.#programs.use(variantKey(variant), build, run);
   }
@@ -146,7 +182,7 @@ export class StageRunner {
     const forms: EditForm[] = [];
     const feeds: Record<string, Value> = {};
     for (const [hook, edit] of edits) {
-      const dims = hookDims(hook, this.#widths, sizes);
+      const dims = hookDims(hook, this.#config, sizes);
       const [keep, add] = [editValue(edit, 'keep', dims), editValue(edit, 'add', dims)];
       feeds[editInput(hook, 'keep')] = keep;
       feeds[editInput(hook, 'add')] = add;
@@ -154,33 +190,41 @@ export class StageRunner {
     }
     return { forms: forms.sort((a, b) => compareHooks(a.hook, b.hook)), feeds };
   }
-}
 
-/** The output that carries each hook. */
-function outputNames(stage: Stage, hooks: readonly StageHook[]): Map<StageHook, string> {
-  const isBlock = typeof stage === 'number';
-  return new Map(hooks.map((hook) => [hook, isBlock ? (aliases[hook] ?? hook) : hook]));
-}
-
-function forwardVariant(
-  stage: Stage,
-  named: ReadonlyMap<StageHook, string>,
-  edits: readonly EditForm[],
-): ForwardVariant {
-  const own = [...named].filter(([hook, name]) => hook === name).map(([hook]) => hook);
-  return { stage, reads: readSet(stage, own), edits, past: typeof stage === 'number' };
-}
-
-/** All ordinary hooks of the stage when one of them is wanted: they are computed anyway, and one program serves all. */
-function readSet(stage: Stage, wanted: readonly StageHook[]): readonly StageHook[] {
-  if (wanted.length === 0) return [];
-  if (stage === 'embed') return Object.keys(embedHookAxes) as StageHook[];
-  if (stage === 'final') {
-    const onlyLogits = wanted.every((hook) => hook === 'unembed.hook_out');
-    return onlyLogits ? wanted : (Object.keys(finalHookAxes) as StageHook[]);
+  /** Hooks of a stage in the order in which the model computes them. */
+  inOrder(stage: Stage, hooks: Iterable<StageHook>): StageHook[] {
+    const order = stageHooks(this.#config, stage);
+    return [...new Set(hooks)].sort((a, b) => order.indexOf(a) - order.indexOf(b));
   }
-  const all = Object.keys(blockHookAxes) as StageHook[];
-  return all.filter((hook) => (costlyHooks.has(hook) ? wanted.includes(hook) : !aliases[hook]));
+
+  /** The output that carries each hook. */
+  #outputNames(stage: Stage, hooks: readonly StageHook[]): Map<StageHook, string> {
+    const isBlock = typeof stage === 'number';
+    return new Map(hooks.map((hook) => [hook, isBlock ? (this.#aliases[hook] ?? hook) : hook]));
+  }
+
+  #forwardVariant(
+    stage: Stage,
+    named: ReadonlyMap<StageHook, string>,
+    edits: readonly EditForm[],
+  ): ForwardVariant {
+    const own = [...named].filter(([hook, name]) => hook === name).map(([hook]) => hook);
+    return { stage, reads: this.#readSet(stage, own), edits, past: typeof stage === 'number' };
+  }
+
+  /** All ordinary hooks of the stage when one of them is wanted: they are computed anyway, and one program serves all. */
+  #readSet(stage: Stage, wanted: readonly StageHook[]): readonly StageHook[] {
+    const all = stageHooks(this.#config, stage);
+    // Hooks of an RMSNorm cost nothing (measured), so that one program with its weights serves runs with and without.
+    const isFree = typeof stage === 'number' && this.#config.norm.kind === 'rms';
+    if (wanted.length === 0 && !isFree) return [];
+    if (stage === 'embed') return all;
+    if (stage === 'final') {
+      const onlyLogits = wanted.every((hook) => hook === 'unembed.hook_out');
+      return onlyLogits ? wanted : all;
+    }
+    return all.filter((hook) => (costlyHooks.has(hook) ? wanted.includes(hook) : !this.#aliases[hook]));
+  }
 }
 
 /** @throws request.invalid when the edit does not broadcast to the hook's dimensions. */

@@ -1,16 +1,16 @@
 /** Turns text into a model's tokens and back, and knows to the UTF-16 unit which part of the text each token is. */
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
 import { EngineError } from '../../shared/errors.ts';
 import { malformed } from '../files/fileErrors.ts';
-import { fromByteCharacters, readableBytes, textOfBytes } from './byteLevel.ts';
-import { byteLevelEncoder } from './byteLevelEncoder.ts';
+import { readableBytes, textOfBytes } from './byteLevel.ts';
+import { bosRule } from './tokenizer/bosPolicy.ts';
+import { type EncodeOptions, textEncoder } from './tokenizer/encodeText.ts';
+import { mentions, readVocabulary } from './tokenizer/vocabulary.ts';
 import {
-  type AddedToken,
   readTokenizerFiles,
   type TokenizerConfig,
+  type TokenizerFiles,
   type TokenizerJson,
 } from './tokenizerFile.ts';
-import { tokenSpans } from './tokenSpans.ts';
 
 /** Longer prompts are refused; shorter ones that exceed the context are cut by the engine, which says so. */
 export const maxPromptCharacters = 1_000_000;
@@ -20,7 +20,7 @@ export interface Encoding {
   readonly ids: Int32Array;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
-  /** False when offsets are a best alignment, because the tokenizer changes the text before it splits it. */
+  /** False when offsets are a best alignment; every tokenizer that can be loaded gives exact ones. */
   readonly exact: boolean;
   /** UTF-16 offset up to which the text was encoded: its length, unless `maxTokens` cut it short. */
   readonly encodedUpTo: number;
@@ -33,9 +33,12 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   /** Whether this tokenizer by itself puts the beginning-of-sequence token before a text. `encode` never adds it. */
   readonly bosPolicy: 'none' | 'prepended';
+  /** Whether the id is a mark rather than text, such as `<|endoftext|>`. */
+  isSpecial(id: number): boolean;
   /**
    * Encodes `text` without adding special tokens (those written out in it are recognised). Tokens that hold a part of
-   * one character all get the whole character's span; starts and ends never decrease; the spans cover the text.
+   * one character all get the whole character's span; starts and ends never decrease; the spans cover the text. A
+   * space that the tokenizer puts before the text stands for nothing: when it is a token of its own, that is empty.
    * With `maxTokens`, encoding stops once that many tokens are there.
    * @throws prompt.tooLong above `maxPromptCharacters`.
    */
@@ -44,7 +47,11 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** One token as people read it; bytes that are no whole character are shown as `‹E2 98›`. */
   tokenText(id: number): string;
-  /** The id of `text` when that is a single token. */
+  /**
+   * The id of `text` when that is a single token. The text is taken as it is, so that `idOf(tokenText(id))` is `id` but
+   * for bytes and texts of two tokens: ` Mary` begins a word and `Mary` continues one. Tokenizers that begin every text with a space (Llama's kin) give
+   * ` Mary` for `Mary` as well when no token continues a word that way.
+   */
   idOf(text: string): number | undefined;
   /** The texts of the tokens of `text`. */
   pieces(text: string): readonly string[];
@@ -55,12 +62,19 @@ export interface Tokenizer {
  * @throws tokenizer.missing, file.missing (no such folder), file.malformed.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const { path, tokenizer, config } = await readTokenizerFiles(folder);
+  return buildTokenizer(await readTokenizerFiles(folder));
+}
+
+/**
+ * The tokenizer that `files` describe, wherever they come from. Parts that Fovea does not know are refused rather than
+ * left out, so that ids are never wrong.
+ * @throws file.malformed
+ */
+export function buildTokenizer({ path, tokenizer, config }: TokenizerFiles): Tokenizer {
   try {
-    // The library alters what it is given.
-    const library = new LibraryTokenizer(structuredClone(tokenizer), { ...config });
-    return makeTokenizer(library, tokenizer, config);
+    return makeTokenizer(path, tokenizer, config);
   } catch (error) {
+    if (error instanceof EngineError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw malformed(path, 'the tokenizer', 'one that the tokenizer library can build', reason);
   }
@@ -80,86 +94,54 @@ export function checkPromptLength(text: string, limit = maxPromptCharacters): vo
   if (text.length > limit) throw new EngineError('prompt.tooLong', { characters: text.length, limit });
 }
 
-function makeTokenizer(library: LibraryTokenizer, json: TokenizerJson, config: TokenizerConfig): Tokenizer {
-  const vocabulary = tokenBytes(library, json);
-  const fast = byteLevelEncoder(library, json, vocabulary);
-  const find = (token: string | null | undefined) => (token == null ? undefined : library.token_to_id(token));
-  const endOfText = find('<|endoftext|>');
-  const bosId = find(config.bos_token) ?? endOfText;
+/** A surrogate without its partner; what has no UTF-8 is read as U+FFFD, as `TextEncoder` does. */
+const loneSurrogates = /\p{Cs}/gu;
 
-  const encode: Tokenizer['encode'] = (text, { maxTokens = Number.POSITIVE_INFINITY } = {}) => {
+function makeTokenizer(path: string, json: TokenizerJson, config: TokenizerConfig): Tokenizer {
+  const { bytes, find, named, special } = readVocabulary(json);
+  const encodeText = textEncoder(path, json);
+  const bos = bosRule(json, config, find);
+  const encode = (text: string, options: EncodeOptions = {}): Encoding => {
     checkPromptLength(text);
-    return fast ? fast(text, maxTokens) : encodeByLibrary(library, vocabulary, text, maxTokens);
+    return encodeText(text.replace(loneSurrogates, '\ufffd'), options);
   };
-  const tokenText = (id: number) => readableBytes(vocabulary[id] ?? new Uint8Array());
+  const tokenText = (id: number) => readableBytes(bytes[id] ?? new Uint8Array());
+  const single = (text: string, literal: boolean): number | undefined => {
+    const { ids } = encode(text, { maxTokens: 2, literal });
+    return ids.length === 1 ? ids[0] : undefined;
+  };
+  const addsSpace = putsSpaceBefore(json);
   return {
-    vocabSize: vocabulary.length,
-    bosId,
-    eosId: find(config.eos_token) ?? endOfText,
-    bosPolicy: prependsBos(library, config, bosId) ? 'prepended' : 'none',
-    encode,
-    decode: (ids) => textOfBytes(concatenate(Array.from(ids, (id) => vocabulary[id] ?? new Uint8Array()))),
+    vocabSize: bytes.length,
+    bosId: bos.id,
+    eosId: (config.eos_token == null ? undefined : find(config.eos_token)) ?? find('<|endoftext|>'),
+    bosPolicy: bos.prepends ? 'prepended' : 'none',
+    isSpecial: (id) => special.has(id),
+    encode: (text, options) => encode(text, { maxTokens: options?.maxTokens }),
+    decode: (ids) => {
+      const text = textOfBytes(concatenate(Array.from(ids, (id) => bytes[id] ?? new Uint8Array())));
+      return addsSpace && text.startsWith(' ') ? text.slice(1) : text;
+    },
     tokenText,
     idOf: (text) => {
-      const { ids } = encode(text, { maxTokens: 2 });
-      return ids.length === 1 ? ids[0] : undefined;
+      const literal = single(text, true);
+      if (literal !== undefined && (!addsSpace || tokenText(literal) === text)) return literal;
+      return named(text) ?? (addsSpace ? single(text, false) : undefined);
     },
     pieces: (text) => Array.from(encode(text).ids, tokenText),
   };
 }
 
-/** The bytes that each id stands for, `[id]`; empty for ids without a token. */
-function tokenBytes(library: LibraryTokenizer, json: TokenizerJson): readonly Uint8Array[] {
-  const added = new Map(json.added_tokens.map((token: AddedToken) => [token.id, token.content]));
-  const byteLevel = mentions(json.decoder, 'ByteLevel') || mentions(json.pre_tokenizer, 'ByteLevel');
-  const encoder = new TextEncoder();
-  const size = Math.max(-1, ...added.keys(), library.model!.vocab.length - 1) + 1;
-  return Array.from({ length: size }, (_, id) => {
-    const special = added.get(id);
-    if (special !== undefined) return encoder.encode(special);
-    const token = library.id_to_token(id) ?? '';
-    return (byteLevel ? fromByteCharacters(token) : undefined) ?? encoder.encode(plainPiece(token));
+/** Whether the tokenizer puts a space before a text that has none. */
+function putsSpaceBefore({ normalizer, pre_tokenizer }: TokenizerJson): boolean {
+  if (mentions(normalizer, 'Prepend')) return true;
+  const steps = pre_tokenizer === null ? [] : [pre_tokenizer, pre_tokenizer.pretokenizers].flat();
+  return steps.some((step) => {
+    const { type, prepend_scheme, add_prefix_space } = (step ?? {}) as Record<string, unknown>;
+    if (type === 'ByteLevel') return add_prefix_space === true;
+    if (type !== 'Metaspace') return false;
+    return prepend_scheme === undefined ? add_prefix_space !== false : prepend_scheme !== 'never';
   });
-}
-
-/** A piece of a vocabulary that is not byte-level, as text: SentencePiece's `▁` is a space, WordPiece's `##` nothing. */
-function plainPiece(token: string): string {
-  return token.startsWith('##') ? token.slice(2) : token.replaceAll('▁', ' ');
-}
-
-function mentions(part: unknown, type: string): boolean {
-  if (typeof part !== 'object' || part === null) return false;
-  if ((part as { type?: unknown }).type === type) return true;
-  return Object.values(part).some(
-    (inner) => Array.isArray(inner) && inner.some((item) => mentions(item, type)),
-  );
-}
-
-function prependsBos(library: LibraryTokenizer, config: TokenizerConfig, bosId: number | undefined): boolean {
-  if (bosId === undefined) return false;
-  if (config.add_bos_token === true) return true;
-  return library.encode('a').ids[0] === bosId;
-}
-
-function encodeByLibrary(
-  library: LibraryTokenizer,
-  vocabulary: readonly Uint8Array[],
-  text: string,
-  maxTokens: number,
-): Encoding {
-  const ids = library.encode(text, { add_special_tokens: false }).ids.filter((id) => id !== undefined);
-  const { starts, ends, exact } = tokenSpans(
-    text,
-    ids.map((id) => vocabulary[id] ?? new Uint8Array()),
-  );
-  const kept = Math.min(ids.length, maxTokens);
-  return {
-    ids: Int32Array.from(ids.slice(0, kept)),
-    starts: starts.slice(0, kept),
-    ends: ends.slice(0, kept),
-    exact,
-    encodedUpTo: kept < ids.length ? (ends[kept - 1] ?? 0) : text.length,
-  };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

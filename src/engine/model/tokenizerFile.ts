@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { EngineError, isEngineError } from '../../shared/errors.ts';
 import { fileError, malformed, shorten } from '../files/fileErrors.ts';
-import { readJson } from '../files/json.ts';
+import { checkJson, readJson } from '../files/json.ts';
 
 /** Larger ids than this come from damaged files; the library would allocate a list of that length. */
 const maxTokenId = 4_000_000;
@@ -18,7 +18,8 @@ const addedTokenSchema = v.looseObject({
   lstrip: v.optional(v.boolean(), false),
   rstrip: v.optional(v.boolean(), false),
   single_word: v.optional(v.boolean(), false),
-  normalized: v.optional(v.boolean(), false),
+  /** Whether it is looked for in the normalized text; when left out, special tokens are not. */
+  normalized: v.optional(v.boolean()),
 });
 
 const part = v.optional(v.nullable(v.looseObject({ type: v.string() })), null);
@@ -29,8 +30,23 @@ const tokenizerSchema = v.looseObject({
   pre_tokenizer: part,
   post_processor: part,
   decoder: part,
-  model: v.looseObject({ type: v.optional(v.picklist(['BPE', 'WordPiece', 'Unigram', 'WordLevel'])) }),
+  model: v.pipe(
+    v.looseObject({ type: v.optional(v.picklist(['BPE', 'WordPiece', 'Unigram', 'WordLevel'])) }),
+    v.transform((model): ModelPart => ({ ...model, type: model.type ?? kindOf(model) })),
+  ),
 });
+
+type ModelPart = {
+  readonly type: 'BPE' | 'WordPiece' | 'Unigram' | 'WordLevel';
+  readonly [field: string]: unknown;
+};
+
+/** Older files do not say of what kind they are. */
+function kindOf(model: Record<string, unknown>): ModelPart['type'] {
+  if (Array.isArray(model.vocab)) return 'Unigram';
+  if (model.merges !== undefined) return 'BPE';
+  return model.continuing_subword_prefix === undefined ? 'WordLevel' : 'WordPiece';
+}
 
 const specialToken = v.optional(
   v.nullable(
@@ -70,11 +86,11 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
     throw fileError(folder, error);
   });
   const path = join(folder, 'tokenizer.json');
-  const tokenizer = await readJson(path, tokenizerSchema).catch((error) => {
+  const content = await readJson(path, v.unknown()).catch((error) => {
     if (isEngineError(error, 'file.missing')) throw new EngineError('tokenizer.missing', { path: folder });
     throw error;
   });
-  checkVocabulary(path, tokenizer.model);
+  const tokenizer = parseTokenizer(path, content);
   const config = await readJson(join(folder, 'tokenizer_config.json'), configSchema).catch((error) => {
     if (isEngineError(error, 'file.missing')) return {};
     throw error;
@@ -82,10 +98,18 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   return { path, tokenizer, config };
 }
 
+/** The content of a `tokenizer.json`, or of one made from another format. `path` is for messages. @throws file.malformed */
+export function parseTokenizer(path: string, content: unknown): TokenizerJson {
+  const tokenizer = checkJson(path, content, tokenizerSchema);
+  checkVocabulary(path, tokenizer.model);
+  return tokenizer;
+}
+
 /** Vocabularies hold tens of thousands of entries, so they are checked by hand rather than by the schema. */
 function checkVocabulary(path: string, model: TokenizerJson['model']): void {
   const { vocab, merges } = model;
-  if (Array.isArray(vocab)) {
+  if (model.type === 'Unigram') {
+    if (!Array.isArray(vocab)) throw malformed(path, 'model.vocab', 'a list of texts and scores', vocab);
     if (vocab.length === 0) throw malformed(path, 'model.vocab', 'at least one token', vocab);
     for (const entry of vocab) {
       const pair = Array.isArray(entry) && typeof entry[0] === 'string' && typeof entry[1] === 'number';
@@ -98,15 +122,17 @@ function checkVocabulary(path: string, model: TokenizerJson['model']): void {
 }
 
 function checkVocabularyMap(path: string, vocab: unknown): void {
-  if (typeof vocab !== 'object' || vocab === null)
+  if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab))
     throw malformed(path, 'model.vocab', 'an object of token ids', vocab);
   const entries = Object.entries(vocab);
   if (entries.length === 0) throw malformed(path, 'model.vocab', 'at least one token', 'none');
   const taken = new Set<number>();
   for (const [text, id] of entries) {
-    const field = `model.vocab[${shorten(JSON.stringify(text), 40)}]`;
-    if (!v.is(tokenId, id)) throw malformed(path, field, `a whole number from 0 to ${maxTokenId}`, id);
-    if (taken.has(id)) throw malformed(path, field, 'an id of its own', id);
+    const wrong = (expected: string) =>
+      malformed(path, `model.vocab[${shorten(JSON.stringify(text), 40)}]`, expected, id);
+    const isId = typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= maxTokenId;
+    if (!isId) throw wrong(`a whole number from 0 to ${maxTokenId}`);
+    if (taken.has(id)) throw wrong('an id of its own');
     taken.add(id);
   }
 }
@@ -117,20 +143,19 @@ function checkMerges(path: string, { merges, vocab, ...model }: TokenizerJson['m
   const prefix = typeof model.continuing_subword_prefix === 'string' ? model.continuing_subword_prefix : '';
   const known = vocab as Record<string, number>;
   for (const [i, merge] of merges.entries()) {
-    const field = `model.merges[${i}]`;
+    const wrong = (expected: string, found: unknown) =>
+      malformed(path, `model.merges[${i}]`, expected, found);
     const parts: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
-    if (!isPair(parts)) throw malformed(path, field, 'two texts', merge);
-    if (typeof merge !== typeof merges[0]) throw malformed(path, field, 'the form of the first merge', merge);
+    if (!isPair(parts)) throw wrong('two texts', merge);
+    if (typeof merge !== typeof merges[0]) throw wrong('the form of the first merge', merge);
     const joined = parts[0] + (parts[1].startsWith(prefix) ? parts[1].slice(prefix.length) : parts[1]);
     const unknown = [...parts, joined].find((token) => !Object.hasOwn(known, token));
-    if (unknown !== undefined) throw malformed(path, field, 'tokens of model.vocab', unknown);
+    if (unknown !== undefined) throw wrong('tokens of model.vocab', unknown);
   }
 }
 
 function isPair(value: unknown): value is [string, string] {
-  return (
-    Array.isArray(value) &&
-    value.length === 2 &&
-    value.every((half) => typeof half === 'string' && half !== '')
-  );
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const isText = (half: unknown) => typeof half === 'string' && half !== '';
+  return isText(value[0]) && isText(value[1]);
 }

@@ -6,9 +6,11 @@ import { type FloatValue, intValue, type Value, zerosValue } from '../graph/valu
 import type { ModelConfig } from './config.ts';
 import type { RunEdit } from './edits.ts';
 import { type ModelStages, names } from './families/family.ts';
-import { type HookPlace, locateHook, type RunSizes, type StageHook } from './hooks.ts';
+import type { HookPlace, RunSizes, StageHook } from './hooks.ts';
 import { cachedPositions, type KvCache, pickPositions } from './kvCache.ts';
+import { locateModelHook } from './modelHooks.ts';
 import { type OpenedModel, type OpenOptions, openModelFolder } from './openModelFolder.ts';
+import { modelParity } from './parity.ts';
 import { type PlacedEdit, resolveEdits } from './resolveEdits.ts';
 import type { Stage } from './stageProgram.ts';
 import type { StageRunner } from './stageRunner.ts';
@@ -64,21 +66,33 @@ export class Transformer {
   readonly graph: ModelStages;
   /** Runs single stages; for gradients and methods that work on one block. */
   readonly stages: StageRunner;
+  /** The files of its tokenizer; see `ModelFiles`. */
+  readonly readTokenizer: OpenedModel['readTokenizer'];
 
-  private constructor({ info, config, graph, stages }: OpenedModel) {
+  private constructor({ info, config, graph, stages, readTokenizer }: OpenedModel) {
     this.info = info;
     this.config = config;
     this.graph = graph;
     this.stages = stages;
+    this.readTokenizer = readTokenizer;
   }
 
   /**
-   * Opens a model folder and checks all its weights' shapes; programs are compiled when they are first needed.
+   * Opens a model and checks all its weights' shapes; programs are compiled when they are first needed. A recording of
+   * another library beside the weights (see parity.ts) is compared with at once.
    * @throws file.missing, file.unreadable, file.malformed, model.unsupported, model.invalidConfig, model.missingWeight,
    * model.wrongShape, model.tooLarge.
    */
   static async open(folder: string, options: OpenOptions = {}): Promise<Transformer> {
-    return new Transformer(await openModelFolder(folder, options));
+    const opened = await openModelFolder(folder, options);
+    const model = new Transformer(opened);
+    try {
+      const parity = await modelParity(model, opened.info, options.signal);
+      return new Transformer({ ...opened, info: { ...opened.info, parity } });
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
   }
 
   /**
@@ -128,23 +142,39 @@ export class Transformer {
     return results['unembed.hook_out'] as FloatValue;
   }
 
+  /**
+   * What each head of a layer adds to the stream when `residual` `[1, position, d_model]` enters it:
+   * `[1, position, head, d_model]`. A norm behind the attention is applied with what it divides by held fixed.
+   */
+  async headWrites(layer: number, residual: Value): Promise<FloatValue> {
+    const [batch = 1, positions = 0] = residual.dims;
+    const results = await this.stages.forward({
+      stage: layer,
+      sizes: { batch, positions, keys: positions },
+      feeds: { [names.residual]: residual, ...this.#noPast(batch) },
+      edits: new Map(),
+      hooks: ['attn.hook_result'],
+      outputs: [names.headWrites],
+    });
+    return results[names.headWrites] as FloatValue;
+  }
+
   /** Frees the native memory. Runs that are under way end first. */
   release(): Promise<void> {
     return this.stages.release();
   }
 
   #start(request: RunRequest): RunState {
-    const { nLayers } = this.config;
     const past = cachedPositions(request.past);
     const [batch, positions] = this.#checkInput(request, past);
     const capture = new Map<number, HookPlace[]>();
     for (const name of new Set([...(request.capture ?? []), ...(request.watch?.keys() ?? [])])) {
-      const place = locateHook(name, nLayers);
+      const place = locateModelHook(this.config, name);
       append(capture, place.layer, place);
     }
     const edits = new Map<number, PlacedEdit[]>();
     for (const edit of request.edits ?? []) {
-      const { layer, hook } = locateHook(edit.hook, nLayers);
+      const { layer, hook } = locateModelHook(this.config, edit.hook);
       append(edits, layer, { hook, edit });
     }
     return { request, capture, edits, sizes: { batch, positions, keys: past + positions }, hooks: new Map() };
@@ -190,16 +220,18 @@ export class Transformer {
   }
 
   async #block(state: RunState, layer: number, residual: Value): Promise<Readonly<Record<string, Value>>> {
-    const { nHeads, dHead } = this.config;
     const { past, keepKv } = state.request;
-    const nothing = zerosValue('float32', [state.sizes.batch, 0, nHeads, dHead]);
-    const feeds = {
-      [names.residual]: residual,
-      [names.pastKeys]: past?.keys[layer] ?? nothing,
-      [names.pastValues]: past?.values[layer] ?? nothing,
-    };
+    const feeds: Record<string, Value> = { [names.residual]: residual, ...this.#noPast(state.sizes.batch) };
+    const [keys, values] = [past?.keys[layer], past?.values[layer]];
+    if (keys && values) Object.assign(feeds, { [names.pastKeys]: keys, [names.pastValues]: values });
     const outputs = keepKv ? [names.nextResidual, names.keys, names.values] : [names.nextResidual];
     return this.#stage(state, layer, layer, feeds, outputs);
+  }
+
+  #noPast(batch: number): Record<string, Value> {
+    const { nKeyValueHeads, dHead } = this.config;
+    const nothing = zerosValue('float32', [batch, 0, nKeyValueHeads, dHead]);
+    return { [names.pastKeys]: nothing, [names.pastValues]: nothing };
   }
 
   async #final(state: RunState, residual: Value): Promise<Value | undefined> {

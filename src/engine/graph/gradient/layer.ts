@@ -1,19 +1,24 @@
 /** Gradients of the matrix product, softmax and layer normalization. */
 
 import { add, exp, mul, neg, sub } from '../ops/elementwise.ts';
-import { matMul } from '../ops/layer.ts';
+import { matMul, matMulTransposed } from '../ops/layer.ts';
 import { reshape, transposeLast } from '../ops/layout.ts';
 import { reduceMean, reduceSum } from '../ops/reduction.ts';
 import type { NodeOf, Tensor } from '../tensor.ts';
 import { type GradientRules, oneToOne, outputOf, sumTo } from './rule.ts';
 
-type Layer = 'MatMul' | 'Softmax' | 'LogSoftmax' | 'LayerNormalization';
+type Layer = 'MatMul' | 'FusedMatMul' | 'Softmax' | 'LogSoftmax' | 'LayerNormalization';
 
 export const layerRules: GradientRules<Layer> = {
   // C = A·B: dA = dC·Bᵀ, dB = Aᵀ·dC.
   MatMul: (node, [g]) => {
     const [a, b] = node.inputs as readonly [Tensor, Tensor];
-    return [sumTo(matMul(g!, transposeLast(b)), a), weightGradient(a, b, g!)];
+    return [sumTo(timesTransposed(g!, b), a), weightGradient(a, b, g!)];
+  },
+  // C = A·Bᵀ: dA = dC·B, dB = dCᵀ·A.
+  FusedMatMul: (node, [g]) => {
+    const [a, b] = node.inputs as readonly [Tensor, Tensor];
+    return [matMul(g!, b), weightGradient(g!, b, a)];
   },
   // dx = y ⊙ (g − Σ g ⊙ y)
   Softmax: oneToOne((g, _x, y, { attributes: { axis } }) => {
@@ -25,6 +30,17 @@ export const layerRules: GradientRules<Layer> = {
   }),
   LayerNormalization: (node, arriving) => layerNormalizationGradient(node, arriving),
 };
+
+/** dC·Bᵀ. A stored matrix is read where it lies, since transposing it would make a copy in every program. */
+function timesTransposed(g: Tensor, b: Tensor): Tensor {
+  return isStored(b) ? matMulTransposed(g, b) : matMul(g, transposeLast(b));
+}
+
+/** True for a float32 matrix that is a weight, or one widened from a weight. */
+function isStored({ node, dtype, shape }: Tensor): boolean {
+  const source = node.op === 'Cast' ? node.inputs[0]!.node : node;
+  return source.op === 'Parameter' && dtype === 'float32' && shape.length === 2;
+}
 
 /** Aᵀ·dC. When `b` is one matrix for the whole batch, the batch is laid out as rows so that one product does it. */
 function weightGradient(a: Tensor, b: Tensor, g: Tensor): Tensor {

@@ -17,6 +17,24 @@ export function matMul(a: Tensor, b: Tensor): Tensor {
   return makeTensor('MatMul', [a, b], {}, a.dtype, [...batch, a.shape.at(-2)!, b.shape.at(-1)!]);
 }
 
+/**
+ * `[…, m, k] · [n, k]ᵀ → […, m, n]`: a product with a matrix that is stored transposed, as PyTorch stores linear layers.
+ * The matrix is read where it lies; a `transpose` of it would be folded into a second copy.
+ */
+export function matMulTransposed(a: Tensor, b: Tensor): Tensor {
+  if (a.dtype !== 'float32' || b.dtype !== 'float32') {
+    throw new Error(
+      `matMulTransposed needs float32 operands, got ${describeType(a)} and ${describeType(b)}.`,
+    );
+  }
+  if (a.shape.length < 2 || b.shape.length !== 2 || a.shape.at(-1) !== b.shape[1]) {
+    throw new Error(
+      `matMulTransposed cannot multiply ${describeShape(a.shape)} by ${describeShape(b.shape)} transposed.`,
+    );
+  }
+  return makeTensor('FusedMatMul', [a, b], { transB: 1 }, a.dtype, [...a.shape.slice(0, -1), b.shape[0]!]);
+}
+
 /** exp(x) / Σ exp(x) along `axis`. */
 export function softmax(x: Tensor, axis = -1): Tensor {
   return makeTensor('Softmax', [x], { axis: frontAxis(axis, x.shape.length) }, x.dtype, x.shape);

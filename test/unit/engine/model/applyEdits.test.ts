@@ -74,6 +74,7 @@ beforeAll(async () => {
   context = {
     config: model.config,
     positions: prompt.length,
+    before: 0,
     reference: async (hook, text) => {
       const tokens = [Int32Array.from(text === undefined ? prompt : texts[text]!)];
       return (await model.run({ tokens, capture: [hook] })).hooks.get(hook)!;
@@ -136,6 +137,28 @@ describe('zero, mean, scale and patch', () => {
     const other = captured(texts[text]!, 'blocks.1.hook_resid_mid');
     const plain = at('blocks.1.hook_resid_mid', (x, i) => other[i + shift * 12] ?? x);
     await expectSame([edit(stream, { kind: 'patch', text })], plain);
+  });
+
+  it('means and patches leave the token before the text out', async () => {
+    const before = { ...context, before: 1 };
+    const clean = captured(prompt, 'blocks.0.hook_mlp_out');
+    const mean = Array.from({ length: 12 }, (_, c) =>
+      [1, 2, 3, 4].reduce((sum, p) => sum + clean[p * 12 + c]! / 4, 0),
+    );
+    await expectSame(
+      [edit(mlp, { kind: 'mean' })],
+      at('blocks.0.hook_mlp_out', (_x, i) => mean[i % 12]!),
+      before,
+    );
+    for (const [text, shift] of [
+      ['short', -2],
+      ['long', 2],
+    ] as const) {
+      const other = captured(texts[text]!, 'blocks.1.hook_resid_mid');
+      const isText = (i: number) => Math.floor(i / 12) >= 1 && Math.floor(i / 12) + shift >= 1;
+      const plain = at('blocks.1.hook_resid_mid', (x, i) => (isText(i) ? (other[i + shift * 12] ?? x) : x));
+      await expectSame([edit(stream, { kind: 'patch', text })], plain, before);
+    }
   });
 
   it('patch moves one head only', async () => {
@@ -271,8 +294,8 @@ function rowActivations(tokens: readonly number[]): number[] {
   return tokens.map((_, i) => activation(data.subarray(i * 12, (i + 1) * 12)));
 }
 
-async function expectSame(stack: readonly Edit[], plain: PlainHook): Promise<void> {
-  const edits = await planEdits(context, stack);
+async function expectSame(stack: readonly Edit[], plain: PlainHook, planning = context): Promise<void> {
+  const edits = await planEdits(planning, stack);
   const { logits } = await model.run({ tokens: [Int32Array.from(prompt)], edits });
   const expected = plainGpt2(tinyConfig, weights, prompt, plain);
   const clean = plainGpt2(tinyConfig, weights, prompt);

@@ -27,16 +27,25 @@ describe('readModelConfig', () => {
       family: 'gpt2',
       nLayers: 3,
       nHeads: 4,
+      nKeyValueHeads: 4,
       dModel: 32,
       dHead: 8,
       dMlp: 128,
       dVocab: 101,
       nContext: 48,
+      norm: { kind: 'layerNorm', place: 'before', epsilon: 1e-5 },
+      positions: 'learned',
+      layers: [0, 1, 2].map(() => ({ scoreScale: 1 / Math.sqrt(8), window: undefined, rotary: undefined })),
       activation: 'gelu_new',
-      layerNormEps: 1e-5,
+      gated: false,
+      parallel: false,
+      queryKeyNorm: undefined,
+      clipQkv: undefined,
+      scoreCap: undefined,
+      logitCap: undefined,
+      embeddingScale: 1,
       tiedEmbeddings: true,
-      scaleAttention: true,
-      scaleAttentionByLayer: false,
+      biases: { qkv: true, attentionOut: true, mlp: true },
       bosId: 100,
       eosId: 100,
     });
@@ -55,9 +64,8 @@ describe('readModelConfig', () => {
       dMlp: 100,
       activation: 'relu',
       tiedEmbeddings: false,
-      scaleAttention: false,
-      scaleAttentionByLayer: true,
-      layerNormEps: 1e-6,
+      layers: [{ scoreScale: 1 }, { scoreScale: 1 / 2 }, { scoreScale: 1 / 3 }],
+      norm: { epsilon: 1e-6 },
     });
   });
 
@@ -83,7 +91,7 @@ describe('readModelConfig', () => {
     const error = parseError({ ...recorded, model_type: 'mamba' });
     expect(error).toMatchObject({
       code: 'model.unsupported',
-      data: { architecture: 'mamba', supported: 'gpt2' },
+      data: { architecture: 'mamba', supported: expect.stringMatching(/^gpt2, gpt_neo, .*olmo2$/) },
     });
     expect(parseError({})).toMatchObject({
       code: 'model.invalidConfig',

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floatsOf, floatValue, type Value } from '../../../../src/engine/graph/value.ts';
 import type { HookEdit } from '../../../../src/engine/model/edits.ts';
 import { blockGradient, gradientsAt } from '../../../../src/engine/model/gradients.ts';
-import { type BlockHook, blockHookAxes } from '../../../../src/engine/model/hooks.ts';
+import type { BlockHook } from '../../../../src/engine/model/hooks.ts';
 import {
   crossEntropyGradient,
   klGradient,
@@ -11,10 +11,11 @@ import {
   linearGradient,
   logitDifferenceGradient,
 } from '../../../../src/engine/model/logitGradients.ts';
+import { stageHooks } from '../../../../src/engine/model/modelHooks.ts';
 import { Transformer } from '../../../../src/engine/model/transformer.ts';
 import { seededRandom } from '../../../../src/engine/random.ts';
 import { type PlainHook, plainGpt2 } from '../../../fixtures/plainGpt2.ts';
-import { tinyConfig, tinyWeights, writeTinyGpt2 } from '../../../fixtures/tinyGpt2.ts';
+import { gpt2Shape, tinyConfig, tinyWeights, writeTinyGpt2 } from '../../../fixtures/tinyGpt2.ts';
 
 const weights = tinyWeights(tinyConfig, 4);
 const prompt = [3, 17, 8, 3, 22];
@@ -25,7 +26,7 @@ const { dVocab } = tinyConfig;
 const hooks = [
   'hook_embed',
   'hook_pos_embed',
-  ...Object.keys(blockHookAxes)
+  ...stageHooks(gpt2Shape, 0)
     .filter((hook) => !hook.endsWith('_input') && hook !== 'hook_mlp_in')
     .map((hook) => `blocks.0.${hook}`),
   'blocks.1.attn.hook_v',

@@ -5,18 +5,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../../../../src/engine/files/safetensors.ts';
 import { floatsOf, floatValue, type Value } from '../../../../src/engine/graph/value.ts';
 import type { HookEdit, RunEdit } from '../../../../src/engine/model/edits.ts';
-import {
-  blockHookAxes,
-  blockHookName,
-  embedHookAxes,
-  finalHookAxes,
-  hookDims,
-  locateHook,
-} from '../../../../src/engine/model/hooks.ts';
+import { blockHookName, hookDims, locateHook } from '../../../../src/engine/model/hooks.ts';
+import { stageHooks } from '../../../../src/engine/model/modelHooks.ts';
 import { Transformer } from '../../../../src/engine/model/transformer.ts';
 import { seededRandom } from '../../../../src/engine/random.ts';
 import { type PlainValue, plainGpt2 } from '../../../fixtures/plainGpt2.ts';
-import { type NamedWeight, tinyConfig, tinyWeights, writeTinyGpt2 } from '../../../fixtures/tinyGpt2.ts';
+import {
+  gpt2Shape,
+  type NamedWeight,
+  tinyConfig,
+  tinyWeights,
+  writeTinyGpt2,
+} from '../../../fixtures/tinyGpt2.ts';
 
 const weights = tinyWeights(tinyConfig, 1);
 const prompt = [3, 17, 8, 3, 22, 11, 0];
@@ -25,11 +25,11 @@ const { nLayers } = tinyConfig;
 
 /** Hooks that the reference computes; the separate inputs of heads and MLP are copies of the stream. */
 const everyHook = [
-  ...Object.keys(embedHookAxes),
+  ...stageHooks(gpt2Shape, 'embed'),
   ...Array.from({ length: nLayers }, (_, layer) =>
-    Object.keys(blockHookAxes).map((hook) => `blocks.${layer}.${hook}`),
+    stageHooks(gpt2Shape, layer).map((hook) => `blocks.${layer}.${hook}`),
   ).flat(),
-  ...Object.keys(finalHookAxes),
+  ...stageHooks(gpt2Shape, 'final'),
 ].filter((name) => !name.endsWith('_input') && !name.endsWith('hook_mlp_in'));
 
 let model: Transformer;

@@ -32,6 +32,19 @@ function matMulCase(
   };
 }
 
+function transposedCase(title: string, a: readonly number[], b: readonly number[]): OpCase {
+  return {
+    title,
+    inputs: [random(a, 1), random(b, 2)],
+    names,
+    build: ([x, y]) => ops.matMulTransposed(x!, y!),
+    reference: ([x, y]) => {
+      const turned = from([b[1]!, b[0]!], ([k, n]) => at(y!, [n!, k!]));
+      return product(x!, turned, a.slice(0, -2));
+    },
+  };
+}
+
 function softmaxOf(x: Plain, axis: number, logarithm: boolean): Plain {
   return from(x.dims, (index) => {
     const total = sum(lane(x, index, axis).map(Math.exp));
@@ -60,6 +73,11 @@ export const layerCases = {
     matMulCase('of two batches', [2, 6, 3, 4], [2, 6, 4, 5], [2, 6]),
     matMulCase('of batches that broadcast', [2, 1, 3, 4], [6, 4, 5], [2, 6]),
     matMulCase('of one matrix and a batch', [3, 4], [2, 4, 5], [2]),
+  ],
+  FusedMatMul: [
+    transposedCase('of two matrices', [3, 4], [5, 4]),
+    transposedCase('of a batch and one matrix', [2, 3, 4], [5, 4]),
+    transposedCase('of batches and one matrix', [2, 6, 3, 4], [5, 4]),
   ],
   Softmax: [
     {
