@@ -1,10 +1,11 @@
 /** A model that is open: the transformer, its tokenizer, its readout, and the prompt it looked at last. */
 
-import type { Contrast, ModelInfo } from '../shared/domain.ts';
+import type { BosPolicy, Contrast, ModelInfo } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
+import type { OpenOptions } from './model/openModelFolder.ts';
 import type { PromptRun } from './model/promptRun.ts';
 import { Readout } from './model/readout.ts';
-import { loadTokenizer, requireOneToken, type Tokenizer } from './model/tokenizer.ts';
+import { buildTokenizer, requireOneToken, type Tokenizer } from './model/tokenizer.ts';
 import { Transformer } from './model/transformer.ts';
 import type { PromptLook } from './promptLook.ts';
 import { openWindow, type PromptWindow } from './promptWindow.ts';
@@ -24,10 +25,10 @@ export interface TokenContrast {
 
 /** Everything that belongs to one open model. */
 export class LoadedModel {
-  readonly info: ModelInfo;
   readonly readout: Readout;
   /** Unchanged prefixes are taken over from here, keystroke by keystroke. */
   live: LivePrompt | undefined;
+  #info: ModelInfo;
   readonly #closing = new AbortController();
   #users = 0;
   #whenUnused: (() => void) | undefined;
@@ -37,20 +38,56 @@ export class LoadedModel {
     readonly tokenizer: Tokenizer,
     threads: number | undefined,
   ) {
-    this.info = transformer.info;
+    this.#info = this.infoFor('auto');
     this.readout = new Readout(transformer.graph, transformer.config, threads);
   }
 
-  /** Opens the folder. @throws as `Transformer.open` and `loadTokenizer` */
-  static async open(folder: string, threads?: number): Promise<LoadedModel> {
-    const tokenizer = await loadTokenizer(folder);
-    const transformer = await Transformer.open(folder, { threads });
-    return new LoadedModel(transformer, tokenizer, threads);
+  /** Opens the folder or file at `path`. @throws as `Transformer.open` and `buildTokenizer` */
+  static async open(path: string, options: OpenOptions = {}): Promise<LoadedModel> {
+    const transformer = await Transformer.open(path, options);
+    const tokenizer = buildTokenizer(await transformer.readTokenizer());
+    return new LoadedModel(transformer, tokenizer, options.threads);
+  }
+
+  /** What is told about the model, with the beginning-of-sequence token as the policy wants it. */
+  get info(): ModelInfo {
+    return this.#info;
+  }
+
+  /** The token that is put before prompts, when the policy wants one. */
+  get bos(): number | undefined {
+    return this.#info.bos === 'prepended' ? this.tokenizer.bosId : undefined;
+  }
+
+  /** Tokens that the model reads at most. */
+  get nContext(): number {
+    return this.#info.nContext;
+  }
+
+  /**
+   * Changes whether a beginning-of-sequence token is put before prompts from now on. A model whose tokenizer has no
+   * such token goes without, whatever the policy.
+   */
+  setBos(policy: BosPolicy): void {
+    const info = this.infoFor(policy);
+    if (info.bos === this.#info.bos) return;
+    this.#info = info;
+    this.live = undefined;
+  }
+
+  private infoFor(policy: BosPolicy): ModelInfo {
+    const { bosId, bosPolicy, tokenText } = this.tokenizer;
+    const wanted = policy === 'auto' ? bosPolicy === 'prepended' : policy === 'always';
+    return {
+      ...this.transformer.info,
+      bos: wanted && bosId !== undefined ? 'prepended' : 'none',
+      ...(bosId !== undefined && { bosToken: tokenText(bosId) }),
+    };
   }
 
   /** The part of `text` that the model reads. @throws prompt.empty, prompt.tooLong */
   window(text: string): PromptWindow {
-    return openWindow(text, this.tokenizer, this.info.nContext);
+    return openWindow(text, this.tokenizer, { nContext: this.info.nContext, bos: this.bos });
   }
 
   /**

@@ -31,13 +31,15 @@ export function tokenAtCharacter(strip: TokenStrip, offset: number): number {
   return -1;
 }
 
-/** A prepended token without text of its own is not what a caret at the start of the text means. */
-function skipEmpty(strip: TokenStrip, position: number, caret: number): number {
-  const { tokens } = strip;
-  const token = tokens[position];
-  const next = tokens[position + 1];
-  const isEmpty = token !== undefined && token.start === token.end;
-  return isEmpty && next !== undefined && next.start <= caret ? position + 1 : position;
+/** Tokens without text of their own are not what a caret at the start of the text means. */
+function skipEmpty({ tokens }: TokenStrip, position: number, caret: number): number {
+  let at = position;
+  for (;;) {
+    const [token, next] = [tokens[at], tokens[at + 1]];
+    if (token === undefined || token.start !== token.end || next === undefined || next.start > caret)
+      return at;
+    at++;
+  }
 }
 
 /** Bytes of one character may be several tokens over the same text; the last of them completes it. */

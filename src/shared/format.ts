@@ -40,6 +40,19 @@ export function formatDuration(milliseconds: number): string {
   return milliseconds < 999.5 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
+/** Bytes in decimal units, as disks and the hub count them: `712 B`, `4.1 MB`, `269 MB`, `1.3 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 9.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
 /** Characters that would be invisible or would break a line, and the sign that stands for each. */
 const visible: Readonly<Record<string, string>> = {
   ' ': '·',

@@ -1,13 +1,15 @@
-"""Trains a small byte-level BPE tokenizer and records its ids and offsets for texts that are hard to get right."""
+"""Trains small tokenizers and records their ids and offsets for texts that are hard to get right."""
 
 import json
 from importlib.metadata import version
 
 from tiny_gpt2 import FIXTURES
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from tricky_texts import LONE_SURROGATES, TEXTS, replace_lone_surrogates
+from tokenizer_pipelines import pipelines
+from tricky_texts import CHANGED_TEXTS, LONE_SURROGATES, TEXTS, replace_lone_surrogates
 
 TOKENIZER_FOLDER = FIXTURES / "tokenizer"
+PIPELINES_FOLDER = FIXTURES / "tokenizers"
 END_OF_TEXT = "<|endoftext|>"
 
 SENTENCES = [
@@ -65,7 +67,38 @@ def record(tokenizer: Tokenizer, text: str) -> dict:
     }
 
 
+def record_pipeline(tokenizer: Tokenizer, texts: list[str]) -> list[list[list[int]]]:
+    """For every text its ids, and start and end of every token in turn, in UTF-16 units."""
+    rows = []
+    for text in texts:
+        encoding = tokenizer.encode(text, add_special_tokens=False)
+        utf16 = utf16_positions(text)
+        rows.append([encoding.ids, [utf16[at] for offsets in encoding.offsets for at in offsets]])
+    return rows
+
+
+def decode(tokenizer: Tokenizer, text: str) -> str:
+    return tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False)
+
+
+def record_pipelines() -> None:
+    PIPELINES_FOLDER.mkdir(parents=True, exist_ok=True)
+    texts = [*TEXTS, *CHANGED_TEXTS]
+    (PIPELINES_FOLDER / "texts.json").write_text(json.dumps(texts, ensure_ascii=True, indent=0) + "\n")
+    for name, tokenizer in pipelines(SENTENCES).items():
+        recorded = {
+            "recordedWith": {"tokenizers": version("tokenizers")},
+            "texts": record_pipeline(tokenizer, texts),
+            "first": tokenizer.encode("a").ids[:1],
+            "decoded": [decode(tokenizer, text) for text in texts],
+            "tokenizer": json.loads(tokenizer.to_str()),
+        }
+        text = json.dumps(recorded, ensure_ascii=True, separators=(",", ":"))
+        (PIPELINES_FOLDER / f"{name}.json").write_text(text + "\n")
+
+
 def main() -> None:
+    record_pipelines()
     TOKENIZER_FOLDER.mkdir(parents=True, exist_ok=True)
     trained = train_tokenizer(SENTENCES, vocab_size=400)
     trained.save(str(TOKENIZER_FOLDER / "tokenizer.json"))

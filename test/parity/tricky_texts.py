@@ -48,6 +48,28 @@ TEXTS = [
     "replacement \ufffd character",
 ]
 
+# Texts that normalizers and vocabularies of words change: compositions, compatibility characters, unknown ones.
+CHANGED_TEXTS = [
+    "Cafe\u0301 THE E\u0301cole a\u0316\u0301b",
+    "\u1112\u1161\u11ab\u1100\u1173\u11af 한글 ㅎㅏㄴ",
+    "ﬁne ½ cup, x² + y³, ①②, 5㎏, ＡＢＣ ｶﾞｷﾞ",
+    "İstanbul ΟΔΥΣΣΕΥΣ ΑΣ straße ǅ",
+    "it'ſ IT'S it'D \u212a",
+    "٣ ४ Ⅷ 三 ¾ ² 12345",
+    "▁ literal ▁▁mark▁ and <0x41> <unk> </s>x<s> y",
+    "``quoted'' 'single'  \" double",
+    "two  spaces\t tab\u00a0nbsp\u3000wide \n\n end \n",
+    "   ",
+    "\n",
+    "[CLS] bert [MASK] [SEP]unknown [UNK]",
+    "<mask> left <mask>right<|eot_id|><|im_start|>user\n",
+    "x-y-z--w - ...",
+    "\u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22 \u0c95\u0ccd\u0cb7 \u1e9b\u0323",
+    "q\u0307\u0323 \u0344 \ufb2c \u2126 \U0002f800 \uf900",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9\U0001f642zz",
+    "word" * 40 + " 日本語" * 12,
+]
+
 # Texts that only JavaScript can hold: every lone surrogate becomes U+FFFD before tokenizing.
 LONE_SURROGATES = [
     "broken \ud83d emoji",

@@ -19,6 +19,8 @@ export interface Chip {
   readonly differs: boolean;
   /** A line of the document ends after this token. */
   readonly endsLine: boolean;
+  /** A mark of the tokenizer rather than text. */
+  readonly special: boolean;
 }
 
 /** What a strip shows and tells. The handlers should stay the same functions between draws. */
@@ -84,6 +86,7 @@ class ChipButton extends PureComponent<ChipProps> {
     const given = Number.isNaN(chip.given) ? 0 : chip.given;
     const classes = ['chip'];
     if (highlighted) classes.push('chip-lit');
+    if (chip.special) classes.push('chip-special');
     const button = (
       <button
         type="button"

@@ -30,6 +30,7 @@ export function Header(props: {
           )}
         </span>
       </div>
+      <SaeNote state={state} />
       <StripNotes state={state} />
     </header>
   );
@@ -73,6 +74,17 @@ function SaeSelect({
         </option>
       ))}
     </select>
+  );
+}
+
+/** That the SAE is read otherwise than declared, or that it is not read right. */
+function SaeNote({ state: { saeNote } }: { readonly state: TokensState }): JSX.Element | null {
+  if (!saeNote) return null;
+  return (
+    <p class={saeNote.isWarning ? 'notice small' : 'quiet small'}>
+      {saeNote.isWarning && <Icon name="warning" />}
+      <span>{saeNote.text}</span>
+    </p>
   );
 }
 

@@ -1,5 +1,6 @@
 /** Turns the panel's state into the chips of the strip. Pure. */
 
+import type { Token } from '../../src/shared/domain.ts';
 import { formatNumber, formatProbability } from '../../src/shared/format.ts';
 import type { TokensState } from '../../src/shared/viewApi.ts';
 import { heatFill, type Palette } from '../lib/color.ts';
@@ -18,12 +19,13 @@ export function stripChips(state: TokensState, palette: Palette, before: readonl
     const other = others?.get(position);
     const chip: Chip = {
       text: token.text,
-      label: chipLabel(token.text, position, state.heat ? activation : Number.NaN, given, other),
+      label: chipLabel(token, position, state.heat ? activation : Number.NaN, given, other),
       fill: heatFill(activation / max, palette),
       given,
       other: other?.text,
       differs: other?.differs ?? false,
       endsLine: token.text.includes('\n'),
+      special: token.special === true || token.marker === true,
     };
     const old = before[position];
     return old && sameChip(old, chip) ? old : chip;
@@ -52,13 +54,15 @@ function otherTokens(state: TokensState): ReadonlyMap<number, OtherToken> | unde
 }
 
 function chipLabel(
-  text: string,
+  { text, special, marker }: Token,
   position: number,
   activation: number,
   given: number,
   other: OtherToken | undefined,
 ): string {
   let label = say('chipLabel', { token: spokenToken(text), position });
+  if (special) label += strings.chipSpecial;
+  if (marker) label += strings.chipMarker;
   if (!Number.isNaN(activation)) label += say('chipActivation', { value: formatNumber(activation) });
   if (!Number.isNaN(given)) label += say('chipProbability', { value: formatProbability(given) });
   if (other) {

@@ -56,6 +56,8 @@ function Readout({ store }: { readonly store: TokensStore }): JSX.Element {
   return (
     <p class="readout small">
       <TokenText text={token.text} />
+      {token.special && <span>{strings.readoutSpecial}</span>}
+      {token.marker && <span>{strings.readoutMarker}</span>}
       <span>{say('readoutPosition', { position: formatCount(position) })}</span>
       <span class="readout-id">{say('readoutId', { id: token.id })}</span>
       {state.heat && (

@@ -52,14 +52,19 @@ export class ActivationStore {
   }
 }
 
-/** Runs `rows` of tokens (equal lengths) and keeps the values of `hooks` at every position. */
+export interface CollectOptions extends CallOptions {
+  /** Positions at the begin of every row that are not kept: activations on a beginning-of-sequence token are outliers. */
+  readonly before?: number;
+}
+
+/** Runs `rows` of tokens (equal lengths) and keeps the values of `hooks` at every position but the first `before`. */
 export async function collectActivations(
   model: Transformer,
   hooks: readonly HookName[],
   rows: readonly Int32Array[],
-  call: CallOptions = {},
+  { before = 0, ...call }: CollectOptions = {},
 ): Promise<Map<HookName, ActivationStore>> {
-  const positions = rows.reduce((sum, row) => sum + row.length, 0);
+  const positions = rows.reduce((sum, row) => sum + row.length - before, 0);
   const collected = new Map<HookName, { data: Float32Array; filled: number; width: number }>();
   for (let start = 0; start < rows.length; start += batchSize) {
     throwIfCancelled(call.signal);
@@ -74,8 +79,12 @@ export async function collectActivations(
       const data = floatsOf(values.get(hook)!);
       const width = data.length / (tokens.length * tokens[0]!.length);
       const store = collected.get(hook) ?? { data: new Float32Array(positions * width), filled: 0, width };
-      store.data.set(data, store.filled);
-      store.filled += data.length;
+      for (let row = 0; row < tokens.length; row++) {
+        const length = tokens[row]!.length * width;
+        const kept = data.subarray(row * length + before * width, (row + 1) * length);
+        store.data.set(kept, store.filled);
+        store.filled += kept.length;
+      }
       collected.set(hook, store);
     }
     call.report?.({ done: start + tokens.length, total: rows.length, what: 'Collecting activations' });

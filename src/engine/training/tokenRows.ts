@@ -1,7 +1,7 @@
 /**
  * Training text as rows of token ids. Every row begins where a document begins, so the model sees at
- * early positions what prompts look like; half of the rows begin with the separator, half without, so
- * that it works with and without a beginning-of-sequence token.
+ * early positions what prompts look like; unless all shall, half of the rows begin with the separator, half
+ * without, so that it works with and without a beginning-of-sequence token.
  */
 
 import type { Progress } from '../../shared/domain.ts';
@@ -78,6 +78,8 @@ export function holdOut(stream: TokenStream, least: number): { train: TokenStrea
 export interface RowShape {
   readonly rows: number;
   readonly length: number;
+  /** Whether every row begins with the separator, or half of them, as when left out. */
+  readonly begin?: 'separator' | 'either';
 }
 
 /**
@@ -100,7 +102,7 @@ export function drawRows(
   for (let row = 0; row < shape.rows; row++) {
     let start = last + 1;
     while (start > last) start = stream.starts[random.int(stream.starts.length)]!;
-    const begin = start + (random.next() < 0.5 ? 0 : 1);
+    const begin = start + (random.next() < 0.5 || shape.begin === 'separator' ? 0 : 1);
     out.set(stream.ids.subarray(begin, begin + shape.length), row * shape.length);
   }
   return out;

@@ -6,8 +6,8 @@ import { EngineError } from '../../shared/errors.ts';
 import { fileError } from '../files/fileErrors.ts';
 import type { LoadedModel } from '../loadedModel.ts';
 import { isPerPosition, locateHook } from '../model/hooks.ts';
+import { openSaeLens } from '../sae/formats/saelens.ts';
 import { measureSae } from '../sae/metrics.ts';
-import { openSaeLens } from '../sae/saelens.ts';
 import { SparseAutoencoder } from '../sae/sparseAutoencoder.ts';
 import { corpus } from '../task/corpus.ts';
 import { collectActivations } from './activationStore.ts';
@@ -38,7 +38,8 @@ const leastSteps = 3;
 const maxDocument = 2000;
 
 /**
- * Trains a TopK SAE at `request.hook`, writes it to `request.out`, and measures it on held-out rows.
+ * Trains a TopK SAE at `request.hook`, writes it to `request.out`, and measures it on held-out rows. Where the model
+ * reads prompts behind a beginning-of-sequence token, so do the rows; that token itself is not trained on.
  * @throws request.invalid, file.missing, cancelled
  */
 export async function trainSaeOnModel(
@@ -55,7 +56,7 @@ export async function trainSaeOnModel(
   const documents = own.length > 0 ? own : corpus({ seed: `${request.seed}/sae` });
   const stream = await encodeDocuments(documents, model.tokenizer, {
     length: (trainingRows + heldOutRows) * length * 2,
-    separator: model.tokenizer.bosId ?? model.tokenizer.eosId ?? 0,
+    separator: model.bos ?? model.tokenizer.bosId ?? model.tokenizer.eosId ?? 0,
     ...call,
   });
   const least = shortestText * length;
@@ -64,26 +65,30 @@ export async function trainSaeOnModel(
     throw new EngineError('request.invalid', { what: 'The training text', reason });
   }
   const parts = holdOut(stream, 2 * length);
+  const prependBos = model.bos !== undefined;
+  const begin = prependBos ? 'separator' : 'either';
   const rowsOf = (part: keyof typeof parts, count: number): Int32Array[] =>
-    splitRows(drawRows(parts[part], { rows: count, length }, `${request.seed}/${part}`, 0), length);
-  const stores = await collectActivations(
-    model.transformer,
-    [request.hook],
-    rowsOf('train', trainingRows),
-    call,
-  );
+    splitRows(drawRows(parts[part], { rows: count, length, begin }, `${request.seed}/${part}`, 0), length);
+  const stores = await collectActivations(model.transformer, [request.hook], rowsOf('train', trainingRows), {
+    ...call,
+    before: prependBos ? 1 : 0,
+  });
   const site = {
     folder: request.out,
     hook: request.hook,
     modelName: model.info.name,
     contextSize: length,
+    prependBos,
     dataset: request.corpus.length > 0 ? request.corpus.join(', ') : 'built-in generator',
   };
   const { dSae, k, steps, seed } = request;
   await trainTopK(site, stores.get(request.hook)!, { dSae, k, batch, steps, learningRate, seed }, call);
   const sae = new SparseAutoencoder(await openSaeLens(request.out));
   try {
-    return await measureSae(model.transformer, sae, rowsOf('heldOut', heldOutRows), call);
+    return await measureSae(model.transformer, sae, rowsOf('heldOut', heldOutRows), {
+      ...call,
+      maskFirst: prependBos,
+    });
   } finally {
     await sae.release();
   }

@@ -4,7 +4,7 @@ import type { HookName } from '../../shared/domain.ts';
 import type { CallOptions } from '../../shared/engineApi.ts';
 import { seededRandom } from '../random.ts';
 import type { SaeConfig } from '../sae/format.ts';
-import { writeSaeLens } from '../sae/saelens.ts';
+import { writeSaeLens } from '../sae/formats/saelens.ts';
 import type { ActivationStore } from './activationStore.ts';
 import { trainSparseAutoencoder } from './sparseAutoencoder.ts';
 import { type StepMetrics, train } from './trainer.ts';
@@ -30,6 +30,8 @@ export interface TopKSite {
   readonly hook: HookName;
   /** Goes into the metadata. */
   readonly modelName: string;
+  /** Whether every row begins with a beginning-of-sequence token. */
+  readonly prependBos?: boolean;
   /** Length of the token rows that the activations come from. */
   readonly contextSize: number;
   /** What the text was, for the metadata. */
@@ -88,7 +90,7 @@ function topKConfig(site: TopKSite, dIn: number, { dSae, k, steps, batch }: TopK
     dtype: 'float32',
     hookName: site.hook,
     modelName: site.modelName,
-    prependBos: false,
+    prependBos: site.prependBos === true,
     metadata: {
       context_size: site.contextSize,
       dataset_path: site.dataset,

@@ -56,6 +56,35 @@ describe('tokenBeforeCaret', () => {
     expect(tokenBeforeCaret(prepended, 4)).toBe(1);
     expect(tokenBeforeCaret(prepended, 9)).toBe(2);
   });
+
+  it('skips several tokens without text, and points at none of them', () => {
+    const several = stripOf([
+      [0, 0],
+      [0, 0],
+      [0, 4],
+      [4, 4],
+      [4, 5],
+    ]);
+    expect(tokenBeforeCaret(several, 0)).toBe(2);
+    expect(tokenBeforeCaret(several, 4)).toBe(2);
+    expect(tokenBeforeCaret(several, 5)).toBe(4);
+    expect([0, 3, 4, 5].map((offset) => tokenAtCharacter(several, offset))).toEqual([2, 2, 4, -1]);
+  });
+
+  it('knows the place of the token before a text that was cut', () => {
+    const cut = {
+      ...stripOf([
+        [0, 0],
+        [40, 44],
+        [44, 46],
+      ]),
+      used: { start: 40, end: 46 },
+      truncated: true,
+    };
+    expect(tokenBeforeCaret(cut, 0)).toBe(-1);
+    expect(tokenBeforeCaret(cut, 40)).toBe(1);
+    expect(tokenBeforeCaret(cut, 46)).toBe(2);
+  });
 });
 
 describe('tokenAtCharacter', () => {

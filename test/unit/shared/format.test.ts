@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  formatBytes,
   formatDuration,
   formatHead,
   formatNumber,
@@ -129,6 +130,22 @@ describe('formatToken', () => {
       }),
       { seed: 4 },
     );
+  });
+});
+
+describe('formatBytes', () => {
+  it.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.0 kB'],
+    [9949, '9.9 kB'],
+    [9951, '10 kB'],
+    [269_060_552, '269 MB'],
+    [999_600, '1.0 MB'],
+    [1_340_000_000, '1.3 GB'],
+    [5e15, '5000 TB'],
+  ])('shows %d as %s', (bytes, shown) => {
+    expect(formatBytes(bytes)).toBe(shown);
   });
 });
 

@@ -1,10 +1,12 @@
 /** Second step of the embedded model: the language model, written as a Hugging Face GPT-2 folder. */
 
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallOptions } from '../../../shared/engineApi.ts';
 import { writeJson } from '../../files/json.ts';
 import { writeSafetensors } from '../../files/safetensors.ts';
 import type { FloatValue } from '../../graph/value.ts';
+import { referencePath } from '../../model/parity.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import { seededRandom } from '../../random.ts';
 import { corpus } from '../../task/corpus.ts';
@@ -60,6 +62,8 @@ export async function writeLanguageModel(
   parameters: Readonly<Record<string, FloatValue>>,
 ): Promise<void> {
   const special = { bos_token_id: 0, eos_token_id: 0 };
+  // What was recorded for the weights before.
+  await rm(referencePath(folder), { force: true });
   await writeJson(join(folder, 'config.json'), {
     architectures: ['GPT2LMHeadModel'],
     model_type: 'gpt2',

@@ -52,7 +52,10 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
   try {
     const tasks = new Map<string, TaskScore>();
     for (const { name, pairs } of evaluationSets(recipe.seed)) {
-      const score = await measureTask(model.transformer, model.tokenizer, pairs, options);
+      const score = await measureTask(model.transformer, model.tokenizer, pairs, {
+        ...options,
+        bos: model.bos,
+      });
       tasks.set(name, score);
       log(
         `${name}: accuracy ${score.accuracy.toFixed(3)}, logit difference ${score.logitDifference.toFixed(2)}`,

@@ -68,6 +68,18 @@ describe('collectActivations', () => {
     await tiny?.remove();
   });
 
+  it('leaves out the positions before the text', async () => {
+    const hook = 'blocks.0.hook_resid_post';
+    const rows = [Int32Array.of(1, 2, 3, 4), Int32Array.of(5, 6, 7, 8)];
+    const all = (await collectActivations(model, [hook], rows)).get(hook)!;
+    const kept = (await collectActivations(model, [hook], rows, { before: 1 })).get(hook)!;
+    expect([all.count, kept.count]).toEqual([8, 6]);
+    const row = (store: typeof all, i: number) => [
+      ...store.data.subarray(i * store.width, (i + 1) * store.width),
+    ];
+    expect([0, 1, 2, 3, 4, 5].map((i) => row(kept, i))).toEqual([1, 2, 3, 5, 6, 7].map((i) => row(all, i)));
+  });
+
   it('keeps every position of every row, in their order, for several hooks at once', async () => {
     const rows = Array.from({ length: 37 }, (_, r) =>
       Int32Array.from({ length: 5 }, (_x, i) => (r * 31 + i * 17) % 400),

@@ -79,6 +79,17 @@ describe('drawRows', () => {
     expect(withSeparator / (withSeparator + without)).toBeLessThan(0.6);
   });
 
+  it('draws rows that all begin with a separator when they shall, and the same rows otherwise', () => {
+    const shape = { rows: 50, length: 8 };
+    const either = drawRows(stream, shape, 'seed', 3);
+    const all = drawRows(stream, { ...shape, begin: 'separator' }, 'seed', 3);
+    for (let row = 0; row < 50; row++) {
+      const [first, other] = [all[row * 8]!, either[row * 8]!];
+      expect(starts).toContain(first);
+      expect([first, first + 1]).toContain(other);
+    }
+  });
+
   it('is a function of the stream, the seed and the step', () => {
     const shape = { rows: 20, length: 6 };
     const drawn = drawRows(stream, shape, 'seed', 7);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LoadedModel } from '../../../../src/engine/loadedModel.ts';
 import { readFeatureStatistics } from '../../../../src/engine/sae/featureStatistics.ts';
-import { openSaeLens } from '../../../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../../../src/engine/sae/formats/saelens.ts';
 import { evaluationSets } from '../../../../src/engine/task/evaluationSets.ts';
 import { measureTask } from '../../../../src/engine/task/measure.ts';
 import type { MiniReport } from '../../../../src/engine/training/mini/modelCard.ts';

@@ -64,6 +64,22 @@ describe('stripChips', () => {
     expect(stripChips(shown, palette, []).map((chip) => chip.endsLine)).toEqual([false, false, true]);
   });
 
+  it('set tokens that are no text apart, and say so', () => {
+    const marked = state(['<s>', ' a', '<|end|>']);
+    const tokens = marked.strip!.tokens.map((token, i) => ({
+      ...token,
+      ...(i === 0 && { start: 0, end: 0, special: true as const }),
+      ...(i === 2 && { marker: true as const }),
+    }));
+    const chips = stripChips({ ...marked, strip: { ...marked.strip!, tokens } }, palette, []);
+    expect(chips.map(({ special }) => special)).toEqual([true, false, true]);
+    expect(chips.map(({ label }) => label)).toEqual([
+      "token '<s>', position 0, put before the text by the model’s tokenizer",
+      "token ' a', position 1",
+      "token '<|end|>', position 2, a special token",
+    ]);
+  });
+
   it('lend chips that did not change, so that they are not drawn again', () => {
     const before = stripChips(shown, palette, []);
     const hotter = { ...heat, values: Float32Array.from([0, 3, 4.5]) };
