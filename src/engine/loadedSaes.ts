@@ -11,10 +11,15 @@ import type {
   SaeInfo,
 } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
+import { labelSourceOf } from '../shared/labelSource.ts';
+import type { SaeCheck, SaeConvention } from '../shared/saeCheck.ts';
+import type { LabelStore } from './labels/labelStore.ts';
 import type { CircuitSae } from './method/circuitInputs.ts';
 import { checkSaeUsable, infoOf } from './sae/catalog.ts';
+import { withConvention } from './sae/convention.ts';
 import { type FeatureStatistics, readFeatureStatistics } from './sae/featureStatistics.ts';
-import { openSaeLens } from './sae/saelens.ts';
+import { kindOf } from './sae/format.ts';
+import { openSae } from './sae/formats/registry.ts';
 import { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 
 interface Entry {
@@ -31,17 +36,28 @@ interface Slot {
   entry?: Entry;
 }
 
-/** Opens SAEs once and answers for them. Identified by their folder's real path. */
+/** How an SAE is read, and what was measured under that reading. */
+export interface SaeReadingState {
+  readonly convention: SaeConvention;
+  readonly check?: SaeCheck;
+}
+
+/** Opens SAEs once and answers for them. Identified as `SaeId` says. */
 export class LoadedSaes {
   private readonly slots = new Map<SaeId, Slot>();
+  /** Of the SAEs that are read otherwise than declared, or were checked. Outlives closing: the user's choice stays. */
+  private readonly readings = new Map<SaeId, SaeReadingState>();
   /** Forgotten ones, which runs that are under way or kept may still use; they go with their models. */
   private readonly retired = new Set<Slot>();
 
-  constructor(private readonly threads?: number) {}
+  constructor(
+    private readonly labels: LabelStore,
+    private readonly threads?: number,
+  ) {}
 
   /**
-   * The SAE in folder `id`, opened for `model`.
-   * @throws as `openSaeLens`; sae.mismatch when it does not fit the model.
+   * The SAE `id`, opened for `model`.
+   * @throws as `openSae`; sae.mismatch when it does not fit the model.
    */
   async open(id: SaeId, model: ModelInfo): Promise<SparseAutoencoder> {
     return (await this.entry(id, model)).sae;
@@ -55,8 +71,35 @@ export class LoadedSaes {
 
   async provenance(id: SaeId, model: ModelInfo): Promise<Provenance['saes'][number]> {
     const { info } = await this.entry(id, model);
-    const { hook, hash, prependBos } = info;
-    return { hook, hash, prependBos };
+    const { hook, hash, prependBos, convention } = info;
+    const measured = this.readings.get(id)?.check?.current.explainedVariance;
+    return {
+      hook,
+      hash,
+      prependBos,
+      ...(convention && { convention }),
+      ...(measured !== undefined && { explainedVariance: measured }),
+    };
+  }
+
+  /** How the SAE is read, and what was measured; as declared and nothing for one that nobody has spoken of. */
+  reading(id: SaeId): SaeReadingState {
+    return this.readings.get(id) ?? { convention: {} };
+  }
+
+  /**
+   * Reads the SAE by `convention` from now on; `check` was measured under it.
+   * @throws as `openSae`; request.invalid when the SAE cannot be read this way.
+   */
+  async configure(id: SaeId, convention: SaeConvention, check?: SaeCheck): Promise<void> {
+    withConvention(await openSae(id), convention);
+    this.readings.set(id, { convention, ...(check && { check }) });
+    await this.forget(id);
+  }
+
+  /** Keeps what was measured under the present reading. */
+  checked(id: SaeId, check: SaeCheck): void {
+    this.readings.set(id, { ...this.reading(id), check });
   }
 
   /** SAEs as nodes of a circuit; only those on the stream and on whole attention and MLP outputs can be. */
@@ -64,6 +107,12 @@ export class LoadedSaes {
     const sites: CircuitSae[] = [];
     for (const id of ids) {
       const { sae, info } = await this.entry(id, model);
+      if (kindOf(sae.config) !== 'sae') {
+        throw new EngineError('request.invalid', {
+          what: `The transcoder at ${info.hook}`,
+          reason: 'circuits take SAEs, whose output stands for their input; choose one of those',
+        });
+      }
       if (!/hook_(resid_pre|resid_post|attn_out|mlp_out)$/.test(info.hook)) {
         throw new EngineError('request.invalid', {
           what: `The SAE at ${info.hook}`,
@@ -104,9 +153,12 @@ export class LoadedSaes {
   }
 
   labelOf({ sae, index }: FeatureRef): { label?: string; labelSource?: string } {
-    const statistics = this.slots.get(sae)?.entry?.statistics;
-    const label = statistics?.labels[index];
-    return label ? { label, labelSource: statistics?.labelSource } : {};
+    const entry = this.slots.get(sae)?.entry;
+    if (!entry) return {};
+    const told = this.labels.labelOf(labelSourceOf(entry.info), index);
+    if (told) return { label: told.text, labelSource: told.origin };
+    const label = entry.statistics?.labels[index];
+    return label ? { label, labelSource: entry.statistics?.labelSource } : {};
   }
 
   /** Closes the SAEs that no open model but this one uses. Nothing may be under way on the model any more. */
@@ -161,11 +213,14 @@ export class LoadedSaes {
   }
 
   private async load(id: SaeId): Promise<Entry> {
-    const folder = await openSaeLens(id);
+    const folder = withConvention(await openSae(id), this.reading(id).convention);
+    const isWhole = folder.id === folder.path;
+    const info = await infoOf(folder);
+    await this.labels.load(labelSourceOf(info));
     return {
       sae: new SparseAutoencoder(folder, this.threads),
-      info: await infoOf(folder),
-      statistics: await readFeatureStatistics(folder.path, folder.config.dSae),
+      info,
+      statistics: isWhole ? await readFeatureStatistics(folder.path, folder.config.dSae) : undefined,
     };
   }
 }

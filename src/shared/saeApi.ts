@@ -32,9 +32,12 @@ export interface SaeApi {
     request: { readonly model: ModelId; readonly sae: SaeId; readonly text?: string },
     options?: CallOptions,
   ): Promise<SaeCheck>;
-  /** Reads the SAE by `convention` from now on (an empty one: as declared). Told again after the engine restarts. */
+  /**
+   * Reads the SAE by `convention` from now on (an empty one: as declared). Told again after the engine restarts.
+   * `check`, measured under this convention in an earlier session, goes on into `SaeInfo` and provenance.
+   */
   configureSae(
-    request: { readonly sae: SaeId; readonly convention: SaeConvention },
+    request: { readonly sae: SaeId; readonly convention: SaeConvention; readonly check?: SaeCheck },
     options?: CallOptions,
   ): Promise<void>;
   /** Public releases for the model, best match first; from an index that Fovea carries, nothing is asked of the network. */

@@ -1,78 +1,100 @@
 /** Finds SAE folders and says what is in them, without reading their weights. */
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
+import type { ModelInfo, SaeId, SaeInfo } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { formatText } from '../../shared/format.ts';
+import type { SaeCheck, SaeConvention } from '../../shared/saeCheck.ts';
 import { fileError } from '../files/fileErrors.ts';
 import { readWeightsSample } from '../files/weightsSample.ts';
+import { withConvention } from './convention.ts';
 import { readFeatureStatistics } from './featureStatistics.ts';
-import { checkSaeFits, hookLayer, type SaeFolder } from './format.ts';
-import { openSaeLens } from './saelens.ts';
+import { checkSaeFits, hookLayer } from './fit.ts';
+import { kindOf, outputHook, type SaeFolder } from './format.ts';
+import { openSae, saesIn } from './formats/registry.ts';
+import { isFolder, placeOf, saeId } from './saeId.ts';
 
-const configName = 'cfg.json';
+/** How deep below a named folder SAEs are looked for: caches nest repository and revision, releases layer, width, sparsity. */
+const maxDepth = 6;
 
-/** How deep below a named folder SAE folders are looked for. */
-const maxDepth = 2;
+/** Folders that are looked into below a named one; a user may name a folder that holds everything. */
+const maxFolders = 2000;
+
+/** Folders that hold no SAEs but may hold very much else. */
+const skipped = new Set(['node_modules', '.git', 'blobs', 'refs', '.no_exist']);
 
 /**
- * Folders at or below `folder` that hold an SAE, in the order of their names. A missing folder holds none.
+ * SAEs at or below `folder`, in the order of their names. A missing folder holds none.
  * @throws file.unreadable
  */
-export async function findSaeFolders(folder: string, depth = maxDepth): Promise<string[]> {
-  if (existsSync(join(folder, configName))) return [folder];
-  if (depth === 0 || !(await isFolder(folder))) return [];
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+export async function findSaeFolders(folder: string, depth = maxDepth): Promise<SaeId[]> {
+  return findBelow(folder, depth, { left: maxFolders });
+}
+
+async function findBelow(folder: string, depth: number, budget: { left: number }): Promise<SaeId[]> {
+  if (budget.left-- <= 0 || !(await isFolder(folder))) return [];
+  const path = await realpath(folder).catch((error) => {
+    throw fileError(folder, error);
+  });
+  const parts = await saesIn(path);
+  const own = parts.map(({ part }) => saeId({ folder: path, part })).sort(byNumber);
+  if (own.length > 0 || depth === 0) return own;
+  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
     throw fileError(folder, error);
   });
   const names = entries
-    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !skipped.has(entry.name))
     .map((entry) => entry.name);
-  const found: string[] = [];
-  for (const name of names.sort(byNumber)) {
-    found.push(...(await findSaeFolders(join(folder, name), depth - 1)));
-  }
+  const found: SaeId[] = [];
+  for (const name of names.sort(byNumber))
+    found.push(...(await findBelow(join(path, name), depth - 1, budget)));
   return found;
 }
 
-/** True for a folder or a link to one. */
-async function isFolder(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() ?? false;
-}
-
-/** Describes the SAE in `folder`. What keeps it from being used with `model` is told in `problem`. */
-export async function describeSae(folder: string, model: ModelInfo): Promise<SaeInfo> {
+/**
+ * Describes the SAE `id` as `convention` reads it, with what was measured then. What keeps it from being used with `model` is told in `problem`.
+ */
+export async function describeSae(
+  id: SaeId,
+  model: ModelInfo,
+  { convention = {}, check }: { readonly convention?: SaeConvention; readonly check?: SaeCheck } = {},
+): Promise<SaeInfo> {
   try {
-    const opened = await openSaeLens(folder);
-    return { ...(await infoOf(opened)), problem: problemOf(opened, model) };
+    const opened = withConvention(await openSae(id), convention);
+    return { ...(await infoOf(opened)), ...(check && { check }), problem: problemOf(opened, model) };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return { ...unknownSae(folder), problem: formatText(error.message) };
+    return { ...(await unknownSae(id)), problem: formatText(error.message) };
   }
 }
 
 /** What the cards of an opened SAE say. */
 export async function infoOf(folder: SaeFolder): Promise<SaeInfo> {
-  const { path, config } = folder;
+  const { id, path, config, convention, release } = folder;
   // The name comes from a file: in one that no model has, anything may stand.
   const hook = formatText(config.hookName);
   const layer = hookLayer(config.hookName) ?? 0;
-  const statistics = await readFeatureStatistics(path, config.dSae);
+  const statistics = id === path ? await readFeatureStatistics(path, config.dSae) : undefined;
+  const hookOut = config.target && outputHook(config);
   return {
-    id: path,
+    id,
     path,
-    name: saeName(hook, layer),
+    name: saeName(hook, layer, kindOf(config)),
     hook,
     layer,
     architecture: config.architecture,
+    kind: kindOf(config),
+    format: folder.format,
+    ...(hookOut && { hookOut: formatText(hookOut) }),
     dIn: config.dIn,
     dSae: config.dSae,
     k: config.k,
     hash: await saeHash(folder),
+    ...(release && { release }),
+    ...(config.neuronpediaId && { neuronpediaId: formatText(config.neuronpediaId) }),
+    ...(convention && { convention }),
     prependBos: config.prependBos,
     labelSource: statistics && formatText(statistics.labelSource),
   };
@@ -101,15 +123,18 @@ function checkReadsWholeHook({ path, config }: SaeFolder, model: ModelInfo): voi
   throw new EngineError('sae.mismatch', { path, reason, model: model.name });
 }
 
-function unknownSae(folder: string): SaeInfo {
-  const hook = formatText(basename(folder));
+async function unknownSae(id: SaeId): Promise<SaeInfo> {
+  const { folder, part } = await placeOf(id);
+  const hook = formatText(part ?? basename(folder));
   return {
-    id: folder,
+    id,
     path: folder,
     name: hook,
     hook,
     layer: hookLayer(hook) ?? 0,
     architecture: 'standard',
+    kind: 'sae',
+    format: 'unknown',
     dIn: 0,
     dSae: 0,
     hash: '',
@@ -124,16 +149,25 @@ const siteNames: Readonly<Record<string, string>> = {
   hook_mlp_out: 'MLP output',
   'attn.hook_z': 'attention heads',
   'mlp.hook_post': 'MLP neurons',
+  'mlp.hook_in': 'MLP input',
+  hook_mlp_in: 'stream before the MLP',
+  'ln2.hook_normalized': 'normalised MLP input',
 };
 
-function saeName(hook: string, layer: number): string {
+const kindNames = { sae: '', transcoder: ' · transcoder', crossLayer: ' · cross-layer transcoder' } as const;
+
+function saeName(hook: string, layer: number, kind: SaeInfo['kind']): string {
   const site = hook.replace(/^blocks\.\d+\./, '');
-  return `Layer ${layer} · ${siteNames[site] ?? site}`;
+  return `Layer ${layer} · ${siteNames[site] ?? site}${kindNames[kind]}`;
 }
 
-/** First 16 hex digits of the SHA-256 of the config, the weights' header and a sample of their data: cheap, and another one after retraining. */
-async function saeHash({ path, tensors }: SaeFolder): Promise<string> {
-  const hash = createHash('sha256').update(await readFile(join(path, configName)));
+/**
+ * First 16 hex digits of the SHA-256 of the configs, the weights' headers and a sample of their data: cheap, and
+ * another one after retraining.
+ */
+async function saeHash({ configFiles, tensors }: SaeFolder): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of configFiles) hash.update(await readFile(file));
   const files = new Set([...tensors.values()].map((tensor) => tensor.path));
   for (const file of files) hash.update(await readWeightsSample(file));
   return hash.digest('hex').slice(0, 16);

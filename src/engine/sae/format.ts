@@ -1,41 +1,66 @@
-/** What every SAE folder comes down to, whatever wrote it: a config, and where its tensors lie. */
-import type { ModelInfo, SaeArchitecture } from '../../shared/domain.ts';
-import { EngineError, isEngineError } from '../../shared/errors.ts';
-import { formatText } from '../../shared/format.ts';
+/** What every SAE comes down to, whatever wrote it: a config, and where its tensors lie. */
+import type { HookName, SaeArchitecture, SaeKind } from '../../shared/domain.ts';
+import type { SaeConvention } from '../../shared/saeCheck.ts';
 import type { StoredDtype } from '../files/safetensorsHeader.ts';
-import { elementCount } from '../graph/value.ts';
-import { hookAxes, hookDims, isPerPosition, locateHook, type StageHook } from '../model/hooks.ts';
 
 /** Run-time normalisation of the input, as SAELens names it. */
 export type ActivationNorm = 'none' | 'expected_average_only_in' | 'constant_norm_rescale' | 'layer_norm';
+
+/** Where a transcoder writes. */
+export interface SaeTarget {
+  readonly kind: Exclude<SaeKind, 'sae'>;
+  /** The hooks whose values the output imitates: one for a transcoder, one for each layer for a cross-layer one. */
+  readonly hooks: readonly HookName[];
+  /** Numbers at each of these hooks. */
+  readonly width: number;
+}
 
 export interface SaeConfig {
   readonly architecture: SaeArchitecture;
   readonly dIn: number;
   readonly dSae: number;
-  /** Features kept per token; TopK only. */
+  /** Features kept per token; TopK and GroupMax only. */
   readonly k?: number;
-  /** TopK only: features are ranked by activation × norm of their decoder row. */
+  /** ReLU and TopK only: features are activation × norm of their decoder row, and ranked so. */
   readonly rescaleByDecoderNorm: boolean;
+  /** TopK and JumpReLU only: activation × norm of the decoder row decides which features stay, as they are. */
+  readonly scoreByDecoderNorm?: boolean;
+  /** TopK and JumpReLU only: negative activations survive, since nothing clamps them at 0. */
+  readonly signed?: boolean;
   /** The decoder bias is subtracted from the input before encoding. */
   readonly applyBDecToInput: boolean;
+  /** The mean over d_in is subtracted from the input (models with centred writing weights). */
+  readonly centerInput?: boolean;
+  /** The input is multiplied by this before anything else; 1 when left out. */
+  readonly inputScale?: number;
+  /** The output is divided by this last of all; 1 when left out. */
+  readonly outputScale?: number;
   readonly normalizeActivations: ActivationNorm;
   /** `hook_z`: the heads of `[position, head, d_head]` are laid side by side before encoding. */
   readonly reshapeActivations: 'none' | 'hook_z';
   /** Old fine-tuned SAEs: activations are multiplied by the tensor `scaling_factor` before decoding. */
   readonly finetuningScalingFactor: boolean;
   readonly dtype: string;
-  readonly hookName: string;
+  readonly hookName: HookName;
   /** The one head the SAE reads; absent when it reads the whole hook. */
   readonly hookHeadIndex?: number;
+  /** Where it writes; absent for an SAE, which writes where it reads. */
+  readonly target?: SaeTarget;
   readonly modelName?: string;
   readonly prependBos?: boolean;
+  /** The first position shows no features and is left out of numbers. */
+  readonly maskFirst?: boolean;
+  /** As Neuronpedia names the source of its features. */
+  readonly neuronpediaId?: string;
   /** Everything else the file said, to be written back unchanged. */
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** The tensors an SAE may have. Shapes: `W_enc [d_in, d_sae]`, `W_dec [d_sae, d_in]`, `b_dec [d_in]`, all others `[d_sae]`. */
+/**
+ * The tensors an SAE may have. Shapes: `W_enc [d_in, d_sae]`, `W_dec [d_sae, d_out]`, `b_dec [d_out]`,
+ * `W_skip [d_out, d_in]` (used as `x · W_skipᵀ`), all others `[d_sae]`. `d_out` counts all outputs side by side.
+ */
 export type SaeTensorName =
   | 'W_enc'
   | 'b_enc'
@@ -45,34 +70,58 @@ export type SaeTensorName =
   | 'b_gate'
   | 'b_mag'
   | 'r_mag'
-  | 'scaling_factor';
+  | 'scaling_factor'
+  | 'W_skip';
 
-/** Where a tensor lies. */
-export interface SaeTensor {
-  /** Real path of the file. */
-  readonly path: string;
-  /** Its name in that file. */
-  readonly stored: string;
+/** Where a tensor's bytes lie in its file, one after the other. */
+export interface TensorPlace {
   readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
   /** Bytes from the start of the file, and length in bytes. */
   readonly offset: number;
   readonly length: number;
   /** Tells the file from one that replaced it. */
   readonly stamp: string;
-  /** `exp`: the file holds the logarithm, so the tensor cannot be mapped in place. */
-  readonly transform?: 'exp';
 }
 
-/** An opened SAE folder. */
-export interface SaeFolder {
-  /** Real path. */
+/** A tensor in a file. */
+export interface SaeTensor {
+  /** Real path of the file. */
   readonly path: string;
+  /** Its name in that file. */
+  readonly stored: string;
+  /** As the file has it: transposed against `SaeTensorName`, or `[]` for one number that stands for all. */
+  readonly shape: readonly number[];
+  /** Present when the bytes lie in the file uncompressed and in order. */
+  readonly place?: TensorPlace;
+  /** The file holds the transpose of what `SaeTensorName` says. */
+  readonly transposed?: boolean;
+  /** `exp`: the file holds the logarithm. */
+  readonly transform?: 'exp';
+  /** The tensor is what the file holds times this. */
+  readonly scale?: number;
+  /** The numbers as the file has them, as float32. @throws file.* when the file has gone or changed. */
+  load(): Promise<Float32Array>;
+}
+
+/** An opened SAE. */
+export interface SaeFolder {
+  /** Identifies it; see `SaeId`. */
+  readonly id: string;
+  /** Real path of the folder. */
+  readonly path: string;
+  /** The library whose layout this is, such as `SAELens` or `Gemma Scope`. */
+  readonly format: string;
   readonly config: SaeConfig;
   readonly tensors: ReadonlyMap<SaeTensorName, SaeTensor>;
-  /** The tensor as float32, its transform applied. @throws as `openSafetensors`. */
+  /** Small files that belong to it beside the weights, for its hash. */
+  readonly configFiles: readonly string[];
+  /** How it is read, as far as that departs from what its files declare. */
+  readonly convention?: SaeConvention;
+  /** `release/id` when it belongs to a public release. */
+  readonly release?: string;
+  /** The tensor as float32 in the shape of `SaeTensorName`, its transform applied. @throws file.* when the file has gone or changed. */
   read(name: SaeTensorName): Promise<Float32Array>;
-  /** log10 of the fraction of tokens on which each feature fires, `[d_sae]`, when the folder has it. */
+  /** log10 of the fraction of tokens on which each feature fires, `[d_sae]`, when there is such a file. */
   sparsity(): Promise<Float32Array | undefined>;
 }
 
@@ -80,62 +129,51 @@ export interface SaeFolder {
 export const requiredTensors: { readonly [A in SaeArchitecture]: readonly SaeTensorName[] } = {
   standard: ['W_enc', 'b_enc', 'W_dec', 'b_dec'],
   topk: ['W_enc', 'b_enc', 'W_dec', 'b_dec'],
+  groupmax: ['W_enc', 'b_enc', 'W_dec', 'b_dec'],
   jumprelu: ['W_enc', 'b_enc', 'W_dec', 'b_dec', 'threshold'],
   gated: ['W_enc', 'b_gate', 'b_mag', 'r_mag', 'W_dec', 'b_dec'],
 };
 
+type Widths = Pick<SaeConfig, 'dIn' | 'dSae' | 'target'>;
+
+/** Numbers in a row of the output: d_in for an SAE, those of all its hooks side by side for a transcoder. */
+export function outputWidth({ dIn, target }: Pick<SaeConfig, 'dIn' | 'target'>): number {
+  return target ? target.width * target.hooks.length : dIn;
+}
+
+/** The hooks whose values the output imitates. */
+export function outputHooks({
+  hookName,
+  target,
+}: Pick<SaeConfig, 'hookName' | 'target'>): readonly HookName[] {
+  return target?.hooks ?? [hookName];
+}
+
+/** The one hook whose value the output imitates; undefined for several. */
+export function outputHook(config: Pick<SaeConfig, 'hookName' | 'target'>): HookName | undefined {
+  const hooks = outputHooks(config);
+  return hooks.length === 1 ? hooks[0] : undefined;
+}
+
+/** Whether its output imitates its input, another hook, or several layers' outputs. */
+export function kindOf({ target }: Pick<SaeConfig, 'target'>): SaeKind {
+  return target?.kind ?? 'sae';
+}
+
 /** The shape a tensor has in an SAE with this config. */
-export function expectedShape(
-  name: SaeTensorName,
-  { dIn, dSae }: { readonly dIn: number; readonly dSae: number },
-): number[] {
-  if (name === 'W_enc') return [dIn, dSae];
-  if (name === 'W_dec') return [dSae, dIn];
-  return name === 'b_dec' ? [dIn] : [dSae];
-}
-
-/** The layer of a hook such as `blocks.5.hook_resid_pre`; 0 for the embedding, undefined after the last block. */
-export function hookLayer(hookName: string): number | undefined {
-  const layer = /^blocks\.(\d{1,6})\./.exec(hookName)?.[1];
-  if (layer !== undefined) return Number(layer);
-  return /^hook_(pos_)?embed$/.test(hookName) ? 0 : undefined;
-}
-
-type ModelShape = Pick<ModelInfo, 'name' | 'nLayers' | 'nHeads' | 'dModel' | 'dHead' | 'dMlp' | 'dVocab'>;
-
-/**
- * Checks that the SAE's hook exists in the model, with a row per position that has the SAE's width.
- * @throws sae.mismatch saying what differs.
- */
-export function checkSaeFits(sae: Pick<SaeFolder, 'path' | 'config'>, model: ModelShape): void {
-  const { hookName, hookHeadIndex, dIn } = sae.config;
-  const name = formatText(hookName);
-  const mismatch = (reason: string) =>
-    new EngineError('sae.mismatch', { path: sae.path, reason, model: model.name });
-  const layer = hookLayer(hookName);
-  if (layer !== undefined && layer >= model.nLayers) {
-    throw mismatch(`it reads layer ${layer}, and the model's layers are 0 to ${model.nLayers - 1}`);
-  }
-  const hook = stageHook(hookName, model.nLayers);
-  if (!hook) throw mismatch(`Fovea has no hook ${name}`);
-  if (!isPerPosition(hook)) throw mismatch(`it reads ${name}, which has no row for each position`);
-  const perHead = hookAxes(hook)[2] === 'head';
-  if (hookHeadIndex !== undefined && !perHead)
-    throw mismatch(`it reads one head at ${name}, which has no heads`);
-  if (hookHeadIndex !== undefined && hookHeadIndex >= model.nHeads) {
-    throw mismatch(`it reads head ${hookHeadIndex}, and the model's heads are 0 to ${model.nHeads - 1}`);
-  }
-  const dims = hookDims(hook, model, { batch: 1, positions: 1, keys: 1 });
-  const width = elementCount(dims.slice(hookHeadIndex === undefined ? 2 : 3));
-  if (width !== dIn) throw mismatch(`it reads ${dIn} numbers at ${name}, where the model has ${width}`);
-}
-
-/** The hook's name inside its stage; undefined when the model has no such hook. */
-function stageHook(hookName: string, nLayers: number): StageHook | undefined {
-  try {
-    return locateHook(hookName, nLayers).hook;
-  } catch (error) {
-    if (isEngineError(error, 'request.invalid')) return undefined;
-    throw error;
+export function expectedShape(name: SaeTensorName, config: Widths): number[] {
+  const { dIn, dSae } = config;
+  const dOut = outputWidth(config);
+  switch (name) {
+    case 'W_enc':
+      return [dIn, dSae];
+    case 'W_dec':
+      return [dSae, dOut];
+    case 'W_skip':
+      return [dOut, dIn];
+    case 'b_dec':
+      return [dOut];
+    default:
+      return [dSae];
   }
 }

@@ -1,19 +1,18 @@
 /** A loaded sparse autoencoder: its programs, compiled when first needed, over weights that stay in their file. */
 
-import { malformed } from '../files/fileErrors.ts';
 import { gradients } from '../graph/backward.ts';
-import type { DType } from '../graph/opAttributes.ts';
-import { add, cast, exp, mul, sub } from '../graph/ops/elementwise.ts';
+import { add, cast, mul, sub } from '../graph/ops/elementwise.ts';
 import { matMul } from '../graph/ops/layer.ts';
 import { gather, oneHot, topK } from '../graph/ops/picking.ts';
 import { reduceSum } from '../graph/ops/reduction.ts';
 import { program } from '../graph/program.ts';
 import { type CompiledProgram, compile } from '../graph/session.ts';
-import { input, parameter } from '../graph/sources.ts';
+import { input } from '../graph/sources.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type FloatValue, floatValue, intValue, type Value } from '../graph/value.ts';
-import { decode, effectiveDecoder, encode, restoreOf, type SaeTensors } from './encode.ts';
-import type { SaeConfig, SaeFolder, SaeTensor } from './format.ts';
+import { decode, decoderRowsOf, encode, restoreOf } from './encode.ts';
+import { outputWidth, type SaeConfig, type SaeFolder } from './format.ts';
+import { graphWeights, loadFeeds, type SaeTensors } from './tensors.ts';
 
 /** The strongest features of each row. */
 export interface StrongestFeatures {
@@ -37,73 +36,100 @@ export interface FeatureAtRow {
   readonly feature: number;
 }
 
+/** What a program computes with: the SAE, and which rows show features when the first position shows none. */
+interface Coder {
+  readonly config: SaeConfig;
+  readonly weights: SaeTensors;
+  readonly shown?: Tensor;
+}
+
+const encoded = (x: Tensor, { config, weights, shown }: Coder) => encode(x, config, weights, shown);
+
 const programs = {
   /** features: the strongest of each row. */
-  strongest: (x: Tensor, config: SaeConfig, weights: SaeTensors, k: number) => {
-    const { values, indices } = topK(encode(x, config, weights).activations, k);
+  strongest: (x: Tensor, coder: Coder, k: number) => {
+    const { values, indices } = topK(encoded(x, coder).activations, k);
     return { values, indices: cast(indices, 'int32') };
   },
-  activations: (x: Tensor, config: SaeConfig, weights: SaeTensors) => ({
-    activations: encode(x, config, weights).activations,
+  activations: (x: Tensor, coder: Coder) => ({ activations: encoded(x, coder).activations }),
+  chosen: (x: Tensor, coder: Coder) => ({
+    activations: gather(encoded(x, coder).activations, input('features', 'int32', ['feature']), 1),
   }),
-  chosen: (x: Tensor, config: SaeConfig, weights: SaeTensors) => ({
-    activations: gather(encode(x, config, weights).activations, input('features', 'int32', ['feature']), 1),
+  reconstruction: (x: Tensor, coder: Coder) => ({
+    reconstruction: decode(encoded(x, coder), coder.config, coder.weights),
   }),
-  reconstruction: (x: Tensor, config: SaeConfig, weights: SaeTensors) => ({
-    reconstruction: decode(encode(x, config, weights), config, weights),
-  }),
-  /** The change of x when features change: Δf · W_dec, through the output normalisation. */
-  change: (x: Tensor, config: SaeConfig, weights: SaeTensors) => {
+  /** The change of the output when features change: Δf · W_dec, through the output normalisation. */
+  change: (x: Tensor, coder: Coder) => {
     const features = input('features', 'int32', ['feature']);
-    const encoded = encode(x, config, weights);
-    const before = gather(encoded.activations, features, 1);
+    const { activations, restore } = encoded(x, coder);
+    const before = gather(activations, features, 1);
     const after = add(
       mul(before, input('factor', 'float32', ['feature'])),
       input('offset', 'float32', ['feature']),
     );
-    const plain = matMul(sub(after, before), gather(effectiveDecoder(config, weights), features, 0));
-    const { scale } = encoded.restore;
-    return { change: scale ? mul(plain, scale) : plain };
+    const delta = coder.shown ? mul(sub(after, before), coder.shown) : sub(after, before);
+    const plain = matMul(delta, decoderRowsOf(features, coder.config, coder.weights));
+    return { change: restore.scale ? mul(plain, restore.scale) : plain };
   },
   /** By how much each row's output is stretched, by an SAE that normalises: `[row, 1]`. */
-  writeScales: (x: Tensor, config: SaeConfig) => ({ scales: restoreOf(x, config).scale! }),
+  writeScales: (x: Tensor, { config }: Coder) => ({ scales: restoreOf(x, config).scale! }),
   /** The encoder's gradient, one row for each pair. */
-  readings: (x: Tensor, config: SaeConfig, weights: SaeTensors) => {
+  readings: (x: Tensor, { config, weights }: Coder) => {
     const rows = gather(x, input('rows', 'int32', ['pair']), 0);
     const { activations } = encode(rows, config, weights);
     const gradient = oneHot(input('features', 'int32', ['pair']), config.dSae);
     return { readings: gradients([{ tensor: activations, gradient }], [rows])[0]! };
   },
   /** Quality of reconstruction, summed over rows: residual and total squares, active features. */
-  quality: (x: Tensor, config: SaeConfig, weights: SaeTensors) => {
-    const encoded = encode(x, config, weights);
-    const error = sub(x, decode(encoded, config, weights));
-    return { squares: reduceSum(mul(error, error), [1]), activations: encoded.activations };
+  quality: (x: Tensor, coder: Coder) => {
+    const found = encoded(x, coder);
+    const error = sub(
+      input('y', 'float32', ['row', outputWidth(coder.config)]),
+      decode(found, coder.config, coder.weights),
+    );
+    return { squares: reduceSum(mul(error, error), [1]), activations: found.activations };
   },
 } as const;
 
 type ProgramName = keyof typeof programs;
 
-/** A sparse autoencoder on one hook. Rows are positions; a `hook_z` value counts its heads side by side. */
+/** The input of programs that leaves out the first position. */
+const shownInput = 'shown';
+
+/** A compiled program, and numbers of weights that cannot be mapped: fed to each run. */
+interface ReadyProgram {
+  readonly session: CompiledProgram;
+  readonly weights: Readonly<Record<string, Value>>;
+}
+
+/**
+ * A sparse autoencoder on one hook, or a transcoder from one hook to others. Rows are positions; a `hook_z` value
+ * counts its heads side by side. Where the first position shows no features, it is told from values
+ * `[batch, position, …]`; values `[row, d_in]` have no positions. `firstPosition` says at which position they start.
+ */
 export class SparseAutoencoder {
   readonly config: SaeConfig;
-  private readonly compiled = new Map<string, Promise<CompiledProgram>>();
+  /** Numbers in a row of the output. */
+  readonly dOut: number;
+  private readonly compiled = new Map<string, Promise<ReadyProgram>>();
+  private feeds: ReturnType<typeof loadFeeds> | undefined;
 
   constructor(
     readonly folder: SaeFolder,
     private readonly threads?: number,
   ) {
     this.config = folder.config;
+    this.dOut = outputWidth(folder.config);
   }
 
-  /** The `k` strongest features of each row of `x` `[row, d_in]`. */
-  async strongest(x: Value, k: number): Promise<StrongestFeatures> {
+  /** The `k` strongest features of each row of `x`. */
+  async strongest(x: Value, k: number, { firstPosition = 0 } = {}): Promise<StrongestFeatures> {
     const { dSae } = this.config;
     const kept = Math.min(k, dSae);
     // Programs for powers of two serve all k, so that few are compiled whatever is asked.
     const width = Math.min(2 ** Math.ceil(Math.log2(kept)), dSae);
-    const session = await this.program('strongest', width);
-    const { values, indices } = await session.run({ x: this.rows(x) });
+    const ready = await this.program('strongest', width);
+    const { values, indices } = await run(ready, this.rowFeeds(x, firstPosition));
     const activations = Float32Array.from(firstColumns(values?.data as Float32Array, width, kept));
     const found = Int32Array.from(firstColumns(indices?.data as Int32Array, width, kept));
     for (let i = 0; i < found.length; i++) if (!(activations[i]! > 0)) found[i] = -1;
@@ -112,42 +138,46 @@ export class SparseAutoencoder {
 
   /** All activations: `[row, d_sae]`. */
   async activations(x: Value): Promise<FloatValue> {
-    const session = await this.program('activations');
-    return (await session.run({ x: this.rows(x) })).activations as FloatValue;
+    const ready = await this.program('activations');
+    return (await run(ready, this.rowFeeds(x))).activations as FloatValue;
   }
 
   /** Activations of chosen features: `[row, feature]`. */
   async chosen(x: Value, features: readonly number[]): Promise<FloatValue> {
-    const session = await this.program('chosen');
-    const feeds = { x: this.rows(x), features: intValue(features) };
-    return (await session.run(feeds)).activations as FloatValue;
+    const ready = await this.program('chosen');
+    const feeds = { ...this.rowFeeds(x), features: intValue(features) };
+    return (await run(ready, feeds)).activations as FloatValue;
   }
 
-  /** The reconstruction of `x`: `[row, d_in]`. */
+  /** The reconstruction of `x`, or of what a transcoder imitates: `[row, d_out]`. */
   async reconstruct(x: Value): Promise<FloatValue> {
-    const session = await this.program('reconstruction');
-    return (await session.run({ x: this.rows(x) })).reconstruction as FloatValue;
+    const ready = await this.program('reconstruction');
+    return (await run(ready, this.rowFeeds(x))).reconstruction as FloatValue;
   }
 
   /**
-   * What to add to `x` so that its features change as told while the SAE's error stays as it is:
-   * `x' = x + Δf · W_dec` (Templeton et al. 2024). `[row, d_in]`.
+   * What to add to the output hook so that features of `x` change as told while the SAE's error stays as it is:
+   * `Δf · W_dec` (Templeton et al. 2024). `[row, d_out]`.
    */
   async change(x: Value, changes: readonly FeatureChange[]): Promise<FloatValue> {
-    const session = await this.program('change');
+    const ready = await this.program('change');
     const feeds = {
-      x: this.rows(x),
+      ...this.rowFeeds(x),
       features: intValue(changes.map((change) => change.feature)),
       factor: floatValue(changes.map((change) => change.factor)),
       offset: floatValue(changes.map((change) => change.offset)),
     };
-    return (await session.run(feeds)).change as FloatValue;
+    return (await run(ready, feeds)).change as FloatValue;
   }
 
-  /** Squared error of each row, and all activations `[row, d_sae]`. */
-  async quality(x: Value): Promise<{ squares: Float32Array; activations: Float32Array }> {
-    const session = await this.program('quality');
-    const { squares, activations } = await session.run({ x: this.rows(x) });
+  /**
+   * Squared error of each row, and all activations `[row, d_sae]`. `y` `[row, d_out]` is what the output imitates:
+   * `x` itself unless this is a transcoder.
+   */
+  async quality(x: Value, y: Value = x): Promise<{ squares: Float32Array; activations: Float32Array }> {
+    const ready = await this.program('quality');
+    const feeds = { ...this.rowFeeds(x), y: rowsOf(y, this.dOut) };
+    const { squares, activations } = await run(ready, feeds);
     return { squares: squares?.data as Float32Array, activations: activations?.data as Float32Array };
   }
 
@@ -157,12 +187,17 @@ export class SparseAutoencoder {
     return normalizeActivations === 'layer_norm' || normalizeActivations === 'constant_norm_rescale';
   }
 
+  /** True when the first position shows no features. */
+  get masksFirst(): boolean {
+    return this.config.maskFirst === true;
+  }
+
   /** What one unit of a feature adds at each row of `x` is the row's scale times the decoder row: `[row]`. */
   async writeScales(x: Value): Promise<Float32Array> {
-    const rows = this.rows(x);
+    const rows = rowsOf(x, this.config.dIn);
     if (!this.normalizes) return new Float32Array(rows.dims[0]!).fill(1);
-    const session = await this.program('writeScales');
-    return Float32Array.from((await session.run({ x: rows })).scales?.data as Float32Array);
+    const ready = await this.program('writeScales');
+    return Float32Array.from((await run(ready, { x: rows })).scales?.data as Float32Array);
   }
 
   /**
@@ -170,80 +205,95 @@ export class SparseAutoencoder {
    * `[pair, d_in]`. It passes gates, decoder norms and the input's normalisation; inactive features give zeros.
    */
   async readings(x: Value, pairs: readonly FeatureAtRow[]): Promise<FloatValue> {
-    const session = await this.program('readings');
+    const ready = await this.program('readings');
     const feeds = {
-      x: this.rows(x),
+      x: rowsOf(x, this.config.dIn),
       rows: intValue(pairs.map(({ row }) => row)),
       features: intValue(pairs.map(({ feature }) => feature)),
     };
-    return (await session.run(feeds)).readings as FloatValue;
+    return (await run(ready, feeds)).readings as FloatValue;
   }
 
-  /** Directions that features write along, before the output normalisation (see `writeScales`): `[feature, d_in]`. */
+  /** Directions that features write along, before the output normalisation (see `writeScales`): `[feature, d_out]`. */
   async decoderRows(features: readonly number[]): Promise<FloatValue> {
-    const session = await this.cached('decoderRows', () => ({
-      rows: gather(effectiveDecoder(this.config, this.tensors()), input('features', 'int32', ['feature']), 0),
+    const ready = await this.cached('decoderRows', (weights) => ({
+      rows: decoderRowsOf(input('features', 'int32', ['feature']), this.config, weights),
     }));
-    return (await session.run({ features: intValue(features) })).rows as FloatValue;
+    return (await run(ready, { features: intValue(features) })).rows as FloatValue;
   }
 
   /** Frees the native memory. The object can be used again: programs compile anew. */
   async release(): Promise<void> {
-    const sessions = [...this.compiled.values()];
+    const programs = [...this.compiled.values()];
     this.compiled.clear();
-    for (const session of sessions) await (await session).release();
+    this.feeds = undefined;
+    for (const ready of programs) await (await ready).session.release();
   }
 
-  private program(name: ProgramName, k = 0): Promise<CompiledProgram> {
-    return this.cached(`${name}.${k}`, () => {
-      const x = input('x', 'float32', ['row', this.config.dIn]);
-      return programs[name](x, this.config, this.tensors(), k);
+  private program(name: ProgramName, k = 0): Promise<ReadyProgram> {
+    return this.cached(`${name}.${k}`, (weights) => {
+      const { config } = this;
+      const shown = config.maskFirst ? input(shownInput, 'float32', ['row', 1]) : undefined;
+      return programs[name](input('x', 'float32', ['row', config.dIn]), { config, weights, shown }, k);
     });
   }
 
-  private cached(key: string, build: () => Readonly<Record<string, Tensor>>): Promise<CompiledProgram> {
-    let session = this.compiled.get(key);
-    if (!session) {
-      // Weights laid out anew would double the memory of the largest matrices for little speed at few rows.
-      session = compile(program(build()), { threads: this.threads, prepacking: false });
-      this.compiled.set(key, session);
-      session.catch(() => this.compiled.delete(key));
+  private cached(
+    key: string,
+    build: (weights: SaeTensors) => Readonly<Record<string, Tensor>>,
+  ): Promise<ReadyProgram> {
+    let ready = this.compiled.get(key);
+    if (!ready) {
+      ready = this.compile(build);
+      this.compiled.set(key, ready);
+      ready.catch(() => this.compiled.delete(key));
     }
-    return session;
+    return ready;
   }
 
-  private tensors(): SaeTensors {
-    const tensors: Record<string, Tensor> = {};
-    for (const [name, stored] of this.folder.tensors) tensors[name] = storedTensor(stored);
-    return tensors;
+  private async compile(
+    build: (weights: SaeTensors) => Readonly<Record<string, Tensor>>,
+  ): Promise<ReadyProgram> {
+    const { tensors } = this.folder;
+    this.feeds ??= loadFeeds(tensors);
+    const loaded = await this.feeds.catch((error) => {
+      this.feeds = undefined;
+      throw error;
+    });
+    // Weights laid out anew would double the memory of the largest matrices for little speed at few rows.
+    const session = await compile(program(build(graphWeights(tensors))), {
+      threads: this.threads,
+      prepacking: false,
+    });
+    const needed = Object.entries(loaded).filter(([name]) => session.inputNames.includes(name));
+    return { session, weights: Object.fromEntries(needed) };
   }
 
-  /** Any `[…, d_in]` or `[…, head, d_head]` value as rows of d_in. */
-  private rows(x: Value): FloatValue {
-    const { dIn } = this.config;
-    if (!(x.data instanceof Float32Array) || x.data.length % dIn !== 0) {
-      throw new Error(`A value of dimensions [${x.dims.join(', ')}] has no rows of ${dIn}.`);
+  private rowFeeds(x: Value, firstPosition = 0): Record<string, Value> {
+    const rows = rowsOf(x, this.config.dIn);
+    if (!this.config.maskFirst) return { x: rows };
+    const shown = new Float32Array(rows.dims[0]!).fill(1);
+    if (x.dims.length > 2 && firstPosition === 0) {
+      for (let row = 0; row < shown.length; row += x.dims[1]!) shown[row] = 0;
     }
-    return floatValue(x.data, [x.data.length / dIn, dIn]);
+    return { x: rows, [shownInput]: floatValue(shown, [shown.length, 1]) };
   }
+}
+
+/** Runs a program on the feeds it has inputs for. */
+function run({ session, weights }: ReadyProgram, feeds: Readonly<Record<string, Value>>) {
+  return session.run({ ...feeds, ...weights });
+}
+
+/** Any `[…, width]` or `[…, head, d_head]` value as rows of `width`. */
+function rowsOf(x: Value, width: number): FloatValue {
+  if (!(x.data instanceof Float32Array) || x.data.length % width !== 0) {
+    throw new Error(`A value of dimensions [${x.dims.join(', ')}] has no rows of ${width}.`);
+  }
+  return floatValue(x.data, [x.data.length / width, width]);
 }
 
 /** The first `kept` numbers of each row of `[row, width]`. */
 function firstColumns<A extends Float32Array | Int32Array>(data: A, width: number, kept: number): A {
   return width === kept ? data : (data.filter((_, i) => i % width < kept) as A);
-}
-
-/** Element types that the runtime reads in place. */
-const dtypes: Readonly<Record<string, DType>> = {
-  F64: 'float64',
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-};
-
-function storedTensor({ path, stored, dtype, shape, offset, length, stamp, transform }: SaeTensor): Tensor {
-  const element = dtypes[dtype];
-  if (!element) throw malformed(path, `${stored}.dtype`, 'a floating-point type', dtype);
-  const tensor = cast(parameter(stored, element, shape, { file: path, offset, length, stamp }), 'float32');
-  return transform === 'exp' ? exp(tensor) : tensor;
 }

@@ -36,10 +36,12 @@ function statistics(dSae: number): FeatureStatistics {
 }
 
 describe('findSaeFolders', () => {
-  it('finds folders with a config, two levels deep, by number', async () => {
-    const root = await folderWith('blocks.10', 'blocks.2', 'more/blocks.1', 'a/b/c');
+  it('finds folders with a config, six levels deep, by number', async () => {
+    const root = await folderWith('blocks.10', 'blocks.2', 'more/blocks.1', 'a/b/c/d/e/f', 'a/b/c/d/e/g/h');
     const found = await findSaeFolders(root);
-    expect(found).toEqual(['blocks.2', 'blocks.10', 'more/blocks.1'].map((name) => join(root, name)));
+    expect(found).toEqual(
+      ['a/b/c/d/e/f', 'blocks.2', 'blocks.10', 'more/blocks.1'].map((name) => join(root, name)),
+    );
   });
 
   it('is the folder itself when that holds an SAE', async () => {
@@ -56,7 +58,7 @@ describe('findSaeFolders', () => {
     await symlink(join(root, 'real', 'sae'), join(root, 'links', 'sae'));
     expect(await findSaeFolders(join(root, 'gone'))).toEqual([]);
     expect(await findSaeFolders(join(root, 'notes.txt'))).toEqual([]);
-    expect(await findSaeFolders(join(root, 'links'))).toEqual([join(root, 'links', 'sae')]);
+    expect(await findSaeFolders(join(root, 'links'))).toEqual([join(root, 'real', 'sae')]);
   });
 });
 
@@ -74,6 +76,8 @@ describe('describeSae', () => {
       hook: 'blocks.1.hook_resid_post',
       layer: 1,
       architecture: 'topk',
+      kind: 'sae',
+      format: 'SAELens',
       dIn: 6,
       dSae: 10,
       k: 2,

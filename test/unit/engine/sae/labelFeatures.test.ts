@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floatValue } from '../../../../src/engine/graph/value.ts';
 import { Transformer } from '../../../../src/engine/model/transformer.ts';
 import { seededRandom } from '../../../../src/engine/random.ts';
+import { openSaeLens, writeSaeLens } from '../../../../src/engine/sae/formats/saelens.ts';
 import { labelFeatures } from '../../../../src/engine/sae/labelFeatures.ts';
-import { openSaeLens, writeSaeLens } from '../../../../src/engine/sae/saelens.ts';
 import { SparseAutoencoder } from '../../../../src/engine/sae/sparseAutoencoder.ts';
 import { plainGpt2 } from '../../../fixtures/plainGpt2.ts';
 import {

@@ -8,7 +8,7 @@ import {
   type SaeFolder,
   type SaeTensorName,
 } from '../../../../src/engine/sae/format.ts';
-import { openSaeLens, writeSaeLens } from '../../../../src/engine/sae/saelens.ts';
+import { openSaeLens, writeSaeLens } from '../../../../src/engine/sae/formats/saelens.ts';
 import { temporaryFolder } from '../../temporaryFolder.ts';
 
 /** The weights as flat lists, row-major. */

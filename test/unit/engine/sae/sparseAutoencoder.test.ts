@@ -5,7 +5,7 @@ import { openSafetensors, writeSafetensors } from '../../../../src/engine/files/
 import { floatValue, type Value } from '../../../../src/engine/graph/value.ts';
 import { seededRandom } from '../../../../src/engine/random.ts';
 import type { SaeConfig, SaeFolder } from '../../../../src/engine/sae/format.ts';
-import { openSaeLens } from '../../../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../../../src/engine/sae/formats/saelens.ts';
 import { type FeatureChange, SparseAutoencoder } from '../../../../src/engine/sae/sparseAutoencoder.ts';
 import {
   largestGap,

@@ -2,12 +2,12 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { isEngineError } from '../../shared/errors.ts';
-import { fileError, malformed } from '../files/fileErrors.ts';
-import { readJson, writeJson } from '../files/json.ts';
-import { openSafetensors, type Safetensors, writeSafetensors } from '../files/safetensors.ts';
-import type { StoredTensor } from '../files/safetensorsHeader.ts';
-import { floatValue, type Value } from '../graph/value.ts';
+import { isEngineError } from '../../../shared/errors.ts';
+import { fileError, malformed } from '../../files/fileErrors.ts';
+import { readJson, writeJson } from '../../files/json.ts';
+import { openSafetensors, type Safetensors, writeSafetensors } from '../../files/safetensors.ts';
+import type { StoredTensor } from '../../files/safetensorsHeader.ts';
+import { floatValue, type Value } from '../../graph/value.ts';
 import {
   expectedShape,
   requiredTensors,
@@ -15,13 +15,23 @@ import {
   type SaeFolder,
   type SaeTensor,
   type SaeTensorName,
-} from './format.ts';
+} from '../format.ts';
+import { openedSae, tensorOf } from '../openedSae.ts';
+import { type SaeFormat, wholeFolder } from './saeFormat.ts';
 import { parseSaeLensConfig, saeLensJson } from './saelensConfig.ts';
 
 const configFile = 'cfg.json';
 const weightsFile = 'sae_weights.safetensors';
 const sparsityFile = 'sparsity.safetensors';
 const floating = new Set(['F16', 'BF16', 'F32', 'F64']);
+
+/** The layout of SAELens. */
+export const saeLens: SaeFormat = {
+  name: 'SAELens',
+  // One without its weights is shown as well, with what is wrong; `sae.safetensors` is what sparsify writes.
+  find: async ({ files }) => wholeFolder(files.has(configFile) && !files.has('sae.safetensors')),
+  open: openSaeLens,
+};
 
 /**
  * Opens the SAE in `folder`: config and tensor locations are checked, no weights are read, except for a legacy
@@ -36,20 +46,18 @@ export async function openSaeLens(folder: string): Promise<SaeFolder> {
   const config = parseSaeLensConfig(configPath, await readJson(configPath, v.unknown()));
   const weights = await openSafetensors(join(path, weightsFile));
   const scaled = await isScaled(configPath, config, weights);
-  const names = [...requiredTensors[config.architecture], ...(scaled ? (['scaling_factor'] as const) : [])];
-  const tensors = new Map(names.map((name) => [name, locate(weights, name, config)]));
-  return {
+  const tensors = new Map<SaeTensorName, SaeTensor>();
+  for (const name of requiredTensors[config.architecture]) tensors.set(name, located(weights, name, config));
+  if (scaled) tensors.set('scaling_factor', tensorOf(weights, 'scaling_factor'));
+  if (weights.tensors.has('W_skip')) tensors.set('W_skip', tensorOf(weights, 'W_skip'));
+  return openedSae({
     path,
+    format: saeLens.name,
     config: { ...config, finetuningScalingFactor: scaled },
     tensors,
-    read: async (name) => {
-      const tensor = tensors.get(name);
-      if (!tensor) throw malformed(weights.path, name, 'a tensor of this SAE', undefined);
-      const data = await weights.readFloat32(tensor.stored);
-      return tensor.transform === 'exp' ? data.map(Math.exp) : data;
-    },
+    configFiles: [configPath],
     sparsity: () => readSparsity(join(path, sparsityFile), config.dSae),
-  };
+  });
 }
 
 /** The tensors of an SAE in memory; float32, shapes as in `SaeTensorName`. */
@@ -67,26 +75,21 @@ export async function writeSaeLens(
 ): Promise<void> {
   const names: SaeTensorName[] = [...requiredTensors[config.architecture]];
   if (config.finetuningScalingFactor) names.push('scaling_factor');
+  if (weights.W_skip) names.push('W_skip');
   const tensors = Object.fromEntries(names.map((name) => [name, checkedWeight(name, weights[name], config)]));
   await writeSafetensors(join(folder, weightsFile), tensors);
   if (sparsity) await writeSafetensors(join(folder, sparsityFile), { sparsity: floatValue(sparsity) });
-  await writeJson(join(folder, configFile), saeLensJson(config));
+  await writeJson(join(folder, configFile), saeLensJson(config, { skip: weights.W_skip !== undefined }));
 }
 
-function locate(weights: Safetensors, name: SaeTensorName, config: SaeConfig): SaeTensor {
+function located(weights: Safetensors, name: SaeTensorName, config: SaeConfig): SaeTensor {
+  if (weights.tensors.has(name)) return tensorOf(weights, name);
   // Checkpoints of SAELens before 6.48 hold the logarithm of the threshold.
-  const legacy = name === 'threshold' && !weights.tensors.has(name) ? 'log_threshold' : undefined;
-  const tensor = weights.tensors.get(legacy ?? name);
-  const expected = expectedShape(name, config);
-  if (!tensor) throw malformed(weights.path, name, `a tensor of shape [${expected.join(', ')}]`, undefined);
-  checkTensor(weights.path, legacy ?? name, tensor, expected);
-  return {
-    path: weights.path,
-    stored: legacy ?? name,
-    ...tensor,
-    stamp: weights.stamp,
-    ...(legacy ? { transform: 'exp' as const } : {}),
-  };
+  if (name === 'threshold' && weights.tensors.has('log_threshold')) {
+    return tensorOf(weights, 'log_threshold', { transform: 'exp' });
+  }
+  const expected = expectedShape(name, config).join(', ');
+  throw malformed(weights.path, name, `a tensor of shape [${expected}]`, undefined);
 }
 
 function checkTensor(path: string, name: string, tensor: StoredTensor, expected: readonly number[]): void {

@@ -1,14 +1,27 @@
 /** Reads and writes the `cfg.json` of SAELens: the nested form of version 6 and the flat one before it. */
 import * as v from 'valibot';
-import type { SaeArchitecture } from '../../shared/domain.ts';
-import { EngineError } from '../../shared/errors.ts';
-import { malformed, shorten } from '../files/fileErrors.ts';
-import { checkJson } from '../files/json.ts';
-import type { SaeConfig } from './format.ts';
+import type { SaeArchitecture } from '../../../shared/domain.ts';
+import { EngineError } from '../../../shared/errors.ts';
+import { malformed, shorten } from '../../files/fileErrors.ts';
+import { checkJson } from '../../files/json.ts';
+import type { SaeConfig, SaeTarget } from '../format.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const architectures: readonly SaeArchitecture[] = ['standard', 'topk', 'jumprelu', 'gated'];
+/** What each architecture of SAELens computes, and whether it is a transcoder. */
+const architectures: ReadonlyMap<
+  string,
+  { readonly activation: SaeArchitecture; readonly transcoder?: true }
+> = new Map([
+  ['standard', { activation: 'standard' }],
+  ['topk', { activation: 'topk' }],
+  ['jumprelu', { activation: 'jumprelu' }],
+  ['gated', { activation: 'gated' }],
+  ['transcoder', { activation: 'standard', transcoder: true }],
+  ['skip_transcoder', { activation: 'standard', transcoder: true }],
+  ['jumprelu_transcoder', { activation: 'jumprelu', transcoder: true }],
+  ['jumprelu_skip_transcoder', { activation: 'jumprelu', transcoder: true }],
+]);
 
 const norms = ['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm'] as const;
 
@@ -35,6 +48,7 @@ const ownKeys = new Set([
   'architecture',
   'd_in',
   'd_sae',
+  'd_out',
   'dtype',
   'k',
   'rescale_acts_by_decoder_norm',
@@ -59,6 +73,7 @@ const schema = v.looseObject({
   architecture: v.string(),
   d_in: count(1_000_000),
   d_sae: count(100_000_000),
+  d_out: v.optional(v.nullable(count(1_000_000))),
   dtype: v.optional(v.nullable(v.string(), 'float32'), 'float32'),
   k: v.optional(v.nullable(count(100_000_000))),
   rescale_acts_by_decoder_norm: v.optional(v.nullable(v.boolean(), false), false),
@@ -69,7 +84,10 @@ const schema = v.looseObject({
   metadata: v.looseObject({
     hook_name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
     hook_head_index: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
+    hook_name_out: v.optional(v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(200)))),
     model_name: optionalText,
+    neuronpedia_id: optionalText,
+    model_from_pretrained_kwargs: v.optional(v.unknown()),
     prepend_bos: v.optional(v.nullable(v.boolean())),
   }),
 });
@@ -81,43 +99,69 @@ const schema = v.looseObject({
 export function parseSaeLensConfig(path: string, content: unknown): SaeConfig {
   const given = checkJson(path, content, v.record(v.string(), v.unknown()));
   const raw = isVersion6(given) ? given : fromFlat(path, given);
-  if (typeof raw.architecture === 'string' && !architectures.includes(raw.architecture as SaeArchitecture)) {
+  const known = typeof raw.architecture === 'string' ? architectures.get(raw.architecture) : undefined;
+  if (typeof raw.architecture === 'string' && !known) {
     const architecture = shorten(raw.architecture, 40);
-    throw new EngineError('sae.unsupported', { path, architecture, supported: architectures.join(', ') });
+    const supported = [...architectures.keys()].join(', ');
+    throw new EngineError('sae.unsupported', { path, architecture, supported });
   }
   if (raw.normalize_activations === 'covariance_whitening') throw unsupportedNorm(path);
   const checked = checkJson(path, raw, schema);
-  const architecture = checked.architecture as SaeArchitecture;
+  const { activation: architecture, transcoder } = known!;
   const k = architecture === 'topk' ? checkedK(path, checked.k, checked.d_sae) : undefined;
   const { metadata } = checked;
+  const target = transcoder ? targetOf(path, checked) : undefined;
   return {
     architecture,
     dIn: checked.d_in,
     dSae: checked.d_sae,
     k,
     rescaleByDecoderNorm: architecture === 'topk' && checked.rescale_acts_by_decoder_norm,
-    applyBDecToInput: checked.apply_b_dec_to_input,
+    applyBDecToInput: !transcoder && checked.apply_b_dec_to_input,
+    ...(isCentered(metadata) && { centerInput: true }),
     normalizeActivations: checked.normalize_activations,
     reshapeActivations: checked.reshape_activations,
     finetuningScalingFactor: checked.finetuning_scaling_factor,
     dtype: checked.dtype.replace(/^torch\./, ''),
     hookName: metadata.hook_name,
     hookHeadIndex: metadata.hook_head_index ?? undefined,
+    ...(target && { target }),
     modelName: metadata.model_name ?? undefined,
     prependBos: metadata.prepend_bos ?? undefined,
+    ...(metadata.neuronpedia_id != null && { neuronpediaId: metadata.neuronpedia_id }),
     metadata,
     extra: Object.fromEntries(Object.entries(raw).filter(([key]) => !ownKeys.has(key))),
   };
 }
 
-/** The `cfg.json` of version 6 for `config`. What was read from a file and is not ours comes back unchanged. */
-export function saeLensJson(config: SaeConfig): Json {
+/** Transcoders of SAELens write where `hook_name_out` says. */
+function targetOf(path: string, { d_in, d_out, metadata }: v.InferOutput<typeof schema>): SaeTarget {
+  const hook = metadata.hook_name_out;
+  if (hook == null) throw malformed(path, 'metadata.hook_name_out', 'the name of the hook it writes', hook);
+  return { kind: 'transcoder', hooks: [hook], width: d_out ?? d_in };
+}
+
+/** A model loaded with centred writing weights has a residual stream, and summands of it, whose mean over d_model is 0. */
+function isCentered({ hook_name: hook, model_from_pretrained_kwargs: kwargs }: Json): boolean {
+  const isStream = /(^|\.)hook_(embed|pos_embed|resid_pre|resid_mid|resid_post|attn_out|mlp_out)$/.test(
+    String(hook),
+  );
+  return isStream && isRecord(kwargs) && kwargs.center_writing_weights === true;
+}
+
+/**
+ * The `cfg.json` of version 6 for `config`. What was read from a file and is not ours comes back unchanged.
+ * `skip` tells that the weights have a skip connection.
+ */
+export function saeLensJson(config: SaeConfig, { skip = false } = {}): Json {
   const topk = { k: config.k, rescale_acts_by_decoder_norm: config.rescaleByDecoderNorm };
   const version = isVersion6({ metadata: config.metadata }) ? config.metadata.sae_lens_version : '6.0.0';
+  const { target } = config;
   return {
-    architecture: config.architecture,
+    architecture: target ? transcoderName(config, skip) : config.architecture,
     d_in: config.dIn,
     d_sae: config.dSae,
+    ...(target && { d_out: target.width }),
     dtype: config.dtype,
     device: 'cpu',
     apply_b_dec_to_input: config.applyBDecToInput,
@@ -131,10 +175,17 @@ export function saeLensJson(config: SaeConfig): Json {
       sae_lens_version: version,
       hook_name: config.hookName,
       hook_head_index: config.hookHeadIndex ?? null,
+      ...(target && { hook_name_out: target.hooks[0], hook_head_index_out: null }),
       ...(config.modelName === undefined ? {} : { model_name: config.modelName }),
       ...(config.prependBos === undefined ? {} : { prepend_bos: config.prependBos }),
+      ...(config.neuronpediaId === undefined ? {} : { neuronpedia_id: config.neuronpediaId }),
     },
   };
+}
+
+function transcoderName({ architecture }: SaeConfig, skip: boolean): string {
+  const base = skip ? 'skip_transcoder' : 'transcoder';
+  return architecture === 'jumprelu' ? `jumprelu_${base}` : base;
 }
 
 /** SAELens 6 can whiten its inputs as well; read without that, such an SAE would give wrong features. */

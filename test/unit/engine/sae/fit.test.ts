@@ -1,6 +1,7 @@
 /** Whether an SAE fits a model is told from its hook and width, with the reason when it does not. */
 import { describe, expect, it } from 'vitest';
-import { checkSaeFits, hookLayer, type SaeConfig } from '../../../../src/engine/sae/format.ts';
+import { checkSaeFits, hookLayer } from '../../../../src/engine/sae/fit.ts';
+import type { SaeConfig } from '../../../../src/engine/sae/format.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
 
 const model = { name: 'tiny', nLayers: 3, nHeads: 4, dModel: 32, dHead: 6, dMlp: 100, dVocab: 50 };
@@ -29,6 +30,7 @@ describe('checkSaeFits', () => {
     ['hook_embed', 32],
     ['ln_final.hook_normalized', 32],
     ['blocks.1.hook_mlp_in', 32],
+    ['blocks.1.mlp.hook_in', 32],
   ])('accepts %s with %i numbers', (hook, width) => {
     expect(reason(hook, width)).toBeUndefined();
   });
@@ -52,7 +54,7 @@ describe('checkSaeFits', () => {
 
   it.each([
     'blocks.1.hook_attn_in',
-    'blocks.1.mlp.hook_in',
+    'blocks.1.mlp.hook_out',
     'blocks.1.mlp.hook_out',
     'blocks.1.hook_embed',
     'blocks.01.hook_resid_pre',
@@ -77,5 +79,26 @@ describe('hookLayer', () => {
     expect(hookLayer('hook_embed')).toBe(0);
     expect(hookLayer('ln_final.hook_normalized')).toBeUndefined();
     expect(hookLayer('blocks.x.hook_resid_pre')).toBeUndefined();
+  });
+});
+
+describe('a transcoder', () => {
+  const fault = (hooks: readonly string[], width: number): string | undefined => {
+    const target = { kind: hooks.length > 1 ? 'crossLayer' : 'transcoder', hooks, width };
+    const config = { hookName: 'blocks.1.mlp.hook_in', dIn: 32, target } as SaeConfig;
+    try {
+      checkSaeFits({ path: '/sae', config }, model);
+      return undefined;
+    } catch (error) {
+      return ((error as EngineError).data as { reason: string }).reason;
+    }
+  };
+
+  it('fits when every hook it writes does', () => {
+    expect(fault(['blocks.1.hook_mlp_out'], 32)).toBeUndefined();
+    expect(fault(['blocks.1.hook_mlp_out', 'blocks.2.hook_mlp_out'], 32)).toBeUndefined();
+    expect(fault(['blocks.1.hook_mlp_out', 'blocks.3.hook_mlp_out'], 32)).toContain('writes layer 3');
+    expect(fault(['blocks.1.hook_mlp_out'], 16)).toContain('writes 16 numbers at blocks.1.hook_mlp_out');
+    expect(fault(['blocks.1.hook_elsewhere'], 32)).toContain('no hook blocks.1.hook_elsewhere');
   });
 });

@@ -1,0 +1,144 @@
+/** The public releases of SAEs, from an index that Fovea carries: nothing is asked of the network. */
+import type { HookName, ModelInfo } from '../../shared/domain.ts';
+import type { ReleasedSae, SaeRelease } from '../../shared/saeApi.ts';
+import type { SaeConvention } from '../../shared/saeCheck.ts';
+import { blockHook } from './formats/hookNames.ts';
+import { modelMatch } from './releasedModels.ts';
+
+/** A release as `releases.json` has it; test/parity/record_releases.py says how its columns are written. */
+interface StoredRelease {
+  readonly release: string;
+  readonly model: string;
+  readonly repo: string;
+  /** Which of SAELens' loaders reads it. */
+  readonly loader: string;
+  /** The model's writing weights are centred. */
+  readonly centered?: boolean;
+  /** Run-time normalisation that the files say otherwise. */
+  readonly normalize?: string;
+  readonly ids: readonly string[];
+  readonly paths: readonly string[];
+  readonly l0?: readonly number[];
+  readonly neuronpedia?: readonly string[];
+  readonly scales?: readonly number[];
+}
+
+let stored: Promise<readonly StoredRelease[]> | undefined;
+
+/** Read on first use only: most sessions never ask. */
+function storedReleases(): Promise<readonly StoredRelease[]> {
+  stored ??= import('./releases.json', { with: { type: 'json' } }).then(
+    ({ default: { releases } }) => releases as readonly StoredRelease[],
+  );
+  return stored;
+}
+
+/** Releases for the model, best match first: by its name or repository, else by its shape. */
+export async function listReleases(model: ModelInfo): Promise<readonly SaeRelease[]> {
+  const ranked = (await storedReleases())
+    .map((release) => ({ release, match: modelMatch(model, release.model) }))
+    .filter(({ match }) => match > 0);
+  ranked.sort((a, b) => b.match - a.match);
+  return ranked.map(({ release }) => ({
+    release: release.release,
+    model: release.model,
+    repo: release.repo,
+    saes: saesOf(release),
+  }));
+}
+
+/** An SAE of a release, with what no convention says. */
+export interface FoundRelease extends ReleasedSae {
+  readonly normalize?: string;
+}
+
+/**
+ * The SAE of a release that lies at `path` in the hub's cache, whose folders are called
+ * `models--OWNER--NAME/snapshots/REVISION/…`. `part` is the file in a folder of several.
+ */
+export async function releasedAt(path: string, part?: string): Promise<FoundRelease | undefined> {
+  const match = /models--([^/\\]+)[/\\]snapshots[/\\][^/\\]+(?:[/\\](.*))?$/.exec(path);
+  if (!match) return undefined;
+  const repo = match[1]!.replaceAll('--', '/');
+  const below = (match[2] ?? '').replaceAll('\\', '/');
+  const inside = [below, part].filter(Boolean).join('/');
+  const found: FoundRelease[] = [];
+  for (const release of await storedReleases()) {
+    if (release.repo !== repo) continue;
+    const { normalize } = release;
+    const saes = saesOf(release).filter((sae) => isAt(sae.path, inside));
+    found.push(...saes.map((sae) => ({ ...sae, ...(normalize && { normalize }) })));
+  }
+  // The same files may belong to several releases; those that Neuronpedia knows say most.
+  return found.find(({ neuronpediaId }) => neuronpediaId) ?? found[0];
+}
+
+/** Paths of layers of cross-layer transcoders are the number of the layer. */
+function isAt(path: string, inside: string): boolean {
+  return path === inside || (/^\d+$/.test(path) && inside === `W_enc_${path}.safetensors`);
+}
+
+function saesOf(release: StoredRelease): readonly ReleasedSae[] {
+  const ids = frontDecoded(release.ids);
+  const paths = frontDecoded(release.paths).map((path, i) =>
+    path.startsWith('=') ? path.slice(1) + ids[i]! : path,
+  );
+  const sources = release.neuronpedia && frontDecoded(release.neuronpedia);
+  return ids.map((id, i): ReleasedSae => {
+    const hook = hookOf(release, id, paths[i]!);
+    const convention = conventionOf(release, i);
+    return {
+      release: release.release,
+      id,
+      repo: release.repo,
+      path: paths[i]!,
+      ...(hook && { hook }),
+      ...(release.l0?.[i] && { l0: release.l0[i] }),
+      ...(sources?.[i] && { neuronpediaId: sources[i] }),
+      ...(convention && { convention }),
+    };
+  });
+}
+
+/** What the release says beyond the files. Llama Scope's files say their scale themselves. */
+function conventionOf({ loader, centered, scales }: StoredRelease, i: number): SaeConvention | undefined {
+  const scale = loader === 'sae_lens' || loader === 'llama_scope_r1_distill' ? scales?.[i] : undefined;
+  if (!centered && !scale) return undefined;
+  return { ...(centered && { centerInput: true }), ...(scale && { inputScale: scale }) };
+}
+
+/** Texts that each say how much they share with the one before. */
+function frontDecoded(texts: readonly string[]): string[] {
+  let before = '';
+  return texts.map((text) => {
+    before = before.slice(0, text.charCodeAt(0) - 32) + text.slice(1);
+    return before;
+  });
+}
+
+const llamaScopeSites: Readonly<Record<string, string>> = {
+  r: 'hook_resid_post',
+  m: 'hook_mlp_out',
+  a: 'hook_attn_out',
+};
+
+/** Sites by what ids, paths and repositories are called. */
+const sites: readonly (readonly [RegExp, string])[] = [
+  [/transcoder|clt/, 'mlp.hook_in'],
+  [/resid|-res\b|SAE-Res|Instruct-SAE/, 'hook_resid_post'],
+  [/attn|-att\b/, 'attn.hook_z'],
+  [/mlp/, 'hook_mlp_out'],
+];
+
+/** The hook that an SAE reads, as far as the names say it. */
+function hookOf({ loader, repo }: StoredRelease, id: string, path: string): HookName | undefined {
+  const named = /blocks\.(\d+)\.(?:attn\.)?(hook_\w+?)(?:_\d+)?(?:__.*)?$/.exec(id);
+  if (named) return blockHook(Number(named[1]), named[2] === 'hook_z' ? 'attn.hook_z' : named[2]!);
+  const scope = /^l(\d+)([rma])_/.exec(id);
+  if (scope && loader.startsWith('llama_scope'))
+    return blockHook(Number(scope[1]), llamaScopeSites[scope[2]!]!);
+  if (/^embedding\b/.test(path)) return 'hook_embed';
+  const layer = /layer_?(\d+)/.exec(id)?.[1];
+  const site = sites.find(([pattern]) => pattern.test(path) || pattern.test(repo))?.[1];
+  return layer && site ? blockHook(Number(layer), site) : undefined;
+}
