@@ -23,6 +23,10 @@ export interface EngineProcessOptions {
   readonly entry: string;
   /** Threads for the numeric kernels; 0 leaves the choice to the engine. */
   readonly threads: number;
+  /** Folder for what the engine keeps between runs; its own choice when left out. */
+  readonly storage?: string;
+  /** Proxy for downloads when the environment names none; empty for none. */
+  readonly proxy?: string;
   readonly log: Log;
 }
 
@@ -121,11 +125,18 @@ export class EngineProcess extends Disposable {
 }
 
 function startChild(options: EngineProcessOptions): ChildProcess {
+  // The variables of the hub (HF_HOME, HF_HUB_CACHE, HF_TOKEN, …) pass on with all others.
   const env: NodeJS.ProcessEnv = { ...process.env };
   // Options meant for the editor's own process (debuggers, loaders) must not reach the engine.
   delete env.NODE_OPTIONS;
   if (process.versions.electron) env.ELECTRON_RUN_AS_NODE = '1';
   if (options.threads > 0) env.FOVEA_THREADS = String(options.threads);
+  if (options.storage) env.FOVEA_STORAGE = options.storage;
+  if (options.proxy && !env.HTTPS_PROXY && !env.https_proxy) env.HTTPS_PROXY = options.proxy;
+  // Lets fetch go through the proxy that the environment names (Node 22.21 and later).
+  env.NODE_USE_ENV_PROXY ??= '1';
+  // glibc would keep what large models leave behind for itself; blocks of 256 KB and more go back to the system.
+  env.MALLOC_MMAP_THRESHOLD_ ??= '262144';
   return fork(options.entry, [], {
     cwd: dirname(options.entry),
     env,

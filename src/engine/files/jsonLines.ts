@@ -59,6 +59,17 @@ export async function* readJsonLines(path: string, options: JsonLinesOptions = {
   if (last) yield last;
 }
 
+/** The lines of a text that is in memory, told as those of a file are. */
+export function* jsonLinesOf(
+  text: string,
+  { maxLineBytes = defaults.maxLineBytes }: Pick<JsonLinesOptions, 'maxLineBytes'> = {},
+): Generator<JsonLine> {
+  const lines = new LineCutter(maxLineBytes);
+  yield* lines.cut(new TextEncoder().encode(text));
+  const last = lines.end();
+  if (last) yield last;
+}
+
 async function* pieces(
   path: string,
   size: number,

@@ -1,18 +1,20 @@
-/** Writes a `.safetensors` file of float32 tensors piece by piece, for models that are larger than memory. */
+/** Writes a `.safetensors` file piece by piece, for models that are larger than memory. */
 import { endianness } from 'node:os';
+import { bytesPerElement } from './safetensorsHeader.ts';
 import { writeAtomically } from './writeAtomically.ts';
 
 /** A tensor whose numbers are made while they are written. */
 export interface StreamedTensor {
   readonly name: string;
+  readonly dtype: 'F32' | 'F16' | 'BF16';
   readonly shape: readonly number[];
-  /** All its numbers in order, row-major, in pieces of any length. */
-  pieces(): AsyncIterable<Float32Array>;
+  /** All its numbers in order, row-major, in pieces of any length: little-endian bytes, or float32 as such. */
+  pieces(): AsyncIterable<Float32Array | Uint8Array>;
 }
 
 /**
  * Writes `tensors` to `path` at once (temporary file, then rename). The format allows no gaps between tensors; those
- * with an odd number of elements come last, so that all others can be mapped where they lie.
+ * that take no multiple of 8 bytes come last, so that all others can be mapped where they lie.
  * @throws file.unreadable when the folder cannot be written; what `pieces` throws. Nothing is left behind then.
  */
 export async function writeSafetensorsStream(
@@ -21,13 +23,14 @@ export async function writeSafetensorsStream(
   metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
   if (endianness() !== 'LE') throw new Error('safetensors are little-endian; this machine is not');
-  const ordered = [...tensors].sort((a, b) => (elements(a) % 2) - (elements(b) % 2));
+  const uneven = (tensor: StreamedTensor) => Number(bytesOf(tensor) % 8 !== 0);
+  const ordered = [...tensors].sort((a, b) => uneven(a) - uneven(b));
   await writeAtomically(path, content(ordered, metadata));
 }
 
 /** Bytes of the tensors' numbers. */
 export function streamedBytes(tensors: readonly StreamedTensor[]): number {
-  return tensors.reduce((total, tensor) => total + 4 * elements(tensor), 0);
+  return tensors.reduce((total, tensor) => total + bytesOf(tensor), 0);
 }
 
 async function* content(
@@ -36,13 +39,12 @@ async function* content(
 ): AsyncIterable<Uint8Array> {
   yield header(tensors, metadata);
   for (const tensor of tensors) {
-    let count = 0;
+    let done = 0;
     for await (const piece of tensor.pieces()) {
-      count += piece.length;
+      done += piece.byteLength;
       yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
     }
-    if (count !== elements(tensor))
-      throw new Error(`${tensor.name} has ${count} numbers, not ${elements(tensor)}.`);
+    if (done !== bytesOf(tensor)) throw new Error(`${tensor.name} is ${done} bytes, not ${bytesOf(tensor)}.`);
   }
 }
 
@@ -50,8 +52,8 @@ function header(tensors: readonly StreamedTensor[], metadata: Readonly<Record<st
   const entries: Record<string, unknown> = Object.assign(Object.create(null), { __metadata__: metadata });
   let offset = 0;
   for (const tensor of tensors) {
-    const end = offset + 4 * elements(tensor);
-    entries[tensor.name] = { dtype: 'F32', shape: tensor.shape, data_offsets: [offset, end] };
+    const end = offset + bytesOf(tensor);
+    entries[tensor.name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] };
     offset = end;
   }
   const text = new TextEncoder().encode(JSON.stringify(entries));
@@ -61,6 +63,6 @@ function header(tensors: readonly StreamedTensor[], metadata: Readonly<Record<st
   return padded;
 }
 
-function elements({ shape }: StreamedTensor): number {
-  return shape.reduce((product, dim) => product * dim, 1);
+function bytesOf({ shape, dtype }: StreamedTensor): number {
+  return shape.reduce((product, dim) => product * dim, bytesPerElement[dtype]);
 }

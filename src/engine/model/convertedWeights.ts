@@ -1,22 +1,19 @@
 /**
- * Keeps a GGUF file's weights as float32 in a safetensors file of the user's cache folder, where programs can use them
- * in place. It is written once, and again when the GGUF file or what was written has changed since.
+ * Keeps weights that cannot be used where they lie in a safetensors file of the user's cache folder, where they can. It
+ * is written once, and again when the files they come from or what was written have changed since.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { CallOptions } from '../../../shared/callOptions.ts';
-import { EngineError, isEngineError, throwIfCancelled } from '../../../shared/errors.ts';
-import { formatBytes } from '../../../shared/format.ts';
-import { fileError } from '../../files/fileErrors.ts';
-import type { Gguf } from '../../files/gguf.ts';
-import { readJson, writeJson } from '../../files/json.ts';
-import { openSafetensors } from '../../files/safetensors.ts';
-import { filesOf, type WeightFiles } from '../../files/safetensorsFolder.ts';
-import { type StreamedTensor, streamedBytes, writeSafetensorsStream } from '../../files/safetensorsStream.ts';
-import { ggufNumbers } from './ggufNumbers.ts';
-import type { NamedTensor } from './ggufTensors.ts';
+import type { CallOptions } from '../../shared/callOptions.ts';
+import { EngineError, isEngineError, throwIfCancelled } from '../../shared/errors.ts';
+import { formatBytes } from '../../shared/format.ts';
+import { fileError } from '../files/fileErrors.ts';
+import { readJson, writeJson } from '../files/json.ts';
+import { openSafetensors } from '../files/safetensors.ts';
+import { filesOf, type WeightFiles } from '../files/safetensorsFolder.ts';
+import { type StreamedTensor, streamedBytes, writeSafetensorsStream } from '../files/safetensorsStream.ts';
 
 /** Raised whenever a file would come out otherwise. */
 const formatVersion = 1;
@@ -29,9 +26,22 @@ const recordName = 'conversion.json';
 /** Temporary files of a conversion that a crash ended; a running one has touched its file more recently. */
 const staleMilliseconds = 3_600_000;
 
-/** The folder of a GGUF file's converted weights: its name is that of the file's path, so a new file replaces the old one's. */
-export function conversionFolder(storage: string, path: string): string {
-  return join(storage, 'gguf', createHash('sha256').update(path).digest('hex').slice(0, 16));
+/** The folder of converted weights: its name is that of the model's path, so a new model there replaces the old one's. */
+export function conversionFolder(storage: string, { kind, path }: Pick<Conversion, 'kind' | 'path'>): string {
+  return join(storage, kind, createHash('sha256').update(path).digest('hex').slice(0, 16));
+}
+
+/** What is converted, and from what. */
+export interface Conversion {
+  /** A GGUF file whose numbers are made float32, or safetensors whose numbers start at odd places. */
+  readonly kind: 'gguf' | 'aligned';
+  /** Real path of the file or folder, for messages and as the conversion's identity. */
+  readonly path: string;
+  /** Tells its files from others (see `stampOf`). */
+  readonly stamp: string;
+  /** What is being done, for people: `Converting … to float32`. */
+  readonly what: string;
+  readonly tensors: readonly StreamedTensor[];
 }
 
 export interface ConversionOptions extends CallOptions {
@@ -42,39 +52,38 @@ export interface ConversionOptions extends CallOptions {
 }
 
 /**
- * The converted weights of `gguf`, which are made first where they are not there.
+ * The converted weights, which are made first where they are not there.
  * @throws disk.full, file.unreadable when the folder cannot be written, file.changed, cancelled.
  */
 export async function convertedWeights(
-  gguf: Gguf,
-  tensors: readonly NamedTensor[],
+  conversion: Conversion,
   options: ConversionOptions,
 ): Promise<WeightFiles> {
-  const folder = conversionFolder(options.storage, gguf.path);
-  const kept = await keptWeights(folder, gguf);
+  const { path, stamp } = conversion;
+  const folder = conversionFolder(options.storage, conversion);
+  const kept = await keptWeights(folder, conversion);
   if (kept) return kept;
   await makeRoom(folder);
-  const path = join(folder, weightsName);
-  const streamed = tensors.map((tensor) => stream(gguf, tensor, options.signal));
+  const file = join(folder, weightsName);
   const available = await (options.freeBytes ?? freeBytes)(folder);
-  checkDisk(gguf.path, folder, streamedBytes(streamed), available);
-  await writeSafetensorsStream(path, reporting(streamed, gguf.path, options), { format: 'pt' });
-  const written = await openSafetensors(path);
+  checkDisk(path, folder, streamedBytes(conversion.tensors), available);
+  await writeSafetensorsStream(file, reporting(conversion, options), { format: 'pt' });
+  const written = await openSafetensors(file);
   await writeJson(join(folder, recordName), {
     format: formatVersion,
-    source: gguf.stamp,
+    source: stamp,
     converted: written.stamp,
   });
-  return { ...filesOf(written), path: gguf.path };
+  return { ...filesOf(written), path };
 }
 
 /** What is there, unless it is damaged or was made from another file or by another version. */
-async function keptWeights(folder: string, gguf: Gguf): Promise<WeightFiles | undefined> {
+async function keptWeights(folder: string, { path, stamp }: Conversion): Promise<WeightFiles | undefined> {
   try {
     const record = await readJson(join(folder, recordName), recordSchema);
-    if (record.format !== formatVersion || record.source !== gguf.stamp) return undefined;
+    if (record.format !== formatVersion || record.source !== stamp) return undefined;
     const file = await openSafetensors(join(folder, weightsName));
-    return file.stamp === record.converted ? { ...filesOf(file), path: gguf.path } : undefined;
+    return file.stamp === record.converted ? { ...filesOf(file), path } : undefined;
   } catch (error) {
     if (isEngineError(error)) return undefined;
     throw error;
@@ -112,19 +121,13 @@ function checkDisk(path: string, folder: string, needed: number, available: numb
   });
 }
 
-function stream(gguf: Gguf, tensor: NamedTensor, signal: AbortSignal | undefined): StreamedTensor {
-  const { name, shape } = tensor;
-  return { name, shape, pieces: () => ggufNumbers(gguf, tensor, signal) };
-}
-
 /** The same tensors; what has been read of them is reported, in bytes of the file that is written. */
 function reporting(
-  tensors: readonly StreamedTensor[],
-  path: string,
+  { tensors, what: task }: Conversion,
   { report, signal }: CallOptions,
 ): readonly StreamedTensor[] {
   const total = streamedBytes(tensors);
-  const what = `Converting ${path} to float32, once (${formatBytes(total)} of disk)`;
+  const what = `${task}, once (${formatBytes(total)} of disk)`;
   let done = 0;
   report?.({ done, total, what });
   return tensors.map((tensor) => ({

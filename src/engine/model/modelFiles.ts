@@ -9,7 +9,8 @@ import { readJson } from '../files/json.ts';
 import { openSafetensorsFolder } from '../files/safetensorsFolder.ts';
 import { readWeightsSample } from '../files/weightsSample.ts';
 import { defaultStorage } from '../storage.ts';
-import type { ConversionOptions } from './gguf/convertedWeights.ts';
+import { alignedWeights } from './alignedWeights.ts';
+import type { ConversionOptions } from './convertedWeights.ts';
 import { openGgufModel } from './gguf/openGgufModel.ts';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFile.ts';
 import { ModelWeights } from './weights.ts';
@@ -31,13 +32,13 @@ export interface ModelFiles {
   readTokenizer(): Promise<TokenizerFiles>;
 }
 
-/** Weights of GGUF files are converted into `storage`; the user's cache folder when left out. */
+/** Weights that cannot be used where they lie are converted into `storage`; the user's cache folder when left out. */
 export type ModelFilesOptions = Partial<ConversionOptions>;
 
 /**
  * Opens the model at `path`: a folder as Hugging Face writes it, with its weights in one `.safetensors` file or in
  * several, or a GGUF file (or a folder that holds nothing else). Weights are not read, but those of a quantised file
- * are converted when it is opened for the first time, which is reported and can be cancelled.
+ * (and of one that the runtime could not map) are converted when it is opened first; that is reported and can be cancelled.
  * @throws file.missing, file.unreadable, file.malformed, model.notSafetensors, model.unsupported, disk.full, cancelled.
  */
 export async function openModelFiles(path: string, options: ModelFilesOptions = {}): Promise<ModelFiles> {
@@ -46,7 +47,7 @@ export async function openModelFiles(path: string, options: ModelFilesOptions = 
     const real = await realpath(path);
     if ((await stat(real)).isFile()) return openGgufModel(real, conversion);
     const only = await onlyGguf(real);
-    if (only === undefined) return openFolder(real);
+    if (only === undefined) return openFolder(real, conversion);
     return { ...(await openGgufModel(only, conversion)), path: real, name: modelName(real) };
   } catch (error) {
     throw fileError(path, error);
@@ -63,7 +64,7 @@ async function onlyGguf(folder: string): Promise<string | undefined> {
   throw new EngineError('request.invalid', { what: folder, reason });
 }
 
-async function openFolder(path: string): Promise<ModelFiles> {
+async function openFolder(path: string, options: ConversionOptions): Promise<ModelFiles> {
   const configPath = join(path, 'config.json');
   const content = await readJson(configPath, v.unknown());
   const source = await openSafetensorsFolder(path);
@@ -72,7 +73,7 @@ async function openFolder(path: string): Promise<ModelFiles> {
     path,
     name: modelName(path),
     config: { path: configPath, content },
-    weights: new ModelWeights(source),
+    weights: new ModelWeights(await alignedWeights(path, source, options)),
     hash: await hashOf([configPath, ...hashed], source.files),
     readTokenizer: () => readTokenizerFiles(path),
   };

@@ -1,11 +1,11 @@
 /** A real child process: what the channel carries, and what happens when the process is killed. */
 
 // One life of the engine process, with a stand-in for the engine.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EngineClient } from '../../../src/host/engineClient.ts';
 import { EngineProcess } from '../../../src/host/engineProcess.ts';
 import { silentLog } from '../../../src/host/log.ts';
@@ -105,6 +105,30 @@ describe('EngineProcess', () => {
       expect((await client.api.ping({})).pid).not.toBe(pid);
     } finally {
       client.dispose();
+    }
+  });
+
+  it('tells the engine where to keep things, and passes the variables of the hub on', async () => {
+    const script = join(folder, 'printer.cjs');
+    const shown = ['FOVEA_STORAGE', 'FOVEA_THREADS', 'HF_HOME', 'HTTPS_PROXY', 'NODE_OPTIONS'];
+    writeFileSync(
+      script,
+      `console.log(JSON.stringify(${JSON.stringify(shown)}.map((name) => process.env[name])))`,
+    );
+    vi.stubEnv('HF_HOME', '/models/hf');
+    vi.stubEnv('HTTPS_PROXY', undefined);
+    vi.stubEnv('NODE_OPTIONS', '--no-warnings');
+    let engine: EngineProcess | undefined;
+    const line = new Promise<string>((resolve) => {
+      const log = { ...silentLog, info: resolve };
+      const options = { storage: '/storage', proxy: 'http://proxy:3128', threads: 3, log };
+      engine = new EngineProcess({ entry: script, ...options });
+    });
+    try {
+      expect(JSON.parse(await line)).toEqual(['/storage', '3', '/models/hf', 'http://proxy:3128', null]);
+    } finally {
+      engine?.dispose();
+      vi.unstubAllEnvs();
     }
   });
 

@@ -7,11 +7,12 @@ import { type Gguf, openGguf } from '../../files/gguf.ts';
 import { dequantize } from '../../files/ggufDequantize.ts';
 import { readBytes, withFile } from '../../files/regularFile.ts';
 import type { LocatedTensor, WeightFiles } from '../../files/safetensorsFolder.ts';
+import { type ConversionOptions, convertedWeights } from '../convertedWeights.ts';
 import type { ModelFiles } from '../modelFiles.ts';
 import { ModelWeights } from '../weights.ts';
-import { type ConversionOptions, convertedWeights } from './convertedWeights.ts';
 import { ggufArchitectures } from './ggufArchitectures.ts';
 import { GgufMetadata } from './ggufMetadata.ts';
+import { ggufNumbers } from './ggufNumbers.ts';
 import type { RopeFactors } from './ggufRope.ts';
 import { type NamedTensor, nameTensors } from './ggufTensors.ts';
 import { ggufTokenizer } from './ggufTokenizer.ts';
@@ -46,9 +47,7 @@ export async function openGgufModel(path: string, options: ConversionOptions): P
       metadata.count('.attention.key_length') ??
       Math.floor(metadata.requireCount('.embedding_length') / heads),
   });
-  const weights = isUsedInPlace(tensors)
-    ? inPlace(gguf, tensors)
-    : await convertedWeights(gguf, tensors, options);
+  const weights = isUsedInPlace(tensors) ? inPlace(gguf, tensors) : await converted(gguf, tensors, options);
   return {
     path: gguf.path,
     name: basename(gguf.path).replace(/\.gguf$/i, ''),
@@ -113,6 +112,22 @@ function isUsedInPlace(tensors: readonly NamedTensor[]): boolean {
   const bytes = (some: readonly NamedTensor[]) => some.reduce((sum, { source }) => sum + source.length, 0);
   const changed = tensors.filter(({ rows, plusOne }) => rows || plusOne);
   return isSimple && bytes(changed) <= changedShare * bytes(tensors);
+}
+
+function converted(
+  gguf: Gguf,
+  tensors: readonly NamedTensor[],
+  options: ConversionOptions,
+): Promise<WeightFiles> {
+  const { path, stamp } = gguf;
+  const streamed = tensors.map((tensor) => ({
+    name: tensor.name,
+    dtype: 'F32' as const,
+    shape: tensor.shape,
+    pieces: () => ggufNumbers(gguf, tensor, options.signal),
+  }));
+  const what = `Converting ${path} to float32`;
+  return convertedWeights({ kind: 'gguf', path, stamp, what, tensors: streamed }, options);
 }
 
 function inPlace({ path, stamp }: Gguf, tensors: readonly NamedTensor[]): WeightFiles {

@@ -12,20 +12,20 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openSafetensors } from '../../../../../src/engine/files/safetensors.ts';
-import { conversionFolder } from '../../../../../src/engine/model/gguf/convertedWeights.ts';
-import { openModelFiles } from '../../../../../src/engine/model/modelFiles.ts';
-import type { Progress } from '../../../../../src/shared/domain.ts';
-import { failure, temporaryFolder } from '../../../temporaryFolder.ts';
+import { openSafetensors } from '../../../../src/engine/files/safetensors.ts';
+import { conversionFolder } from '../../../../src/engine/model/convertedWeights.ts';
+import { openModelFiles } from '../../../../src/engine/model/modelFiles.ts';
+import type { Progress } from '../../../../src/shared/domain.ts';
+import { failure, temporaryFolder } from '../../temporaryFolder.ts';
 
-const recorded = join(import.meta.dirname, '../../../../fixtures/parity/gguf/models');
+const recorded = join(import.meta.dirname, '../../../fixtures/parity/gguf/models');
 
 async function place() {
   const folder = await temporaryFolder();
   const path = join(folder, 'model.gguf');
   await copyFile(join(recorded, 'llama-q8_0.gguf'), path);
   const storage = join(folder, 'storage');
-  const converted = join(conversionFolder(storage, path), 'model.safetensors');
+  const converted = join(conversionFolder(storage, { kind: 'gguf', path }), 'model.safetensors');
   return { path, storage, converted };
 }
 
