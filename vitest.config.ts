@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Outside the editor there is no `vscode`; what views say is tested with a stand-in.
+  resolve: { alias: { vscode: new URL('./test/fixtures/vscodeStub.ts', import.meta.url).pathname } },
   test: {
     include: [
       'test/unit/**/*.test.ts',

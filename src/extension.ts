@@ -3,27 +3,36 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { CircuitSession } from './host/circuitSession.ts';
+import { followLabels } from './host/commands/labelCommands.ts';
 import { registerCommands } from './host/commands/registerCommands.ts';
 import { onSettingChanged, readSetting } from './host/contributions.ts';
+import { Downloads } from './host/downloads.ts';
 import { PromptCodeLens } from './host/editor/codeLens.ts';
 import { Heatmap } from './host/editor/heatmap.ts';
 import { registerHover } from './host/editor/hover.ts';
 import { NextTokenHint } from './host/editor/inlay.ts';
 import { PromptDocuments } from './host/editor/promptDocuments.ts';
+import { TaskCodeLens } from './host/editor/taskCodeLens.ts';
+import { TaskDiagnostics } from './host/editor/taskDiagnostics.ts';
 import { EngineClient } from './host/engineClient.ts';
 import { EngineProcess } from './host/engineProcess.ts';
 import { describeForLog } from './host/log.ts';
-import { ModelStore } from './host/modelStore.ts';
+import { ModelStore, type ModelStoreOptions } from './host/modelStore.ts';
 import { PromptSession } from './host/promptSession.ts';
+import { SaeChecks } from './host/saeChecks.ts';
+import { tellFindings } from './host/saeNotices.ts';
+import { SaeReadings } from './host/saeReadings.ts';
 import type { CommandServices, Services } from './host/services.ts';
 import { keepSessionContext } from './host/sessionContext.ts';
 import { SessionMemory } from './host/sessionMemory.ts';
 import type { TestApi } from './host/testApi.ts';
+import { UserLabels } from './host/userLabels.ts';
 import { InterventionsTree } from './host/views/interventionsTree.ts';
 import { ModelTree } from './host/views/modelTree.ts';
 import { StatusBar } from './host/views/statusBar.ts';
 import { CircuitPanel } from './host/webviews/circuitPanel.ts';
 import { TokensPanel } from './host/webviews/tokensPanel.ts';
+import { showError } from './host/wordError.ts';
 
 /** Called by VS Code once the extension is needed. */
 export function activate(context: vscode.ExtensionContext): TestApi | undefined {
@@ -43,6 +52,7 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
   own(new Heatmap(services));
   own(new PromptCodeLens(services));
   own(new NextTokenHint(services));
+  own(new TaskCodeLens(own(new TaskDiagnostics(services))));
   own(new ModelTree(services));
   own(new StatusBar(services));
   const commandServices: CommandServices = {
@@ -52,8 +62,15 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
     circuitPanel: own(new CircuitPanel(services, restorePrompt)),
   };
   own(registerCommands(commandServices));
+  own(tellFindings(services));
+  own(followLabels(services));
   own(onSettingChanged(['featuresPerToken', 'predictionsCount'], () => session.refresh()));
   own(onSettingChanged(['saeFolders'], () => void models.refreshSaes()));
+  own(
+    onSettingChanged(['modelBos'], () => {
+      models.applyBos().catch((error: unknown) => showError(error, log));
+    }),
+  );
   own(
     onSettingChanged(['modelPath'], () => {
       // The model view and the prompt tell about a failure.
@@ -73,26 +90,40 @@ function createServices(
 ): Services {
   const log = own(vscode.window.createOutputChannel('Fovea', { log: true }));
   const entry = engineEntry(context);
+  const storage = context.globalStorageUri.fsPath;
   const client = own(
     new EngineClient({
       log,
-      start: () => new EngineProcess({ entry, threads: readSetting('threads'), log }),
+      start: () =>
+        new EngineProcess({ entry, threads: readSetting('threads'), storage, proxy: editorProxy(), log }),
     }),
   );
   const engine = client.api;
   const places = () => ({
     model: readSetting('modelPath') || join(context.extensionPath, 'models', 'mini'),
     saeFolders: readSetting('saeFolders'),
+    bos: readSetting('modelBos'),
   });
-  const models = own(new ModelStore({ engine, places, memory: context.globalState, log }));
+  const readings = new SaeReadings(context.globalState);
+  const downloads = own(new Downloads());
+  const watch: ModelStoreOptions['watch'] = (title, work, signal) => downloads.open(title, work, signal);
+  const models = own(new ModelStore({ engine, places, memory: context.globalState, log, readings, watch }));
   const settings = () => ({
     topFeatures: readSetting('featuresPerToken'),
     topPredictions: readSetting('predictionsCount'),
   });
   const session = own(new PromptSession({ engine, models, settings, log }));
+  const idle = () => session.settled();
+  const checks = own(new SaeChecks({ engine, models, readings, log, idle }));
+  const labels = own(new UserLabels({ engine, log, fallback: context.globalStorageUri }));
   const circuits = own(new CircuitSession({ engine, memory: context.workspaceState, log }));
   const documents = own(new PromptDocuments(session));
-  return { context, log, client, engine, models, session, circuits, documents };
+  return { context, log, client, engine, models, checks, downloads, labels, session, circuits, documents };
+}
+
+/** The proxy of the editor's own settings. */
+function editorProxy(): string {
+  return vscode.workspace.getConfiguration('http').get<string>('proxy') ?? '';
 }
 
 /** The engine's script. Development and tests may name another one. */

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { Edit, EditTarget, Effect, Token } from '../shared/domain.ts';
 import { formatHead, formatNumber, formatSigned, quoteToken } from '../shared/format.ts';
+import type { Misfit } from './editFit.ts';
 import type { FeatureCatalog } from './featureCatalog.ts';
 import { featureName } from './heat.ts';
 
@@ -49,6 +50,20 @@ export function describePositions(edit: Edit, tokens: readonly Token[]): string 
     return token ? `${quoteToken(token.text)} (${position})` : String(position);
   });
   return vscode.l10n.t('at {0}', names.join(', '));
+}
+
+/** Why an intervention cannot act in the model that is open, e.g. `this model has 4 layers`. */
+export function describeMisfit(misfit: Misfit): string {
+  switch (misfit.kind) {
+    case 'layer':
+      return vscode.l10n.t('this model has {0} layers', misfit.nLayers);
+    case 'head':
+      return vscode.l10n.t('this model has {0} heads per layer', misfit.nHeads);
+    case 'hook':
+      return vscode.l10n.t('this model has no hook {0}', misfit.hook);
+    case 'sae':
+      return vscode.l10n.t('its SAE is not one of this model’s');
+  }
 }
 
 /** The effect of the stack, e.g. `logit difference +3.2 → +0.4`. */

@@ -1,14 +1,15 @@
-/** Downloads that are under way: what the Models view shows of them, and how each is stopped. */
+/** Downloads, and models being opened, that are under way: what the Models view shows of them, and how each is stopped. */
 
 import type { CallOptions } from '../shared/callOptions.ts';
 import type { Progress } from '../shared/domain.ts';
 import { Disposable } from './disposable.ts';
 import { Emitter } from './emitter.ts';
 
-/** One download under way. */
+/** One download under way, or one model being opened, which may have to be converted. */
 export interface Download {
   readonly id: string;
-  /** What is fetched, for people: `openai-community/gpt2`. */
+  readonly kind?: 'opening';
+  /** What is fetched or opened, for people: `openai-community/gpt2`. */
   readonly title: string;
   /** Bytes so far and in all; nothing before the first report. */
   readonly progress?: Progress;
@@ -41,22 +42,36 @@ export class Downloads extends Disposable {
    * Runs a download and shows it until it ends. `work` gets the signal to stop by and where to report bytes;
    * `signal` stops it from outside as well. Failures are the caller's.
    */
-  async run<T>(title: string, work: (options: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const id = `download-${this.nextNumber++}`;
+  run<T>(title: string, work: (options: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.follow({ id: `download-${this.nextNumber++}`, title }, work, signal);
+  }
+
+  /** The same for a model that is opened; it is shown only once it reports something, since most open at once. */
+  open<T>(title: string, work: (options: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.follow({ id: `opening-${this.nextNumber++}`, kind: 'opening', title }, work, signal);
+  }
+
+  private async follow<T>(
+    shown: Download,
+    work: (options: CallOptions) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { id } = shown;
     const controller = new AbortController();
     const stop = (): void => controller.abort();
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
-    this.put(id, { download: { id, title }, controller });
+    if (!shown.kind) this.put(id, { download: shown, controller });
+    let isOver = false;
     try {
       const report = (progress: Progress): void => {
-        if (this.running.has(id)) this.put(id, { download: { id, title, progress }, controller });
+        if (!isOver) this.put(id, { download: { ...shown, progress }, controller });
       };
       return await work({ signal: controller.signal, report });
     } finally {
+      isOver = true;
       signal?.removeEventListener('abort', stop);
-      this.running.delete(id);
-      this.changed.fire();
+      if (this.running.delete(id)) this.changed.fire();
     }
   }
 

@@ -1,6 +1,6 @@
 /** Heat of features on tokens: which value each token gets, and how strong that is on a scale of nine. */
 
-import type { Analysis, FeatureInfo } from '../shared/domain.ts';
+import type { Analysis, FeatureInfo, Token } from '../shared/domain.ts';
 import type { TokenHeat } from '../shared/viewApi.ts';
 
 /** The colors of heat, so many steps. */
@@ -10,22 +10,25 @@ export const heatSteps = 9;
 export function strongestHeat(analysis: Analysis): TokenHeat | undefined {
   const top = analysis.features[0];
   if (!top) return undefined;
-  const values = new Float32Array(analysis.strip.tokens.length);
+  const { tokens } = analysis.strip;
+  const values = new Float32Array(tokens.length);
   for (let position = 0; position < values.length; position++) {
     values[position] = Math.max(0, top.activations[position * top.k] ?? 0);
   }
-  return { kind: 'strongest', title: '', values, max: largest(values) };
+  return { kind: 'strongest', title: '', values, max: largest(values, tokens) };
 }
 
 /**
  * The heat of chosen features. `activations` is `[feature, position]`; of several features each token shows
- * the strongest. One feature is measured against the most it was ever seen to do, when that is known.
+ * the strongest. One feature is measured against the most it was ever seen to do, when that is known. A token before
+ * the text does not set the scale: what is active on a beginning of sequence is of another size.
  */
 export function featureHeat(
   features: readonly FeatureInfo[],
   activations: Float32Array,
-  positions: number,
+  tokens: readonly Pick<Token, 'special'>[],
 ): TokenHeat {
+  const positions = tokens.length;
   const values = new Float32Array(positions);
   for (let feature = 0; feature < features.length; feature++) {
     for (let position = 0; position < positions; position++) {
@@ -38,7 +41,7 @@ export function featureHeat(
     kind: 'pinned',
     title: features.map(featureName).join(', '),
     values,
-    max: Math.max(known ?? 0, largest(values)),
+    max: Math.max(known ?? 0, largest(values, tokens)),
   };
 }
 
@@ -53,8 +56,10 @@ export function heatStep(value: number, max: number): number {
   return Math.min(heatSteps, Math.max(1, Math.ceil((value / max) * heatSteps)));
 }
 
-function largest(values: Float32Array): number {
+function largest(values: Float32Array, tokens: readonly Pick<Token, 'special'>[]): number {
   let max = 0;
-  for (const value of values) if (value > max) max = value;
+  values.forEach((value, position) => {
+    if (value > max && tokens[position]?.special !== true) max = value;
+  });
   return max;
 }

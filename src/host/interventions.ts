@@ -1,7 +1,8 @@
 /** The stack of interventions with its history. Every change can be undone; the model is not known here. */
 
-import type { Edit } from '../shared/domain.ts';
+import type { Edit, TokenStrip } from '../shared/domain.ts';
 import { Disposable } from './disposable.ts';
+import { type Misfit, misfitOf, movePositions, type OpenModel } from './editFit.ts';
 import { Emitter } from './emitter.ts';
 
 /** What can be changed about an intervention that is on the stack. */
@@ -18,6 +19,7 @@ export class Interventions extends Disposable {
   private readonly past: (readonly Edit[])[] = [];
   private future: (readonly Edit[])[] = [];
   private nextNumber = 1;
+  private open: OpenModel | undefined;
 
   constructor() {
     super();
@@ -28,9 +30,31 @@ export class Interventions extends Disposable {
     return this.current;
   }
 
-  /** Interventions that act: enabled and of some strength. */
+  /** Interventions that act: enabled, of some strength, and possible in the open model. */
   get active(): readonly Edit[] {
-    return this.current.filter((edit) => edit.enabled && edit.strength !== 0);
+    return this.current.filter((edit) => edit.enabled && edit.strength !== 0 && !this.misfit(edit));
+  }
+
+  /** Why an intervention cannot act in the open model; it stays on the stack and acts again in one that it fits. */
+  misfit(edit: Edit): Misfit | undefined {
+    return this.open && misfitOf(edit, this.open);
+  }
+
+  /** Holds the interventions against another model from now on. It fires nothing: the model's own change is told. */
+  fitTo(open: OpenModel | undefined): void {
+    this.open = open;
+  }
+
+  /** Moves every position, those of the history too, to the tokens that stand for the same text. */
+  moveTo(from: TokenStrip, to: TokenStrip): void {
+    const move = (edits: readonly Edit[]): readonly Edit[] =>
+      edits.map((edit) =>
+        edit.positions ? { ...edit, positions: movePositions(edit.positions, from, to) } : edit,
+      );
+    for (const [index, edits] of this.past.entries()) this.past[index] = move(edits);
+    this.future = this.future.map(move);
+    this.current = move(this.current);
+    this.changed.fire(this.current);
   }
 
   get canUndo(): boolean {

@@ -10,6 +10,12 @@ export const labelFileName = 'fovea.labels.json';
 /** Longer labels are no labels. */
 export const maxLabelCharacters = 500;
 
+/** Larger files are not read: labels that somebody wrote take up far less. */
+export const maxLabelFileBytes = 16 * 2 ** 20;
+
+/** More labels than anybody writes. */
+const maxLabels = 100_000;
+
 /** What `FeatureLabel.origin` says of the user's own labels. */
 export const ownOrigin = 'yours';
 
@@ -19,13 +25,23 @@ const label = v.object({
   text: v.pipe(v.string(), v.minLength(1), v.maxLength(maxLabelCharacters)),
 });
 
-const file = v.object({ version: v.literal(1), labels: v.array(label) });
+const file = v.object({
+  version: v.literal(1),
+  labels: v.pipe(v.array(v.unknown()), v.maxLength(maxLabels), v.array(label)),
+});
 
 /** The file's text, one label a line in a fixed order, so that version control shows and merges changes well. */
 export function writeLabelFile(labels: readonly FeatureLabel[]): string {
   const sorted = [...labels].sort(byFeature).map(({ source, index, text }) => ({ source, index, text }));
   const lines = sorted.map((entry) => `    ${JSON.stringify(entry)}`);
   return `{\n  "version": 1,\n  "labels": [${lines.length > 0 ? `\n${lines.join(',\n')}\n  ` : ''}]\n}\n`;
+}
+
+/** @throws file.malformed when the file is too large to be one of labels. */
+export function checkLabelFileSize(path: string, bytes: number): void {
+  if (bytes <= maxLabelFileBytes) return;
+  const expected = `at most ${maxLabelFileBytes} bytes`;
+  throw new EngineError('file.malformed', { path, field: 'file size', expected, found: `${bytes} bytes` });
 }
 
 /** Reads a file's text. @throws file.malformed with the first place that is wrong. */

@@ -24,12 +24,30 @@ export const commands = {
   openInterventions: 'fovea.openInterventions',
   chooseModel: 'fovea.chooseModel',
   chooseSae: 'fovea.chooseSae',
+  downloadModel: 'fovea.downloadModel',
+  setHubToken: 'fovea.setHubToken',
+  chooseBos: 'fovea.chooseBos',
+  showSae: 'fovea.showSae',
+  checkSae: 'fovea.checkSae',
+  chooseReading: 'fovea.chooseReading',
+  useBetterReading: 'fovea.useBetterReading',
+  readAsDeclared: 'fovea.readAsDeclared',
+  exportSae: 'fovea.exportSae',
+  copyPath: 'fovea.copyPath',
+  copyHookName: 'fovea.copyHookName',
+  cancelDownload: 'fovea.cancelDownload',
+  cancelOpening: 'fovea.cancelOpening',
+  importLabels: 'fovea.importLabels',
+  searchFeatures: 'fovea.searchFeatures',
+  fetchLabels: 'fovea.fetchLabels',
+  labelFeature: 'fovea.labelFeature',
   toggleHeatmap: 'fovea.toggleHeatmap',
   showLog: 'fovea.showLog',
   restartEngine: 'fovea.restartEngine',
   openSettings: 'fovea.openSettings',
   openWalkthrough: 'fovea.openWalkthrough',
   openSamplePrompt: 'fovea.openSamplePrompt',
+  newTask: 'fovea.newTask',
 } as const;
 
 /** A command of this extension, by its short name. */
@@ -38,7 +56,10 @@ export type CommandName = keyof typeof commands;
 /** Settings with the type of their value. The defaults live in package.json. */
 export interface SettingTypes {
   'fovea.model.path': string;
+  'fovea.model.folders': readonly string[];
+  'fovea.model.bos': 'auto' | 'always' | 'never';
   'fovea.sae.folders': readonly string[];
+  'fovea.hub.endpoint': string;
   'fovea.prompt.files': string;
   'fovea.features.perToken': number;
   'fovea.predictions.count': number;
@@ -52,7 +73,10 @@ export interface SettingTypes {
 /** Setting ids by short name. */
 export const settings = {
   modelPath: 'fovea.model.path',
+  modelFolders: 'fovea.model.folders',
+  modelBos: 'fovea.model.bos',
   saeFolders: 'fovea.sae.folders',
+  hubEndpoint: 'fovea.hub.endpoint',
   promptFiles: 'fovea.prompt.files',
   featuresPerToken: 'fovea.features.perToken',
   predictionsCount: 'fovea.predictions.count',
@@ -96,6 +120,9 @@ export const panels = {
 
 /** Language id of `.prompt.txt` files. */
 export const promptLanguage = 'fovea-prompt';
+
+/** Language id of task files, which is VS Code's own for lines of JSON. */
+export const taskLanguage = 'jsonl';
 
 /** The walkthrough's id inside this extension. */
 export const walkthrough = 'firstLight';

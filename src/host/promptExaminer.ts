@@ -73,7 +73,7 @@ export class PromptExaminer {
       const values = await engine.featureHeat({ run: analysis.run, features }, { signal });
       await catalog.learn(features, signal);
       const known = features.map((feature) => catalog.get(feature));
-      return featureHeat(known, values, analysis.strip.tokens.length);
+      return featureHeat(known, values, analysis.strip.tokens);
     } catch (error) {
       // A pinned feature of an SAE that is gone must not take the whole picture with it.
       this.forgive('Heat could not be computed', error, signal);

@@ -3,15 +3,17 @@
  * It knows neither VS Code nor how its state is drawn.
  */
 
-import type { Contrast, FeatureInfo, FeatureRef, ModelId, SaeId } from '../shared/domain.ts';
+import type { Contrast, Edit, FeatureInfo, FeatureRef, TokenStrip } from '../shared/domain.ts';
 import type { EngineApi } from '../shared/engineApi.ts';
 import { EngineError, isEngineError } from '../shared/errors.ts';
 import { Disposable } from './disposable.ts';
+import { DocumentSettings } from './documentSettings.ts';
 import { Emitter } from './emitter.ts';
 import { FeatureCatalog, isSameFeature } from './featureCatalog.ts';
 import { Interventions } from './interventions.ts';
 import { LatestOnly } from './latestOnly.ts';
 import { describeForLog, type Log } from './log.ts';
+import { hasSameTokens, isSameReading, type ModelReading, readingOf } from './modelReading.ts';
 import type { ModelStore } from './modelStore.ts';
 import type { Look, OtherPrompt, Prompt } from './prompt.ts';
 import { type ExaminerSettings, PromptExaminer } from './promptExaminer.ts';
@@ -30,12 +32,6 @@ export interface PromptSessionOptions {
   readonly debounce?: number;
 }
 
-/** What was set for a document, kept while other documents are looked at. */
-interface Setting {
-  readonly contrast?: Contrast;
-  readonly other?: OtherPrompt;
-}
-
 /** Follows one prompt and keeps the latest good result. */
 export class PromptSession extends Disposable {
   readonly onDidChange;
@@ -45,16 +41,20 @@ export class PromptSession extends Disposable {
   private readonly examiner: PromptExaminer;
   private readonly latest = new LatestOnly();
   private readonly heating = new LatestOnly();
-  private readonly settingsByDocument = new Map<string, Setting>();
+  private readonly documentSettings = new DocumentSettings();
   private timer: NodeJS.Timeout | undefined;
   private waiting: (() => void)[] = [];
   private currentPrompt: Prompt | undefined;
   private currentLook: Look | undefined;
   private failure: unknown;
   private isComputing = false;
-  /** What the latest run was asked of. */
-  private asked: { readonly model: ModelId; readonly sae: SaeId | undefined } | undefined;
+  /** How the latest run was asked: model, SAE, and how each is read. */
+  private asked: ModelReading | undefined;
+  /** Tokens that positions still count by, while those of another model or BOS policy are computed. */
+  private oldTokens: TokenStrip | undefined;
   private caret: number | undefined;
+  /** A token without text that was chosen; no caret can stand on it. */
+  private picked: number | undefined;
   private feature: FeatureRef | undefined;
   private pins: readonly FeatureRef[] = [];
 
@@ -91,16 +91,25 @@ export class PromptSession extends Disposable {
 
   /** The two answers that are compared; nothing when none were chosen. */
   get contrast(): Contrast | undefined {
-    return this.setting.contrast;
+    return this.documentSettings.contrast(this.currentPrompt?.uri, this.options.models.model?.id);
   }
 
   /** The prompt this one is compared with. */
   get other(): OtherPrompt | undefined {
-    return this.setting.other;
+    return this.documentSettings.other(this.currentPrompt?.uri);
   }
 
+  /** The pinned features of the model's SAEs. Pins of an SAE that is not there wait for its return. */
   get pinned(): readonly FeatureInfo[] {
-    return this.pins.map((pin) => this.catalog.get(pin));
+    const { status, saes } = this.options.models;
+    const isListed = (pin: FeatureRef): boolean => saes.some(({ id }) => id === pin.sae);
+    const shown = status === 'ready' ? this.pins.filter(isListed) : this.pins;
+    return shown.map((pin) => this.catalog.get(pin));
+  }
+
+  /** All pins, also those that cannot be shown now. */
+  get keptPins(): readonly FeatureRef[] {
+    return this.pins;
   }
 
   get selectedFeature(): FeatureRef | undefined {
@@ -112,6 +121,8 @@ export class PromptSession extends Disposable {
     const look = this.currentLook;
     if (!look) return -1;
     const { strip } = look.analysis;
+    const picked = strip.tokens[this.picked ?? -1];
+    if (this.picked !== undefined && picked && picked.start === picked.end) return this.picked;
     const found = this.caret === undefined ? -1 : tokenBeforeCaret(strip, this.caret - look.prompt.start);
     return found >= 0 ? found : strip.tokens.length - 1;
   }
@@ -124,22 +135,33 @@ export class PromptSession extends Disposable {
     if (prompt?.uri !== before?.uri) {
       this.currentLook = undefined;
       this.caret = undefined;
+      this.picked = undefined;
+      this.oldTokens = undefined;
     }
     this.schedule();
   }
 
   /** Selects the token before `offset` in the document. */
   moveCaret(offset: number): void {
+    this.moveTo(offset, undefined);
+  }
+
+  private moveTo(caret: number | undefined, picked: number | undefined): void {
     const before = this.selected;
-    this.caret = offset;
+    this.caret = caret;
+    this.picked = picked;
     if (this.selected !== before) this.changed.fire('selection');
   }
 
-  /** Selects a token. Answers its UTF-16 range in the document. */
+  /** Selects a token. Answers its UTF-16 range in the document, or nothing for a token that stands for no text. */
   selectToken(position: number): { readonly start: number; readonly end: number } | undefined {
     const look = this.currentLook;
     const token = look?.analysis.strip.tokens[position];
     if (!look || !token) return undefined;
+    if (token.start === token.end) {
+      this.moveTo(undefined, position);
+      return undefined;
+    }
     const range = { start: look.prompt.start + token.start, end: look.prompt.start + token.end };
     this.moveCaret(range.end);
     return range;
@@ -165,13 +187,13 @@ export class PromptSession extends Disposable {
   }
 
   setContrast(contrast: Contrast | undefined): void {
-    this.keepSetting({ ...this.setting, contrast });
+    this.documentSettings.setContrast(this.currentPrompt?.uri, contrast);
     this.schedule();
   }
 
   /** Compares with another prompt from now on, or with none. */
   compareWith(other: OtherPrompt | undefined): void {
-    this.keepSetting({ ...this.setting, other });
+    this.documentSettings.setOther(this.currentPrompt?.uri, other);
     this.schedule();
   }
 
@@ -181,7 +203,7 @@ export class PromptSession extends Disposable {
     readonly contrast?: Contrast;
     readonly pins: readonly FeatureRef[];
   }): void {
-    if (kept.uri && kept.contrast) this.settingsByDocument.set(kept.uri, { contrast: kept.contrast });
+    if (kept.contrast) this.documentSettings.setContrast(kept.uri, kept.contrast);
     this.pins = kept.pins;
   }
 
@@ -218,14 +240,6 @@ export class PromptSession extends Disposable {
     throw new EngineError('prompt.empty', {});
   }
 
-  private get setting(): Setting {
-    return this.settingsByDocument.get(this.currentPrompt?.uri ?? '') ?? {};
-  }
-
-  private keepSetting(setting: Setting): void {
-    if (this.currentPrompt) this.settingsByDocument.set(this.currentPrompt.uri, setting);
-  }
-
   /** Aborts what is stale at once, and computes after a short silence. */
   private schedule(): void {
     this.cancel();
@@ -260,29 +274,55 @@ export class PromptSession extends Disposable {
     if (prompt.text.length === 0) throw new EngineError('prompt.empty', {});
     const { models } = this.options;
     const model = await models.ensure();
-    const sae = models.sae?.id;
-    this.asked = { model: model.id, sae };
+    this.asked = readingOf(models);
     const question = {
       prompt,
       model,
-      sae,
-      edits: this.interventions.active,
+      sae: models.sae?.id,
+      edits: this.edits,
       contrast: this.contrast,
       other: this.other,
       hotFeatures: this.hotFeatures,
     };
-    return this.examiner.examine(question, signal);
+    try {
+      return await this.examiner.examine(question, signal);
+    } catch (error) {
+      // The user did not choose these answers for this model's tokens: the prompt is worth more than they are.
+      if (!this.oldTokens || !isEngineError(error, 'answer.notOneToken')) throw error;
+      this.documentSettings.leaveOut(prompt.uri, model.id);
+      return this.examiner.examine({ ...question, contrast: undefined }, signal);
+    }
+  }
+
+  /** The interventions that act. Positions are left out as long as they count other tokens than the model's. */
+  private get edits(): readonly Edit[] {
+    const { active } = this.interventions;
+    return this.oldTokens ? active.filter(({ positions }) => !positions) : active;
   }
 
   private finish(outcome: { readonly look: Look | undefined } | { readonly error: unknown }): void {
     this.isComputing = false;
     this.failure = 'error' in outcome ? outcome.error : undefined;
-    if ('look' in outcome) this.currentLook = outcome.look;
+    if ('look' in outcome) {
+      this.currentLook = outcome.look;
+      if (outcome.look) this.takeTokens(outcome.look.analysis.strip);
+    }
     // An empty prompt has nothing to show; after other failures the last good result stays readable.
     else if (isEngineError(outcome.error, 'prompt.empty')) this.currentLook = undefined;
     this.changed.fire('state');
+    // Interventions that moved to other tokens are computed before anybody is told that all is done.
+    if (this.timer) return;
     for (const resolve of this.waiting.splice(0)) resolve();
     if (this.currentLook && !this.failure) void this.learnLabels(this.currentLook);
+  }
+
+  /** Positions count by these tokens from now on. */
+  private takeTokens(tokens: TokenStrip): void {
+    const { oldTokens } = this;
+    this.oldTokens = undefined;
+    if (oldTokens && this.interventions.edits.some(({ positions }) => positions)) {
+      this.interventions.moveTo(oldTokens, tokens);
+    }
   }
 
   private refreshHeat(): void {
@@ -301,7 +341,8 @@ export class PromptSession extends Disposable {
 
   /** The features whose heat is shown: the pinned ones, else the selected one. */
   private get hotFeatures(): readonly FeatureRef[] {
-    if (this.pins.length > 0) return this.pins;
+    const { pinned } = this;
+    if (pinned.length > 0) return pinned.map(({ sae, index }) => ({ sae, index }));
     return this.feature ? [this.feature] : [];
   }
 
@@ -324,11 +365,13 @@ export class PromptSession extends Disposable {
     const { models } = this.options;
     const { asked } = this;
     const isReady = models.status === 'ready';
-    const isOtherModel = isReady && asked !== undefined && asked.model !== models.model?.id;
-    const isOtherSae = isReady && asked !== undefined && asked.sae !== models.sae?.id;
-    if (isOtherModel) this.forgetModel();
+    if (isReady && models.model) this.interventions.fitTo({ model: models.model, saes: models.saes });
+    const now = isReady && asked ? readingOf(models) : undefined;
+    const isOther = now && asked && !isSameReading(now, asked);
+    if (isOther && !hasSameTokens(now, asked)) this.oldTokens ??= this.currentLook?.analysis.strip;
+    if (isOther && now.model !== asked.model) this.leaveModel();
     const canRecover = isReady && this.failure !== undefined && !this.isComputing;
-    if (isOtherModel || isOtherSae || canRecover) {
+    if (isOther || canRecover) {
       this.schedule();
       return;
     }
@@ -336,14 +379,12 @@ export class PromptSession extends Disposable {
     this.changed.fire('state');
   }
 
-  /** Answers, features and interventions of one model mean nothing in another. */
-  private forgetModel(): void {
-    this.settingsByDocument.clear();
+  /** What was computed means nothing in another model. What the user set stays: it waits where it does not fit. */
+  private leaveModel(): void {
+    const { saes } = this.options.models;
     this.catalog.clear();
-    this.pins = [];
-    this.feature = undefined;
+    if (!saes.some(({ id }) => id === this.feature?.sae)) this.feature = undefined;
     this.currentLook = undefined;
-    this.interventions.reset();
   }
 }
 

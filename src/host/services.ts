@@ -3,11 +3,14 @@
 import type * as vscode from 'vscode';
 import type { EngineApi } from '../shared/engineApi.ts';
 import type { CircuitSession } from './circuitSession.ts';
+import type { Downloads } from './downloads.ts';
 import type { PromptDocuments } from './editor/promptDocuments.ts';
 import type { EngineClient } from './engineClient.ts';
 import type { Log } from './log.ts';
 import type { ModelStore } from './modelStore.ts';
 import type { PromptSession } from './promptSession.ts';
+import type { SaeChecks } from './saeChecks.ts';
+import type { UserLabels } from './userLabels.ts';
 import type { InterventionsTree } from './views/interventionsTree.ts';
 import type { CircuitPanel } from './webviews/circuitPanel.ts';
 import type { TokensPanel } from './webviews/tokensPanel.ts';
@@ -19,6 +22,9 @@ export interface Services {
   readonly client: EngineClient;
   readonly engine: EngineApi;
   readonly models: ModelStore;
+  readonly checks: SaeChecks;
+  readonly downloads: Downloads;
+  readonly labels: UserLabels;
   readonly session: PromptSession;
   readonly circuits: CircuitSession;
   readonly documents: PromptDocuments;

@@ -83,7 +83,7 @@ export class SessionMemory extends Disposable {
       uri: session.prompt.uri,
       contrast: session.contrast,
       edits: session.interventions.edits,
-      pins: session.pinned.map(({ sae, index }) => ({ sae, index })),
+      pins: session.keptPins,
     };
     await memory.update(memoryKey, kept);
   }

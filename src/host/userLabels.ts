@@ -5,7 +5,7 @@ import type { EngineApi } from '../shared/engineApi.ts';
 import type { FeatureLabel } from '../shared/labelApi.ts';
 import { Disposable } from './disposable.ts';
 import { Emitter } from './emitter.ts';
-import { labelFileName, readLabelFile, withLabel, writeLabelFile } from './labelFile.ts';
+import { checkLabelFileSize, labelFileName, readLabelFile, withLabel, writeLabelFile } from './labelFile.ts';
 import { describeForLog, type Log } from './log.ts';
 import { wordError } from './wordError.ts';
 
@@ -75,6 +75,7 @@ export class UserLabels extends Disposable {
 
   private async read(): Promise<readonly FeatureLabel[]> {
     try {
+      checkLabelFileSize(this.uri.fsPath, (await vscode.workspace.fs.stat(this.uri)).size);
       const bytes = await vscode.workspace.fs.readFile(this.uri);
       return readLabelFile(this.uri.fsPath, new TextDecoder().decode(bytes));
     } catch (error) {

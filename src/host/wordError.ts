@@ -5,11 +5,13 @@ import { errorTemplates, isEngineError } from '../shared/errors.ts';
 import { runCommand } from './contributions.ts';
 import { describeForLog, type Log } from './log.ts';
 import type { CommandName } from './names.ts';
+import { plainMessage } from './plainTitle.ts';
 
 /** What happened and what to do about it. */
 export function wordError(error: unknown): string {
   if (isEngineError(error)) {
-    const values = Object.fromEntries(Object.entries(error.data).map(([key, value]) => [key, String(value)]));
+    const plain = Object.entries(error.data).map(([key, value]) => [key, plainMessage(String(value))]);
+    const values = Object.fromEntries(plain);
     return vscode.l10n.t(errorTemplates[error.code], values);
   }
   const reason = error instanceof Error ? error.message : String(error);

@@ -3,13 +3,24 @@
  * Shapes are written `[rows, columns]`; flat typed arrays are row-major.
  */
 
-import type { SaeCheck, SaeConvention } from './saeCheck.ts';
+import type { SaeCheck, SaeConvention, SaeVerdict } from './saeCheck.ts';
 
 /** How far a piece of long work has come. `total` 0 means that the end is not known. */
 export interface Progress {
   readonly done: number;
   readonly total: number;
   readonly what: string;
+  /** Results that are there already, for views that fill while the work goes on. */
+  readonly partial?: PartialCells;
+}
+
+/** Cells of a grid that is being computed: their numbers, row-major, and what is known of them now. */
+export interface PartialCells {
+  readonly cells: readonly number[];
+  readonly values: readonly number[];
+  /** What the work can go on from; see `KnownCells`. */
+  readonly raw: readonly number[];
+  readonly pairs: readonly number[];
 }
 
 /** A hook point as TransformerLens names it, e.g. `blocks.2.attn.hook_z`. */
@@ -18,7 +29,10 @@ export type HookName = string;
 /** Identifies a loaded model; it is the folder's real path. */
 export type ModelId = string;
 
-/** Identifies a loaded SAE; it is the folder's real path. */
+/**
+ * Identifies an SAE: its folder's real path, and behind a `#` the name of its file when the folder holds several, as
+ * transcoder sets do (`/saes/set#layer_3.safetensors`).
+ */
 export type SaeId = string;
 
 /** What the user wants of the beginning-of-sequence token; `auto` follows the model's tokenizer. */
@@ -35,6 +49,8 @@ export interface ParityBadge {
   /** The reference for hooks, and the largest difference relative to the hook's range. */
   readonly hookReference?: string;
   readonly worstHook?: number;
+  /** Why the recording beside these weights could not be compared with; absent when there is none, or it was. */
+  readonly problem?: string;
 }
 
 /** A loaded language model. */
@@ -52,6 +68,8 @@ export interface ModelInfo {
   readonly dMlp: number;
   readonly dVocab: number;
   readonly nContext: number;
+  /** Hooks of every block without `blocks.N.`, in the order of computation; the usual ones when left out. */
+  readonly blockHooks?: readonly string[];
   readonly parameters: number;
   /** First 16 hex digits of the SHA-256 of config, the weights' header and a sample of their data; names the model in provenance. */
   readonly hash: string;
@@ -72,6 +90,7 @@ export type SaeKind = 'sae' | 'transcoder' | 'crossLayer';
 /** A loaded sparse autoencoder. */
 export interface SaeInfo {
   readonly id: SaeId;
+  /** The folder. */
   readonly path: string;
   /** Short name for people, e.g. `layer 2 · residual stream`. */
   readonly name: string;
@@ -97,8 +116,12 @@ export interface SaeInfo {
   readonly check?: SaeCheck;
   /** Whether it was trained on texts that begin with a beginning-of-sequence token; absent when its config does not say. */
   readonly prependBos?: boolean;
+  /** The first position shows no features. */
+  readonly masksFirst?: true;
   /** Where the labels come from, when there are any. */
   readonly labelSource?: string;
+  /** What is wrong with files beside it that it does without, such as those of labels. */
+  readonly faults?: readonly string[];
   /** Why this SAE cannot be used with the model; absent when it can. */
   readonly problem?: string;
 }
@@ -112,6 +135,8 @@ export interface Token {
   readonly end: number;
   /** Put before the text by the model's BOS policy: it stands for no text, `start` and `end` are the text's begin. */
   readonly special?: true;
+  /** A special token of the tokenizer that is written out in the text, such as `<|endoftext|>`. */
+  readonly marker?: true;
 }
 
 /** The tokens of a prompt, and which part of the text they stand for. */
@@ -236,7 +261,16 @@ export interface Provenance {
     readonly prependBos?: boolean;
     /** How it was read, as far as that departs from what its files declare. */
     readonly convention?: SaeConvention;
-    /** Fraction of variance explained that was measured when it was loaded. */
+    /** `release/id`, when what that release says beyond the files was applied. */
+    readonly release?: string;
+    /** The mean over d_model was subtracted from the input, by whatever said so. */
+    readonly centered?: true;
+    /** What the input was multiplied by, when that was not 1. */
+    readonly scale?: number;
+    /** The first position shows no features. */
+    readonly masksFirst?: true;
+    /** Measured for this model, beginning of prompts, and reading. */
+    readonly verdict?: SaeVerdict;
     readonly explainedVariance?: number;
   }[];
   readonly bos: 'none' | 'prepended';
@@ -269,6 +303,11 @@ export interface LogitLens {
   readonly layers: readonly string[];
   /** `cells[layer][position]`: the most probable next tokens there. */
   readonly cells: readonly (readonly (readonly Prediction[])[])[];
+  /**
+   * The tuned lens (Belrose et al. 2023) that the streams went through first, and the model it says it was trained on.
+   * Only its sizes are held against the open model, not the weights of the unembedding.
+   */
+  readonly tuned?: { readonly path: string; readonly model?: string };
 }
 
 /** Attention probabilities of one layer: `[head, position, position]`, query before key. */

@@ -1,5 +1,6 @@
 /** What the host, the command line and the tests can ask of the engine. Plain data in and out. */
 
+import { type AttributionApi, attributionMethods } from './attributionApi.ts';
 import type { CallOptions } from './callOptions.ts';
 import type {
   Analysis,
@@ -22,7 +23,9 @@ import type {
 } from './domain.ts';
 import { type HubApi, hubMethods } from './hubApi.ts';
 import { type LabelApi, labelMethods } from './labelApi.ts';
+import { type PatchingApi, patchingMethods } from './patchingApi.ts';
 import { type SaeApi, saeMethods } from './saeApi.ts';
+import { type TaskApi, taskMethods } from './taskApi.ts';
 
 export type { CallOptions };
 
@@ -97,7 +100,7 @@ export interface SaeMetrics {
   readonly deadFraction: number;
 }
 
-export interface EngineApi extends HubApi, SaeApi, LabelApi {
+export interface EngineApi extends HubApi, SaeApi, LabelApi, TaskApi, PatchingApi, AttributionApi {
   /** Loads a model (once; a second call answers at once, or changes its BOS policy). */
   openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelInfo>;
   closeModel(request: { readonly model: ModelId }, options?: CallOptions): Promise<void>;
@@ -114,8 +117,9 @@ export interface EngineApi extends HubApi, SaeApi, LabelApi {
     request: { readonly features: readonly FeatureRef[]; readonly logits: boolean },
     options?: CallOptions,
   ): Promise<readonly FeatureInfo[]>;
+  /** `tuned`: the folder of a tuned lens, whose translators the streams go through first. */
   logitLens(
-    request: { readonly run: string; readonly top: number },
+    request: { readonly run: string; readonly top: number; readonly tuned?: string },
     options?: CallOptions,
   ): Promise<LogitLens>;
   attention(
@@ -161,6 +165,9 @@ const methodNames: { readonly [M in keyof EngineApi]: true } = {
   ...hubMethods,
   ...saeMethods,
   ...labelMethods,
+  ...patchingMethods,
+  ...attributionMethods,
+  ...taskMethods,
 };
 
 /** The methods of the contract: what may be called from another process. */

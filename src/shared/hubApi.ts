@@ -33,12 +33,24 @@ export interface HubRequest {
 
 /**
  * Part of a repository. `model`: config, tokenizer and safetensors. `folder`: everything of an SAE that lies below it.
- * `file`: one file, such as a GGUF model.
+ * `file`: one file, such as a GGUF model, with the config beside it. `files`: those named, which together make
+ * something in `folder`, with at least one of `anyOf` and what there is of `optional`; all paths are inside the repository.
  */
 export type HubPart =
   | { readonly kind: 'model' }
   | { readonly kind: 'folder'; readonly path: string }
-  | { readonly kind: 'file'; readonly path: string };
+  | { readonly kind: 'file'; readonly path: string }
+  | NamedFiles;
+
+/** Files of a repository that belong together. */
+export interface NamedFiles {
+  readonly kind: 'files';
+  /** The folder that is opened; empty for the repository itself. */
+  readonly folder: string;
+  readonly files: readonly string[];
+  readonly anyOf?: readonly string[];
+  readonly optional?: readonly string[];
+}
 
 export interface HubFile {
   /** Path inside the repository. */

@@ -1,15 +1,21 @@
 /** What can be asked about SAEs: whether they are read right, which public releases there are, and exports. */
 import type { CallOptions } from './callOptions.ts';
 import type { HookName, ModelId, SaeId } from './domain.ts';
+import type { NamedFiles } from './hubApi.ts';
 import type { SaeCheck, SaeConvention } from './saeCheck.ts';
 
 /** One SAE of a public release. */
 export interface ReleasedSae {
   readonly release: string;
   readonly id: string;
-  /** Hub repository, and the folder or file in it. */
+  /** Hub repository. */
   readonly repo: string;
-  readonly path: string;
+  /** What of the repository it is made of. Its `SaeId` is the folder in the hub's cache, with `part`. */
+  readonly files: NamedFiles;
+  /** Name of its file, in a folder that may hold several SAEs. */
+  readonly part?: string;
+  /** Why it cannot be opened. */
+  readonly problem?: string;
   readonly hook?: HookName;
   readonly l0?: number;
   readonly neuronpediaId?: string;
@@ -27,9 +33,17 @@ export interface SaeRelease {
 }
 
 export interface SaeApi {
-  /** Measures how well the SAE reconstructs on about 512 tokens, and tries other conventions when it does not. */
+  /**
+   * Measures how well the SAE reconstructs on about 512 tokens of `text` (built-in text when left out; `textName` is
+   * what people call it), and tries other conventions.
+   */
   checkSae(
-    request: { readonly model: ModelId; readonly sae: SaeId; readonly text?: string },
+    request: {
+      readonly model: ModelId;
+      readonly sae: SaeId;
+      readonly text?: string;
+      readonly textName?: string;
+    },
     options?: CallOptions,
   ): Promise<SaeCheck>;
   /**

@@ -74,6 +74,8 @@ export interface TokensState {
   readonly model?: ModelInfo;
   readonly saes: readonly SaeInfo[];
   readonly sae?: SaeInfo;
+  /** How the SAE is read, as far as that is worth knowing beside its name; a warning when it is not read right. */
+  readonly saeNote?: { readonly text: string; readonly isWarning: boolean };
   readonly run?: string;
   readonly strip?: TokenStrip;
   readonly heat?: TokenHeat;

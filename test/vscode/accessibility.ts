@@ -15,12 +15,15 @@ interface Violation {
   readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary?: string }[];
 }
 
-/** What a person could not use or read: serious and critical violations, one line each. */
-export async function seriousViolations(frame: Frame): Promise<readonly string[]> {
+/**
+ * What a person could not use or read: serious and critical violations, one line each.
+ * @param selector the part of the document to look at; all of it by default
+ */
+export async function seriousViolations(frame: Frame, selector?: string): Promise<readonly string[]> {
   // Not as a script element: the page's content security policy would rightly refuse it.
   await frame.evaluate(source);
   const violations = (await frame.evaluate(
-    `axe.run(document, { iframes: false, resultTypes: ['violations'] }).then(({ violations }) =>
+    `axe.run(${selector === undefined ? 'document' : JSON.stringify(selector)}, { iframes: false, resultTypes: ['violations'] }).then(({ violations }) =>
       violations.map(({ id, impact, help, nodes }) => ({
         id, impact, help, nodes: nodes.map(({ target, failureSummary }) => ({ target, failureSummary })),
       })))`,

@@ -79,11 +79,14 @@ export async function fetchLabels(services: CommandServices): Promise<void> {
     source,
   );
   if ((await vscode.window.showInformationMessage(question, { modal: true }, ask)) !== ask) return;
-  const imported = await withProgress(vscode.l10n.t('Asking Neuronpedia'), (options) =>
+  const asking = withProgress(vscode.l10n.t('Asking Neuronpedia'), (options) =>
     services.engine.fetchLabels({ source, indices }, options),
   );
-  await labelsChanged(services);
-  session.refresh();
+  // What came before a refusal stays.
+  const imported = await asking.finally(async () => {
+    await labelsChanged(services);
+    session.refresh();
+  });
   tellImports(services, imported && [imported]);
 }
 
@@ -103,7 +106,8 @@ export async function labelFeature(services: CommandServices, given: unknown): P
       'Your label is kept in {0} and stands before imported ones. An empty one takes yours away.',
       vscode.workspace.asRelativePath(labels.uri),
     ),
-    value: own ?? session.catalog.get(feature).label ?? '',
+    value: own ?? '',
+    placeHolder: own === undefined ? session.catalog.get(feature).label : undefined,
     validateInput: (value) =>
       value.length > maxLabelCharacters
         ? vscode.l10n.t('At most {0} characters.', maxLabelCharacters)

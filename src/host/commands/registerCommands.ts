@@ -4,6 +4,10 @@ import * as vscode from 'vscode';
 import { type CommandName, commands, walkthrough } from '../names.ts';
 import type { CommandServices } from '../services.ts';
 import { showError } from '../wordError.ts';
+import { chooseBos } from './chooseBos.ts';
+import { chooseModel } from './chooseModel.ts';
+import { chooseSae } from './chooseSae.ts';
+import { downloadModel, setHubToken } from './hubCommands.ts';
 import {
   ablateFeature,
   ablateHead,
@@ -14,7 +18,8 @@ import {
   removeIntervention,
   steerFeature,
 } from './interventionCommands.ts';
-import { chooseModel, chooseSae, openInterventions, saveInterventions } from './modelCommands.ts';
+import { openInterventions, saveInterventions } from './interventionFileCommands.ts';
+import { fetchLabels, importLabels, labelFeature, searchFeatures } from './labelCommands.ts';
 import { pickFeature } from './pickComponent.ts';
 import {
   comparePrompts,
@@ -25,6 +30,18 @@ import {
   setContrast,
   toggleHeatmap,
 } from './promptCommands.ts';
+
+import {
+  checkSae,
+  chooseReading,
+  copyHookName,
+  copyPath,
+  exportSae,
+  readAsDeclared,
+  useBetterReading,
+} from './saeCommands.ts';
+import { fieldOf } from './saeOfRow.ts';
+import { newTask } from './taskCommands.ts';
 
 type Handler = (...parameters: readonly unknown[]) => unknown;
 
@@ -69,14 +86,32 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     removeIntervention: (row) => removeIntervention(services, row ?? selectedRow(services)),
     saveInterventions: () => saveInterventions(services),
     openInterventions: () => openInterventions(services),
-    chooseModel: () => chooseModel(services),
+    chooseModel: (path) => chooseModel(services, path),
     chooseSae: (sae) => chooseSae(services, sae),
+    chooseBos: () => chooseBos(services),
+    downloadModel: (repo) => downloadAndOpen(services, repo),
+    setHubToken: () => setHubToken(services),
+    showSae: (sae) => chooseSae(services, sae),
+    checkSae: (sae) => checkSae(services, sae),
+    chooseReading: (sae) => chooseReading(services, sae),
+    useBetterReading: (sae) => useBetterReading(services, sae),
+    readAsDeclared: (sae) => readAsDeclared(services, sae),
+    exportSae: (sae) => exportSae(services, sae),
+    copyPath: (row) => copyPath(row),
+    copyHookName: (row) => copyHookName(row),
+    cancelDownload: (row) => cancelDownload(services, row),
+    cancelOpening: () => cancelOpening(services),
+    importLabels: () => importLabels(services),
+    searchFeatures: () => searchFeatures(services),
+    fetchLabels: () => fetchLabels(services),
+    labelFeature: (feature) => labelFeature(services, feature),
     toggleHeatmap: () => toggleHeatmap(),
     showLog: () => log.show(),
     restartEngine: () => restartEngine(services),
     openSettings: () => vscode.commands.executeCommand('workbench.action.openSettings', '@ext:fovea.fovea'),
     openWalkthrough: () => openWalkthrough(services),
     openSamplePrompt: () => openSamplePrompt(services),
+    newTask: () => newTask(services),
   };
 }
 
@@ -109,6 +144,21 @@ async function restartEngine({ client, models, session }: CommandServices): Prom
   await models.reload();
   session.refresh();
   await session.settled();
+}
+
+/** Fetches a model and opens it. */
+async function downloadAndOpen(services: CommandServices, repo: unknown): Promise<void> {
+  const path = await downloadModel(services, typeof repo === 'string' ? repo : undefined);
+  if (path !== undefined) await chooseModel(services, path);
+}
+
+function cancelDownload({ downloads }: CommandServices, row: unknown): void {
+  const id = fieldOf(fieldOf(row, 'download'), 'id');
+  if (typeof id === 'string') downloads.cancel(id);
+}
+
+function cancelOpening({ downloads }: CommandServices): void {
+  for (const { id, kind } of downloads.current) if (kind === 'opening') downloads.cancel(id);
 }
 
 function openWalkthrough({ context }: CommandServices): Thenable<unknown> {

@@ -1,11 +1,13 @@
 /** The line over the prompt: which model and SAE look at it, and what can be done next. */
 
 import * as vscode from 'vscode';
+import type { TokenStrip } from '../../shared/domain.ts';
 import { isEngineError } from '../../shared/errors.ts';
-import { formatSigned, quoteToken } from '../../shared/format.ts';
+import { formatSigned, formatToken, quoteToken } from '../../shared/format.ts';
 import { commandLink, onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
+import { plainTitle } from '../plainTitle.ts';
 import type { Look } from '../prompt.ts';
 import type { Services } from '../services.ts';
 import { remedyFor, wordError } from '../wordError.ts';
@@ -70,8 +72,7 @@ export class PromptCodeLens extends Disposable implements vscode.CodeLensProvide
 
 function summaryLink(look: Look, { session }: Pick<Services, 'session'>): vscode.Command {
   const { strip } = look.analysis;
-  const count =
-    strip.tokens.length === 1 ? vscode.l10n.t('1 token') : vscode.l10n.t('{0} tokens', strip.tokens.length);
+  const count = countTokens(strip);
   const parts = [look.model.name, session.models.sae?.name ?? vscode.l10n.t('no SAE'), count];
   const changes = session.interventions.active.length;
   if (changes === 1) parts.push(vscode.l10n.t('1 intervention'));
@@ -87,9 +88,10 @@ function summaryLink(look: Look, { session }: Pick<Services, 'session'>): vscode
   };
 }
 
-/** A name from a file must not bring icons of its own into a title. */
-function plainTitle(text: string): string {
-  return text.replaceAll('$(', '$ (');
+function countTokens({ tokens }: TokenStrip): string {
+  const before = tokens.find(({ special }) => special);
+  if (before) return vscode.l10n.t('{0} tokens with {1}', tokens.length, formatToken(before.text));
+  return tokens.length === 1 ? vscode.l10n.t('1 token') : vscode.l10n.t('{0} tokens', tokens.length);
 }
 
 function inspectLink(): vscode.Command {

@@ -4,7 +4,13 @@ import * as vscode from 'vscode';
 import type { Edit, Effect } from '../../shared/domain.ts';
 import { formatNumber, formatProbability, quoteToken } from '../../shared/format.ts';
 import { commandLink, setContext } from '../contributions.ts';
-import { describeDivergence, describeEdit, describeEffect, describePositions } from '../describeEdit.ts';
+import {
+  describeDivergence,
+  describeEdit,
+  describeEffect,
+  describeMisfit,
+  describePositions,
+} from '../describeEdit.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { views } from '../names.ts';
@@ -83,6 +89,8 @@ export class InterventionsTree extends Disposable implements vscode.TreeDataProv
     const where = describePositions(edit, tokens);
     const item = new vscode.TreeItem(label);
     item.id = edit.id;
+    const misfit = session.interventions.misfit(edit);
+    if (misfit) return withMisfit(item, label, describeMisfit(misfit));
     item.description =
       edit.strength === 1 ? where : vscode.l10n.t('strength {0} · {1}', formatNumber(edit.strength), where);
     item.tooltip = editTooltip(edit, label, where);
@@ -116,6 +124,20 @@ export class InterventionsTree extends Disposable implements vscode.TreeDataProv
     this.view.badge = active > 0 ? { value: active, tooltip } : undefined;
     this.changed.fire(undefined);
   }
+}
+
+/** It stays on the stack without a check-box: there is nothing to switch on. */
+function withMisfit(item: vscode.TreeItem, label: string, reason: string): vscode.TreeItem {
+  item.description = vscode.l10n.t('waits: {0}', reason);
+  item.tooltip = vscode.l10n.t(
+    '{0} does not act now, since {1}. It acts again in a model it fits.',
+    label,
+    reason,
+  );
+  item.iconPath = new vscode.ThemeIcon('circle-slash');
+  item.contextValue = 'waitingIntervention';
+  item.accessibilityInformation = { label: `${label}, ${item.description}` };
+  return item;
 }
 
 function effectItem(effect: Effect): vscode.TreeItem {

@@ -3,8 +3,10 @@
 import * as vscode from 'vscode';
 import { Disposable } from '../disposable.ts';
 import { type CommandName, commands } from '../names.ts';
+import { plainTitle } from '../plainTitle.ts';
 import type { Services } from '../services.ts';
 import { wordError } from '../wordError.ts';
+import { describeOpening } from './modelItem.ts';
 
 interface Shown {
   readonly text: string;
@@ -18,11 +20,12 @@ export class StatusBar extends Disposable {
     vscode.window.createStatusBarItem('fovea.status', vscode.StatusBarAlignment.Right, 90),
   );
 
-  constructor(private readonly services: Pick<Services, 'client' | 'models' | 'session'>) {
+  constructor(private readonly services: Pick<Services, 'client' | 'downloads' | 'models' | 'session'>) {
     super();
     this.item.name = 'Fovea';
     this.own(services.client.onDidChange(() => this.update()));
     this.own(services.models.onDidChange(() => this.update()));
+    this.own(services.downloads.onDidChange(() => services.models.status === 'loading' && this.update()));
     this.own(services.session.onDidChange((change) => change === 'state' && this.update()));
   }
 
@@ -43,8 +46,8 @@ export class StatusBar extends Disposable {
   }
 
   private shown(): Shown {
-    const { client, models, session } = this.services;
-    const name = models.name.replaceAll('$(', '$ (');
+    const { client, downloads, models, session } = this.services;
+    const name = plainTitle(models.name);
     if (client.state.kind === 'stopped') {
       return {
         text: `$(warning) ${vscode.l10n.t('{0} · engine stopped', name)}`,
@@ -57,6 +60,15 @@ export class StatusBar extends Disposable {
         text: `$(warning) ${vscode.l10n.t('{0} · not loaded', name)}`,
         tooltip: wordError(models.error),
         command: 'chooseModel',
+      };
+    }
+    const opening = downloads.current.find(({ kind }) => kind === 'opening');
+    if (models.status === 'loading' && opening) {
+      const progress = describeOpening(opening.progress);
+      return {
+        text: `$(loading~spin) ${name} · ${progress}`,
+        tooltip: [opening.progress?.what, vscode.l10n.t('Select to cancel.')].filter(Boolean).join('\n'),
+        command: 'cancelOpening',
       };
     }
     if (models.status === 'loading') {

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { FeatureRef } from '../../shared/domain.ts';
 import type { ActiveFeature, TokenHeat, TokensState } from '../../shared/viewApi.ts';
+import { noteOnSae } from '../describeSae.ts';
 import type { Look } from '../prompt.ts';
 import type { PromptSession } from '../promptSession.ts';
 import { sessionMessage } from './viewMessage.ts';
@@ -18,6 +19,7 @@ export function tokensState(session: PromptSession): TokensState {
     model: models.model,
     saes: models.saes,
     sae: models.sae,
+    saeNote: models.sae && noteOnSae(models.sae),
     run: analysis?.run,
     strip: analysis?.strip,
     heat: look && namedHeat(look),

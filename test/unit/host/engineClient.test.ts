@@ -47,6 +47,24 @@ function createLives(): { readonly lives: Life[]; readonly start: () => RunningE
   return { lives, start };
 }
 
+/** Engines whose `method` fails while its file is gone. */
+function losing(
+  start: () => RunningEngine,
+  method: keyof EngineApi,
+  isGone: () => boolean,
+): () => RunningEngine {
+  const fail = async (): Promise<never> => {
+    throw new EngineError('file.missing', { path: '/models/mini' });
+  };
+  return () => {
+    const engine = start();
+    const api = new Proxy(engine.api, {
+      get: (target, name: keyof EngineApi) => (name === method && isGone() ? fail : target[name]),
+    });
+    return { ...engine, api };
+  };
+}
+
 describe('EngineClient', () => {
   it('starts nothing before the first call', async () => {
     const { lives, start } = createLives();
@@ -71,6 +89,52 @@ describe('EngineClient', () => {
       client.api.suggestAnswers({ model: model.id, text: 'a c' }),
     ]);
     expect(lives[1]?.calls).toEqual(['openModel', 'listSaes', 'suggestAnswers', 'suggestAnswers']);
+  });
+
+  it('tells a new process how SAEs are read, last what was said last', async () => {
+    const { lives, start } = createLives();
+    const client = new EngineClient({ start, log: silentLog });
+    const model = await client.api.openModel({ path: '/models/mini', bos: 'never' });
+    const saes = await client.api.listSaes({ model: model.id, folders: [] });
+    const sae = saes.find(({ hook }) => hook === 'blocks.1.hook_resid_post')?.id ?? '';
+    await client.api.configureSae({ sae, convention: { maskFirst: true } });
+    await client.api.configureSae({ sae, convention: { applyBDecToInput: false } });
+    await client.api.openModel({ path: '/models/mini', bos: 'always' });
+    lives[0]?.crash('SIGKILL');
+    const check = await client.api.checkSae({ model: model.id, sae });
+    expect(lives[1]?.calls).toEqual(['openModel', 'listSaes', 'configureSae', 'checkSae']);
+    expect(check.current.convention).toEqual({ applyBDecToInput: false });
+    // The beginning-of-sequence token is as it was asked for last, too.
+    const run = await client.api.analyze({
+      model: model.id,
+      text: 'a',
+      saes: [],
+      topFeatures: 1,
+      topPredictions: 1,
+      edits: [],
+    });
+    expect(run.strip.tokens[0]?.special).toBe(true);
+  });
+
+  it('forgets how the SAEs of a closed model are read, and goes on without one that is gone', async () => {
+    const { lives, start } = createLives();
+    let isGone = false;
+    const client = new EngineClient({ start: losing(start, 'configureSae', () => isGone), log: silentLog });
+    const old = await client.api.openModel({ path: '/models/old' });
+    const [ofOld] = await client.api.listSaes({ model: old.id, folders: [] });
+    await client.api.configureSae({ sae: ofOld?.id ?? '', convention: { maskFirst: true } });
+    await client.api.closeModel({ model: old.id });
+    const model = await client.api.openModel({ path: '/models/mini' });
+    const [sae] = await client.api.listSaes({ model: model.id, folders: [] });
+    await client.api.configureSae({ sae: sae?.id ?? '', convention: { maskFirst: true } });
+    lives[0]?.crash('SIGKILL');
+    isGone = true;
+    await client.api.suggestAnswers({ model: model.id, text: 'a b' });
+    expect(lives[1]?.calls).toEqual(['openModel', 'listSaes', 'suggestAnswers']);
+    isGone = false;
+    lives[1]?.crash('SIGKILL');
+    await client.api.suggestAnswers({ model: model.id, text: 'a b' });
+    expect(lives[2]?.calls).toEqual(['openModel', 'listSaes', 'suggestAnswers']);
   });
 
   it('does not load again what was closed', async () => {
@@ -105,19 +169,7 @@ describe('EngineClient', () => {
   it('tells the reason when what was loaded cannot be loaded again, and tries again next time', async () => {
     const { lives, start } = createLives();
     let isGone = false;
-    const startOrLose = (): RunningEngine => {
-      const engine = start();
-      const api = new Proxy(engine.api, {
-        get: (target, name: keyof EngineApi) =>
-          name === 'openModel' && isGone
-            ? async () => {
-                throw new EngineError('file.missing', { path: '/models/mini' });
-              }
-            : target[name],
-      });
-      return { ...engine, api };
-    };
-    const client = new EngineClient({ start: startOrLose, log: silentLog });
+    const client = new EngineClient({ start: losing(start, 'openModel', () => isGone), log: silentLog });
     const model = await client.api.openModel({ path: '/models/mini' });
     lives[0]?.crash('SIGKILL');
     isGone = true;

@@ -20,17 +20,32 @@ describe('heat', () => {
         { sae: 's', index: 2, label: 'verbs' },
       ],
       Float32Array.from([1, 0, 3, 2, 0, 1]),
-      3,
+      [{}, {}, {}],
     );
     expect(Array.from(heat.values)).toEqual([2, 0, 3]);
     expect(heat).toMatchObject({ kind: 'pinned', title: '#1, verbs (#2)', max: 3 });
   });
 
   it('measures one feature against the most it was seen to do', () => {
-    expect(featureHeat([{ sae: 's', index: 1, maxActivation: 10 }], Float32Array.from([1, 4]), 2).max).toBe(
-      10,
-    );
-    expect(featureHeat([{ sae: 's', index: 1, maxActivation: 2 }], Float32Array.from([1, 4]), 2).max).toBe(4);
+    expect(
+      featureHeat([{ sae: 's', index: 1, maxActivation: 10 }], Float32Array.from([1, 4]), [{}, {}]).max,
+    ).toBe(10);
+    expect(
+      featureHeat([{ sae: 's', index: 1, maxActivation: 2 }], Float32Array.from([1, 4]), [{}, {}]).max,
+    ).toBe(4);
+  });
+
+  it('is not scaled by the token before the text', () => {
+    const tokens = [{ special: true as const }, {}, {}];
+    const heat = featureHeat([{ sae: 's', index: 1 }], Float32Array.from([900, 1, 4]), tokens);
+    expect(heat.max).toBe(4);
+    expect(heat.values[0]).toBe(900);
+    expect(heatStep(heat.values[0]!, heat.max)).toBe(9);
+    const features = [
+      { sae: 's', k: 1, indices: new Int32Array(3), activations: Float32Array.from([900, 2, 1]) },
+    ];
+    const analysis = { strip: { tokens }, features } as unknown as Analysis;
+    expect(strongestHeat(analysis)?.max).toBe(2);
   });
 
   it('takes each token’s first feature when none is chosen', () => {

@@ -11,6 +11,7 @@ import {
   heatColors,
   promptLanguage,
   settings,
+  taskLanguage,
   views,
   walkthrough,
 } from '../../../src/host/names.ts';
@@ -55,7 +56,7 @@ const sorted = (values: Iterable<string>): string[] => [...values].sort();
 describe('the manifest and the code', () => {
   it('name commands by their handlers, the language, the walkthrough and a color for every step of heat', () => {
     expect(heatColors).toHaveLength(heatSteps);
-    expect(contributes.languages.map(({ id }) => id)).toEqual([promptLanguage]);
+    expect(contributes.languages.map(({ id }) => id)).toEqual([promptLanguage, taskLanguage]);
     expect(contributes.walkthroughs.map(({ id }) => id)).toEqual([walkthrough]);
     for (const [name, id] of Object.entries(commands)) expect(id).toBe(`fovea.${name}`);
   });
@@ -88,6 +89,10 @@ describe('the manifest and the code', () => {
     expect(sorted(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations)).toEqual(
       sorted(machine),
     );
+  });
+
+  it('let no workspace choose the hub that things are downloaded from', () => {
+    expect(contributes.configuration.properties[settings.hubEndpoint]?.scope).toBe('machine');
   });
 
   it('have colors for all four kinds of theme', () => {

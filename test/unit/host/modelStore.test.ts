@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/host/log.ts';
 import { defaultSae, ModelStore } from '../../../src/host/modelStore.ts';
-import type { SaeInfo } from '../../../src/shared/domain.ts';
+import type { BosPolicy, SaeInfo } from '../../../src/shared/domain.ts';
 import { createFakeEngine } from '../../fixtures/fakeEngine.ts';
 
 const sae = (layer: number, site: string) =>
@@ -52,6 +52,38 @@ describe('ModelStore', () => {
     const second = createStore(() => '/models/mini', first.kept);
     await second.store.ensure();
     expect(second.store.sae?.id).toBe(other?.id);
+  });
+
+  it('does not begin with an SAE that cannot be used', () => {
+    const broken = { ...sae(2, 'hook_resid_post'), problem: 'too wide' };
+    expect(defaultSae({ nLayers: 4 }, [broken, sae(0, 'hook_mlp_out')])?.layer).toBe(0);
+    expect(defaultSae({ nLayers: 4 }, [broken])).toBeUndefined();
+  });
+
+  it('is named before it is loaded, by its repository in the cache', () => {
+    const commit = '607a30d783dfa663caf39e06633721c8d4cfcd7e';
+    const cached = `/home/me/.cache/huggingface/hub/models--openai-community--gpt2/snapshots/${commit}`;
+    expect(createStore(() => cached).store.name).toBe('openai-community/gpt2');
+    expect(createStore(() => '/files/smollm2.gguf').store.name).toBe('smollm2.gguf');
+  });
+
+  it('changes the beginning-of-sequence token of a loaded model, and says so', async () => {
+    let bos: BosPolicy = 'auto';
+    const engine = createFakeEngine();
+    const memory = { get: () => undefined, update: async () => undefined };
+    const places = () => ({ model: '/models/mini', saeFolders: [], bos });
+    const store = new ModelStore({ engine, places, memory, log: silentLog });
+    await store.applyBos();
+    expect(store.status).toBe('idle');
+    expect((await store.ensure()).bos).toBe('none');
+    const chosen = store.sae;
+    let changes = 0;
+    store.onDidChange(() => changes++);
+    bos = 'always';
+    await store.applyBos();
+    expect(store.model?.bos).toBe('prepended');
+    expect(changes).toBe(1);
+    expect(store.sae).toBe(chosen);
   });
 
   it('ends with the model that was asked for last', async () => {

@@ -6,6 +6,7 @@ import { silentLog } from '../../../src/host/log.ts';
 import { ModelStore } from '../../../src/host/modelStore.ts';
 import type { Prompt } from '../../../src/host/prompt.ts';
 import { PromptSession } from '../../../src/host/promptSession.ts';
+import type { BosPolicy } from '../../../src/shared/domain.ts';
 import type { AnalyzeRequest, CallOptions, EngineApi } from '../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../src/shared/errors.ts';
 import { createFakeEngine } from '../../fixtures/fakeEngine.ts';
@@ -26,7 +27,7 @@ interface Asked {
 }
 
 /** A session on an engine whose analyses end when the test says so. */
-function createHeldSession() {
+function createHeldSession(bos?: () => BosPolicy) {
   const fake = createFakeEngine();
   const asked: Asked[] = [];
   const engine: EngineApi = {
@@ -41,7 +42,7 @@ function createHeldSession() {
         });
       }),
   };
-  return { ...createSession(engine), asked };
+  return { ...createSession(engine, undefined, bos), asked };
 }
 
 const sessions: PromptSession[] = [];
@@ -49,13 +50,13 @@ afterEach(() => {
   for (const session of sessions.splice(0)) session.dispose();
 });
 
-function createSession(engine: EngineApi, model = () => '/models/mini') {
+function createSession(engine: EngineApi, model = () => '/models/mini', bos: () => BosPolicy = () => 'auto') {
   const kept = new Map<string, unknown>();
   const memory = {
     get: <T>(key: string) => kept.get(key) as T | undefined,
     update: async (key: string, value: unknown) => void kept.set(key, value),
   };
-  const places = () => ({ model: model(), saeFolders: [] });
+  const places = () => ({ model: model(), saeFolders: [], bos: bos() });
   const models = new ModelStore({ engine, places, memory, log: silentLog });
   const settings = () => ({ topFeatures: 4, topPredictions: 3 });
   const session = new PromptSession({ engine, models, settings, log: silentLog, debounce: 0 });
@@ -155,6 +156,34 @@ describe('PromptSession', () => {
     expect(session.selectToken(0)).toEqual({ start: 100, end: 104 });
     expect(session.selected).toBe(0);
     expect(session.selectToken(99)).toBeUndefined();
+  });
+
+  it('selects a token without text by its position, and not in the document', async () => {
+    const fake = createFakeEngine();
+    const engine: EngineApi = {
+      ...fake,
+      analyze: async (request, options) => {
+        const analysis = await fake.analyze(request, options);
+        const bos = { id: 0, text: '<s>', start: 0, end: 0, special: true as const };
+        return { ...analysis, strip: { ...analysis.strip, tokens: [bos, ...analysis.strip.tokens] } };
+      },
+    };
+    const { session } = createSession(engine);
+    session.show(prompt('When Mary and', 'file:///a', 100));
+    await session.settled();
+    expect(session.selected).toBe(3);
+    const changes: string[] = [];
+    session.onDidChange((change) => changes.push(change));
+    expect(session.selectToken(0)).toBeUndefined();
+    expect(session.selected).toBe(0);
+    expect(changes).toEqual(['selection']);
+    expect(session.selectToken(1)).toEqual({ start: 100, end: 104 });
+    expect(session.selected).toBe(1);
+    session.selectToken(0);
+    session.moveCaret(113);
+    expect(session.selected).toBe(3);
+    session.moveCaret(100);
+    expect(session.selected).toBe(1);
   });
 
   it('computes again when interventions change, with those that act', async () => {
@@ -279,6 +308,118 @@ describe('PromptSession', () => {
     await session.settled();
     expect(session.error).toBeUndefined();
     expect(session.look?.prompt.text).toBe('a b');
+  });
+
+  it('keeps the prompt and its place when the model is another one', async () => {
+    let path = '/models/mini';
+    const { session, models } = createSession(createFakeEngine(), () => path);
+    session.show(prompt('When Mary and John', 'file:///a', 100));
+    session.moveCaret(109);
+    session.setContrast({ answer: ' Mary', wrong: ' John' });
+    await session.settled();
+    const pin = { sae: models.sae?.id ?? '', index: 3 };
+    session.pin(pin, true);
+    session.interventions.add({
+      target: { kind: 'feature', feature: { sae: pin.sae, index: 1 } },
+      action: { kind: 'zero' },
+    });
+    const mlp = session.interventions.add({ target: { kind: 'mlp', layer: 1 }, action: { kind: 'zero' } });
+    await session.settled();
+    path = '/models/other';
+    await models.reload();
+    await session.settled();
+    expect(session.look?.model.name).toBe('other');
+    expect(session.look?.prompt.text).toBe('When Mary and John');
+    expect(session.selected).toBe(1);
+    expect(session.contrast).toEqual({ answer: ' Mary', wrong: ' John' });
+    // The pin and the feature are of an SAE that this model does not have.
+    expect(session.pinned).toEqual([]);
+    expect(session.interventions.edits).toHaveLength(2);
+    expect(session.interventions.active).toEqual([mlp]);
+    path = '/models/mini';
+    await models.reload();
+    await session.settled();
+    expect(session.pinned).toMatchObject([pin]);
+    expect(session.interventions.active).toHaveLength(2);
+  });
+
+  it('sends no intervention to a model that it does not fit', async () => {
+    const { session, asked } = createHeldSession();
+    session.interventions.add({ target: { kind: 'mlp', layer: 7 }, action: { kind: 'zero' } });
+    session.show(prompt('a b'));
+    await until(() => asked.length === 1);
+    expect(asked[0]?.request.edits).toEqual([]);
+    expect(session.interventions.edits).toHaveLength(1);
+  });
+
+  it('moves positions to the same text when the beginning-of-sequence token comes', async () => {
+    let bos: BosPolicy = 'never';
+    const { session, asked, models } = createHeldSession(() => bos);
+    const finish = async (count: number): Promise<void> => {
+      await until(() => asked.length === count);
+      asked[count - 1]?.finish();
+    };
+    session.show(prompt('When Mary and'));
+    await finish(1);
+    await session.settled();
+    session.moveCaret(9);
+    const target = { kind: 'mlp', layer: 1 } as const;
+    session.interventions.add({ target, action: { kind: 'zero' }, positions: [1] });
+    await finish(2);
+    await session.settled();
+    bos = 'always';
+    await models.applyBos();
+    // Nobody knows the new positions before the tokens are there.
+    await until(() => asked.length === 3);
+    expect(asked[2]?.request.edits).toEqual([]);
+    asked[2]?.finish();
+    await finish(4);
+    await session.settled();
+    expect(asked[3]?.request.edits).toMatchObject([{ target, positions: [2] }]);
+    expect(session.look?.analysis.strip.tokens[session.selected]?.text).toBe(' Mary');
+  });
+
+  it('leaves out answers that are no tokens of another model, and has them again in the first', async () => {
+    let path = '/models/mini';
+    const fake = createFakeEngine();
+    const engine: EngineApi = {
+      ...fake,
+      analyze: async (request, options) => {
+        if (request.contrast && request.model.includes('other')) {
+          throw new EngineError('answer.notOneToken', { text: ' Mary', pieces: '" Ma" "ry"' });
+        }
+        return fake.analyze(request, options);
+      },
+    };
+    const { session, models } = createSession(engine, () => path);
+    session.show(prompt('a b'));
+    session.setContrast({ answer: ' Mary', wrong: ' John' });
+    await session.settled();
+    path = '/models/other';
+    await models.reload();
+    await session.settled();
+    expect(session.error).toBeUndefined();
+    expect(session.contrast).toBeUndefined();
+    expect(session.look?.model.name).toBe('other');
+    path = '/models/mini';
+    await models.reload();
+    await session.settled();
+    expect(session.look?.analysis.contrast).toBe(3.2);
+  });
+
+  it('computes again when the SAE is read otherwise', async () => {
+    const { session, models, asked } = createHeldSession();
+    session.show(prompt('a b'));
+    await until(() => asked.length === 1);
+    asked[0]?.finish();
+    await session.settled();
+    const id = models.sae?.id ?? '';
+    models.updateSae(id, { convention: undefined });
+    models.updateSae(id, { convention: { applyBDecToInput: false } });
+    await until(() => asked.length === 2);
+    asked[1]?.finish();
+    await session.settled();
+    expect(asked).toHaveLength(2);
   });
 
   it('compares with another prompt', async () => {

@@ -1,0 +1,175 @@
+/** Activation patching, ablation and path patching: what can be asked, and what comes back while it runs. */
+import type { CallOptions } from './callOptions.ts';
+import type { ModelId, Provenance, SaeId } from './domain.ts';
+import type { TaskMetric, TaskSource } from './task.ts';
+
+/** Sweeps by the names that TransformerLens gives them (`get_act_patch_…`); `resid_post` and MLPs as a whole beside them. */
+export const sweepNames = [
+  'resid_pre',
+  'resid_mid',
+  'resid_post',
+  'attn_out',
+  'mlp_out',
+  'attn_out_all_pos',
+  'mlp_out_all_pos',
+  'attn_head_out_by_pos',
+  'attn_head_q_by_pos',
+  'attn_head_k_by_pos',
+  'attn_head_v_by_pos',
+  'attn_head_pattern_by_pos',
+  'attn_head_pattern_dest_src_pos',
+  'attn_head_out_all_pos',
+  'attn_head_q_all_pos',
+  'attn_head_k_all_pos',
+  'attn_head_v_all_pos',
+  'attn_head_pattern_all_pos',
+  'attn_head_all_pos_every',
+  'attn_head_by_pos_every',
+  'block_every',
+] as const;
+
+export type SweepName = (typeof sweepNames)[number];
+
+/** What sends: a head, or the layer's MLP when no head is named. */
+export interface PathSender {
+  readonly layer: number;
+  readonly head?: number;
+}
+
+/** What receives: the queries, keys or values of a head; of shared keys and values, the number of the shared head. */
+export interface PathReceiver {
+  readonly layer: number;
+  readonly head: number;
+  readonly input: 'q' | 'k' | 'v';
+}
+
+/** The prompts of a sweep: one pair, or a task. */
+export type PromptPairs =
+  | {
+      readonly kind: 'pair';
+      readonly clean: string;
+      /** As many tokens as `clean`. */
+      readonly corrupted: string;
+      /** Single tokens that continue `clean`, with their leading space. */
+      readonly answers: readonly string[];
+      readonly wrongAnswers: readonly string[];
+    }
+  | { readonly kind: 'task'; readonly task: TaskSource /** Pairs at most. */; readonly limit?: number };
+
+/** What is changed, cell by cell. */
+export type SweepTarget =
+  | {
+      readonly kind: 'sweep';
+      readonly name: SweepName;
+      readonly layers?: readonly number[];
+      /** Roles take the place of positions: for tasks whose pairs differ in length. */
+      readonly roles?: readonly string[];
+    }
+  | {
+      readonly kind: 'features';
+      readonly sae: SaeId;
+      /** Features by number, or how many of those that change most. */
+      readonly features: readonly number[] | { readonly strongest: number };
+      /** A cell for what the SAE leaves out as well. */
+      readonly error?: boolean;
+      /** Whether features change at all positions at once, or at one by one. */
+      readonly by: 'all' | 'position';
+    };
+
+/** What is known of a sweep from before, to go on from: raw means by cell, and the pairs behind each. */
+export interface KnownCells {
+  /** NaN where nothing is known. */
+  readonly raw: Float64Array;
+  readonly pairs: Int32Array;
+}
+
+export interface PatchSweepRequest {
+  readonly model: ModelId;
+  readonly pairs: PromptPairs;
+  readonly target: SweepTarget;
+  /** `denoising` (the default) patches clean values into the corrupted run; `noising` the other way round. */
+  readonly direction?: 'denoising' | 'noising';
+  /** The task's own, or the logit difference, when left out. */
+  readonly metric?: TaskMetric;
+  readonly known?: KnownCells;
+}
+
+/** What takes an ablated component's place. `over` and `reference` say which mean, and of which prompts. */
+export type Ablation =
+  | { readonly kind: 'zero' }
+  | {
+      readonly kind: 'mean';
+      readonly over: 'task' | 'position' | 'template';
+      readonly reference: 'clean' | 'corrupted';
+    }
+  | { readonly kind: 'resample'; readonly reference: 'clean' | 'corrupted'; readonly seed: number };
+
+export interface AblateSweepRequest extends Omit<PatchSweepRequest, 'direction'> {
+  readonly ablation: Ablation;
+}
+
+export interface PathPatchRequest {
+  readonly model: ModelId;
+  readonly pairs: PromptPairs;
+  readonly metric?: TaskMetric;
+  /** All heads when left out; `mlps` adds all MLPs. */
+  readonly senders?: readonly PathSender[];
+  readonly mlps?: boolean;
+  /** The logits when empty. */
+  readonly receivers: readonly PathReceiver[];
+  /** Positions or roles at which paths begin and end. The last position when the receivers are the logits, else all. */
+  readonly positions?: readonly (number | string)[];
+  readonly freezeMlps?: boolean;
+  readonly known?: KnownCells;
+}
+
+/** Values of a sweep, row-major over its axes. */
+export interface SweepGrid {
+  readonly axes: readonly { readonly name: string; readonly labels: readonly string[] }[];
+  /**
+   * Patching: 0 corrupted … 1 clean. Ablation and path patching: relative change of the clean metric, −1 when all of it is
+   * gone. NaN where nothing is known.
+   */
+  readonly values: Float32Array;
+  /** Mean metric by cell, and the pairs behind it: pass them as `known` to go on. */
+  readonly raw: Float64Array;
+  readonly pairs: Int32Array;
+  /** Pairs of the task that were run. */
+  readonly pairCount: number;
+  readonly metric: TaskMetric;
+  /** Mean metric on the clean and on the corrupted prompts. */
+  readonly clean: number;
+  readonly corrupted: number;
+  /** Tokens of the clean and corrupted prompt, when there is one pair: what positions are called. */
+  readonly tokens?: { readonly clean: readonly string[]; readonly corrupted: readonly string[] };
+  readonly provenance: Provenance;
+}
+
+/** What a sweep will take, told before it is run. */
+export interface SweepEstimate {
+  readonly cells: number;
+  /** Interventions: cells times pairs, without those that cannot change anything. */
+  readonly runs: number;
+  /** Bytes beside the model's weights, at most. */
+  readonly memory: number;
+  /** Measured on a few cells of the sweep. */
+  readonly seconds: number;
+}
+
+export interface PatchingApi {
+  /** Activation patching. Cells come with the progress as they are known (`Progress.partial`). */
+  patchSweep(request: PatchSweepRequest, options?: CallOptions): Promise<SweepGrid>;
+  /** Ablates every cell by itself in the clean prompts. */
+  ablateSweep(request: AblateSweepRequest, options?: CallOptions): Promise<SweepGrid>;
+  /** Path patching (Wang et al. 2022): the effect of every sender through the receivers alone. */
+  pathPatch(request: PathPatchRequest, options?: CallOptions): Promise<SweepGrid>;
+  /** Runs a few cells to tell what all of them will take. */
+  estimateSweep(request: PatchSweepRequest, options?: CallOptions): Promise<SweepEstimate>;
+}
+
+export const patchingMethods: { readonly [M in keyof PatchingApi]: true } = {
+  patchSweep: true,
+  ablateSweep: true,
+  pathPatch: true,
+  estimateSweep: true,
+};
