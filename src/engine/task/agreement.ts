@@ -15,8 +15,8 @@ import {
 } from './predicate.ts';
 import type { PromptPair } from './promptSet.ts';
 import { capitalized, fill, lastWord, slotSpans } from './template.ts';
-import type { Split, TestedTextKind } from './textKind.ts';
-import { distinctPairs, inSplit, isHeldOutCombination } from './textKind.ts';
+import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
+import { anyWord, distinctPairs, enough, inSplit, isHeldOutCombination } from './textKind.ts';
 
 /** `simple`: the N V. `nounpp`: the N1 P the N2 V. `rc`: the N1 that the N2 V1 V. `within_rc`: the N1 that the N2 V. */
 export type AgreementStructure = 'simple' | 'nounpp' | 'rc' | 'within_rc';
@@ -47,12 +47,19 @@ function randomNumber(random: Random): GrammaticalNumber {
 
 function drawNoun(
   random: Random,
-  options: { split?: Split; animate?: boolean; not?: NumberedNoun },
+  options: { split?: Split; animate?: boolean; not?: NumberedNoun; fits?: WordFilter },
 ): NumberedNoun {
   const pool = (options.split ? inSplit(nouns, options.split) : nouns).filter(
-    (noun) => noun !== options.not?.noun && (!options.animate || noun.animate),
+    (noun) =>
+      noun !== options.not?.noun &&
+      (!options.animate || noun.animate) &&
+      inBothNumbers(noun, options.fits ?? anyWord),
   );
-  return { noun: random.pick(pool), number: randomNumber(random) };
+  return { noun: random.pick(enough(pool, 1, 'nouns')), number: randomNumber(random) };
+}
+
+function inBothNumbers(word: VerbPair, fits: WordFilter): boolean {
+  return fits(word.singular) && fits(word.plural);
 }
 
 function wordOf(subject: NumberedNoun): string {
@@ -114,18 +121,31 @@ function sentence(random: Random, split: Split): string {
   return `${random.pick(openers)} ${plain.charAt(0).toLowerCase()}${plain.slice(1)}.`;
 }
 
-function promptPair(random: Random, split: Split, structure: AgreementStructure): PromptPair | undefined {
+function promptPair(
+  random: Random,
+  split: Split,
+  structure: AgreementStructure,
+  fits: WordFilter = anyWord,
+): PromptPair | undefined {
   const nounSplit = structure === 'simple' ? undefined : split;
-  const n1 = drawNoun(random, { split: nounSplit });
-  const n2 = drawNoun(random, { split: nounSplit, animate: structure !== 'nounpp', not: n1 });
+  const n1 = drawNoun(random, { split: nounSplit, fits });
+  const n2 = drawNoun(random, { split: nounSplit, animate: structure !== 'nounpp', not: n1, fits });
   const agreeing = structure === 'within_rc' ? n2 : n1;
-  const verb = random.pick(structure === 'within_rc' ? relativeVerbsFor(n1.noun) : verbsFor(n1.noun));
+  const pickVerb = (verbs: readonly VerbPair[]): VerbPair =>
+    random.pick(
+      enough(
+        verbs.filter((verb) => inBothNumbers(verb, fits)),
+        1,
+        'verbs',
+      ),
+    );
+  const verb = pickVerb(structure === 'within_rc' ? relativeVerbsFor(n1.noun) : verbsFor(n1.noun));
   if (structure === 'simple' && isHeldOutSimple(n1, verb) !== (split === 'heldOut')) return undefined;
   const slots = {
     N1: wordOf(n1),
     N2: wordOf(n2),
     P: random.pick(prepositions),
-    V1: formOf(random.pick(verbsWithObject(n1.noun)), n2.number),
+    V1: formOf(pickVerb(verbsWithObject(n1.noun)), n2.number),
   };
   const flipped = formOf(agreeing.noun, otherNumber(agreeing.number));
   const template = prompts[structure];
@@ -148,8 +168,9 @@ export function agreementPairs(
   count: number,
   split: Split,
   structure: AgreementStructure,
+  fits?: WordFilter,
 ): PromptPair[] {
-  return distinctPairs(count, () => promptPair(random, split, structure));
+  return distinctPairs(count, () => promptPair(random, split, structure, fits));
 }
 
 /** Sentences whose verbs agree with their subjects, one to three to a document. */
@@ -157,6 +178,6 @@ export const agreement: TestedTextKind = {
   name: 'agreement',
   generate: (random, { split }) =>
     Array.from({ length: 1 + random.int(3) }, () => capitalized(sentence(random, split))).join(' '),
-  promptPairs: (random, count, split) =>
-    distinctPairs(count, () => promptPair(random, split, random.pick(agreementStructures))),
+  promptPairs: (random, count, split, fits) =>
+    distinctPairs(count, () => promptPair(random, split, random.pick(agreementStructures), fits)),
 };

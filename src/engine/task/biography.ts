@@ -8,8 +8,8 @@ import type { Profession } from './lexicon/professions.ts';
 import { professions } from './lexicon/professions.ts';
 import type { PromptPair } from './promptSet.ts';
 import { capitalized, fill, lastWord, slotSpans } from './template.ts';
-import type { Split, TestedTextKind } from './textKind.ts';
-import { distinctPairs, isHeldOutCombination } from './textKind.ts';
+import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
+import { anyWord, distinctPairs, enough, isHeldOutCombination } from './textKind.ts';
 
 /** A biography with what it is about. */
 export interface Biography {
@@ -154,9 +154,16 @@ function document(random: Random, split: Split): string {
 }
 
 /** The counterfactual has the workplace and the duty of another profession; name and gender stay. */
-function promptPair(random: Random, split: Split): PromptPair | undefined {
-  const [profession, other] = random.shuffle(professions) as [Profession, Profession];
-  const slots = slotsFor(random.pick(firstNames), profession, random);
+function promptPair(random: Random, split: Split, fits: WordFilter = anyWord): PromptPair | undefined {
+  const fitting = <T extends { readonly text: string }>(list: readonly T[], least: number, what: string) =>
+    enough(
+      list.filter(({ text }) => fits(text)),
+      least,
+      what,
+    );
+  const jobs = random.shuffle(fitting(professions, 2, 'professions'));
+  const [profession, other] = jobs as [Profession, Profession];
+  const slots = slotsFor(random.pick(fitting(firstNames, 1, 'names')), profession, random);
   if (isHeldOut(slots.WORKPLACE as string, slots.DUTY as string) !== (split === 'heldOut')) return undefined;
   const changed = { WORKPLACE: random.pick(other.workplaces), DUTY: random.pick(other.duties) };
   const clean = fill(promptTemplate, slots);
@@ -179,5 +186,5 @@ function promptPair(random: Random, split: Split): PromptPair | undefined {
 export const biography: TestedTextKind = {
   name: 'biography',
   generate: (random, { split }) => document(random, split),
-  promptPairs: (random, count, split) => distinctPairs(count, () => promptPair(random, split)),
+  promptPairs: (random, count, split, fits) => distinctPairs(count, () => promptPair(random, split, fits)),
 };

@@ -3,8 +3,8 @@ import type { Random } from '../random.ts';
 import { events } from './lexicon/fillers.ts';
 import type { PromptPair } from './promptSet.ts';
 import { fill, lastWord, slotSpans } from './template.ts';
-import type { Split, TestedTextKind } from './textKind.ts';
-import { distinctPairs, inSplit, isHeldOutCombination } from './textKind.ts';
+import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
+import { anyWord, distinctPairs, enough, inSplit, isHeldOutCombination } from './textKind.ts';
 
 /** First two digits of the years, 11 to 19. */
 export const centuries: readonly string[] = Array.from({ length: 9 }, (_, index) => String(11 + index));
@@ -53,14 +53,35 @@ function sentence(random: Random, split: Split): string {
   return `${fill(random.pick(templates), slots)}${ending(end)}${random.pick(continuations)}`;
 }
 
+/** What the answer says: the last two digits of the year, or the one after the century, for tokens of one digit. */
+export type YearAnswer = 'year' | 'decade';
+
+const digits = yearEndings.slice(0, 10).map((year) => year.slice(1));
+
+/** Answers after a year that ends in `start`, and those before it. The starting decade itself may be either. */
+function answersAfter(start: number, answer: YearAnswer): readonly [string[], string[]] {
+  if (answer === 'year') return [yearEndings.slice(start + 1), yearEndings.slice(0, start + 1)];
+  const decade = Math.floor(start / 10);
+  return [digits.slice(decade + 1), digits.slice(0, decade)];
+}
+
 /** The counterfactual starts in the year 01 of the century, after which every later ending is possible. */
-function promptPair(random: Random, split: Split): PromptPair {
+function promptPair(
+  random: Random,
+  split: Split,
+  { fits = anyWord, answer = 'year' }: GreaterThanOptions = {},
+): PromptPair | undefined {
   const { century, start } = drawStart(random, split);
   const template = templates[0] as string;
-  const slots = { EVENT: random.pick(inSplit(events, split)).text, CENTURY: century, START: ending(start) };
+  const happenings = enough(
+    inSplit(events, split).filter(({ text }) => fits(text)),
+    1,
+    'events',
+  );
+  const slots = { EVENT: random.pick(happenings).text, CENTURY: century, START: ending(start) };
   const clean = fill(template, slots);
-  const answers = yearEndings.slice(start + 1);
-  const wrongAnswers = yearEndings.slice(0, start + 1);
+  const [answers, wrongAnswers] = answersAfter(start, answer);
+  if (answers.length === 0 || wrongAnswers.length === 0) return undefined;
   const { EVENT, CENTURY } = slotSpans(template, slots) as Record<
     'EVENT' | 'CENTURY',
     { start: number; end: number }
@@ -78,10 +99,26 @@ function promptPair(random: Random, split: Split): PromptPair {
   };
 }
 
+/** Which events may be named, and how much of the year is asked for. */
+export interface GreaterThanOptions {
+  readonly fits?: WordFilter;
+  readonly answer?: YearAnswer;
+}
+
+/** Prompt pairs that ask for a later year; roles are event, year and END. */
+export function greaterThanPairs(
+  random: Random,
+  count: number,
+  split: Split,
+  options?: GreaterThanOptions,
+): PromptPair[] {
+  return distinctPairs(count, () => promptPair(random, split, options));
+}
+
 /** Spans of years within one century, one or two to a document. */
 export const greaterThan: TestedTextKind = {
   name: 'greaterThan',
   generate: (random, { split }) =>
     Array.from({ length: 1 + random.int(2) }, () => sentence(random, split)).join(' '),
-  promptPairs: (random, count, split) => distinctPairs(count, () => promptPair(random, split)),
+  promptPairs: (random, count, split, fits) => greaterThanPairs(random, count, split, { fits }),
 };

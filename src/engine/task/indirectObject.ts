@@ -6,8 +6,8 @@ import { firstNames, pronounsOf } from './lexicon/names.ts';
 import type { PromptPair } from './promptSet.ts';
 import type { Slots } from './template.ts';
 import { fill, lastWord, slotSpans, withArticle } from './template.ts';
-import type { Split, TestedTextKind } from './textKind.ts';
-import { distinctPairs, inSplit } from './textKind.ts';
+import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
+import { anyWord, distinctPairs, enough, inSplit } from './textKind.ts';
 
 /** Templates of the training text. [X] and [Y] are the two names in either order, [S] is the one said again. */
 const trainingTemplates: readonly string[] = [
@@ -85,8 +85,21 @@ function draw(
   split: Split,
   templates: readonly string[],
   names: readonly [string, string],
+  fits: WordFilter = anyWord,
 ): Drawn {
-  const [gave, give] = random.pick(givingVerbs);
+  const fitting = <T extends { readonly text: string }>(list: readonly T[], what: string) =>
+    enough(
+      list.filter(({ text }) => fits(text)),
+      1,
+      what,
+    );
+  const [gave, give] = random.pick(
+    enough(
+      givingVerbs.filter((verb) => verb.every(fits)),
+      1,
+      'verbs',
+    ),
+  );
   const order = random.int(2) === 0 ? 'abba' : 'baba';
   const [io, s] = names;
   return {
@@ -96,8 +109,8 @@ function draw(
       X: order === 'abba' ? io : s,
       Y: order === 'abba' ? s : io,
       S: s,
-      PLACE: random.pick(inSplit(places, split)).text,
-      OBJECT: withArticle(random.pick(inSplit(objects, split)).text),
+      PLACE: random.pick(fitting(inSplit(places, split), 'places')).text,
+      OBJECT: withArticle(random.pick(fitting(inSplit(objects, split), 'objects')).text),
       GAVE: gave,
       GIVE: give,
     },
@@ -119,9 +132,11 @@ function sentence(random: Random, split: Split): string {
 }
 
 function promptPair(random: Random, split: Split, options: IndirectObjectOptions): PromptPair {
-  const pool = random.shuffle(inSplit(firstNames, split)).map((name) => name.text);
+  const { fits = anyWord } = options;
+  const names = inSplit(firstNames, split).map((name) => name.text);
+  const pool = random.shuffle(enough(names.filter(fits), 5, 'names'));
   const [io, s, a, b, c] = pool as [string, string, string, string, string];
-  const drawn = draw(random, split, indirectObjectTemplates[options.templates ?? 'train'], [io, s]);
+  const drawn = draw(random, split, indirectObjectTemplates[options.templates ?? 'train'], [io, s], fits);
   const clean = fill(drawn.template, drawn.slots);
   const changed: Slots = options.counterfactual === 'swapped' ? { S: io } : { X: a, Y: b, S: c };
   const spans = slotSpans(drawn.template, drawn.slots) as Record<
@@ -146,10 +161,11 @@ function promptPair(random: Random, split: Split, options: IndirectObjectOptions
   };
 }
 
-/** Which templates the prompts use (those of the training text unless said otherwise), and which counterfactual. */
+/** Which templates the prompts use (those of the training text unless said otherwise), which counterfactual and words. */
 export interface IndirectObjectOptions {
   readonly templates?: Split;
   readonly counterfactual?: IndirectObjectCounterfactual;
+  readonly fits?: WordFilter;
 }
 
 /** Prompt pairs whose names and fillers are of `split`; roles are IO, S1, S1+1, S2 and END. */
@@ -169,5 +185,5 @@ export const indirectObject: TestedTextKind = {
     const first = sentence(random, split);
     return random.next() < 0.3 ? `${first} ${sentence(random, split)}` : first;
   },
-  promptPairs: indirectObjectPairs,
+  promptPairs: (random, count, split, fits) => indirectObjectPairs(random, count, split, { fits }),
 };

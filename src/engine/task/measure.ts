@@ -18,14 +18,15 @@ export interface TaskScore {
 
 const batchSize = 64;
 
-/** Runs the clean prompts of `pairs` and compares their answers. */
+/** Runs the clean prompts of `pairs`, with `bos` before each when it is given, and compares their answers. */
 export async function measureTask(
   model: Transformer,
   tokenizer: Tokenizer,
   pairs: readonly PromptPair[],
-  call: CallOptions = {},
+  { bos, ...call }: CallOptions & { readonly bos?: number } = {},
 ): Promise<TaskScore> {
-  const prompts = pairs.map((pair) => tokenizer.encode(pair.clean).ids);
+  const before = bos === undefined ? [] : [bos];
+  const prompts = pairs.map((pair) => Int32Array.of(...before, ...tokenizer.encode(pair.clean).ids));
   const { dVocab } = model.config;
   let [right, sum, done] = [0, 0, 0];
   for (const { tokens, places } of batchesByLength(prompts, batchSize)) {

@@ -1,12 +1,13 @@
 // Pronouns that follow the gender of a name: "Yesterday Mary stayed at home because" — she.
 import type { Random } from '../random.ts';
+import type { Filler } from './lexicon/fillers.ts';
 import { objects, places } from './lexicon/fillers.ts';
 import type { Gender } from './lexicon/names.ts';
 import { firstNames, genderedNouns, pronounsOf } from './lexicon/names.ts';
 import type { PromptPair } from './promptSet.ts';
 import { fill, lastWord, slotSpans, withArticle } from './template.ts';
-import type { Split, TestedTextKind } from './textKind.ts';
-import { distinctPairs, isHeldOutCombination } from './textKind.ts';
+import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
+import { anyWord, distinctPairs, enough, isHeldOutCombination } from './textKind.ts';
 
 type Case = 'subject' | 'possessive' | 'object' | 'reflexive';
 
@@ -78,11 +79,17 @@ function isHeldOut(person: Person, template: PronounTemplate): boolean {
   return isHeldOutCombination(['pronoun', person.text, template.prompt], heldOutShare);
 }
 
-function fillers(random: Random, person: Person): Record<string, string> {
+function fillers(random: Random, person: Person, fits: WordFilter = anyWord): Record<string, string> {
+  const fitting = (list: readonly Filler[], what: string) =>
+    enough(
+      list.filter(({ text }) => fits(text)),
+      1,
+      what,
+    );
   return {
     N: person.text,
-    PLACE: random.pick(places).text,
-    OBJECT: withArticle(random.pick(objects).text),
+    PLACE: random.pick(fitting(places, 'places')).text,
+    OBJECT: withArticle(random.pick(fitting(objects, 'objects')).text),
   };
 }
 
@@ -96,13 +103,18 @@ function sentence(random: Random, split: Split): string {
   return `${opening} ${pronounsOf[person.gender][template.form]} ${fill(random.pick(template.rest), { ...slots, PLACE: random.pick(places).text })}.`;
 }
 
-function promptPair(random: Random, split: Split): PromptPair | undefined {
+function promptPair(random: Random, split: Split, fits: WordFilter = anyWord): PromptPair | undefined {
   const template = random.pick(pronounTemplates);
-  const [person, other] = random.shuffle<Person>(firstNames) as [Person, Person];
+  const people = enough<Person>(
+    firstNames.filter(({ text }) => fits(text)),
+    2,
+    'names',
+  );
+  const [person, other] = random.shuffle(people) as [Person, Person];
   if (person.gender === other.gender || isHeldOut(person, template) !== (split === 'heldOut'))
     return undefined;
   const whole = `${random.pick(openers)} ${template.prompt}`;
-  const slots = fillers(random, person);
+  const slots = fillers(random, person, fits);
   const clean = fill(whole, slots);
   return {
     kind: `pronoun.${template.form}`,
@@ -120,5 +132,5 @@ export const pronoun: TestedTextKind = {
   name: 'pronoun',
   generate: (random, { split }) =>
     Array.from({ length: 1 + random.int(3) }, () => sentence(random, split)).join(' '),
-  promptPairs: (random, count, split) => distinctPairs(count, () => promptPair(random, split)),
+  promptPairs: (random, count, split, fits) => distinctPairs(count, () => promptPair(random, split, fits)),
 };

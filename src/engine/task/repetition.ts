@@ -5,8 +5,8 @@ import { firstNames } from './lexicon/names.ts';
 import { nouns } from './lexicon/nouns.ts';
 import type { PromptPair } from './promptSet.ts';
 import { wordsOf } from './promptSet.ts';
-import type { TestedTextKind } from './textKind.ts';
-import { distinctPairs } from './textKind.ts';
+import type { TestedTextKind, WordFilter } from './textKind.ts';
+import { anyWord, distinctPairs, enough } from './textKind.ts';
 
 const names = firstNames.map((name) => name.text);
 
@@ -22,9 +22,22 @@ const words: readonly string[] = [
 
 const openers = ['List:', 'Again:', 'Words:', 'Say', 'Read this:', 'Remember'];
 
-/** `length` different words: only names, only other words, or both. */
-function sequence(random: Random, length: number): string[] {
-  const pool = random.pick([names, words, [...names, ...words]]);
+/** A word of an opener would occur once more than the sequence says it. */
+const openerWords = new Set(openers.flatMap((opener) => opener.toLowerCase().match(/[a-z]+/g) ?? []));
+
+/** What may be repeated: the words of a pool, or those of our own that fit; and how many. */
+export interface RepetitionOptions {
+  readonly pool?: readonly string[];
+  readonly fits?: WordFilter;
+  /** Words that are said once before they are said again; five to ten when left out. */
+  readonly length?: number;
+}
+
+/** `length` different words: those of the pool, or only names, only other words, or both. */
+function sequence(random: Random, length: number, options: RepetitionOptions = {}): string[] {
+  const given = options.pool?.filter((word) => !openerWords.has(word.toLowerCase()));
+  const own = given ?? random.pick([names, words, [...names, ...words]]);
+  const pool = enough(own.filter(options.fits ?? anyWord), length, 'words');
   const chosen = new Set<string>();
   while (chosen.size < length) chosen.add(random.pick(pool));
   return [...chosen];
@@ -40,8 +53,8 @@ function document(random: Random): string {
 }
 
 /** A repeat broken off before one of its words; in the counterfactual that word had changed places with another. */
-function promptPair(random: Random): PromptPair {
-  const once = sequence(random, 5 + random.int(6));
+function promptPair(random: Random, options: RepetitionOptions = {}): PromptPair {
+  const once = sequence(random, options.length ?? 5 + random.int(6), options);
   const [target, other] = random.shuffle(once.map((_, index) => index).slice(2)) as [number, number];
   const swapped = once.map((word, index) => {
     if (index === target) return once[other] as string;
@@ -69,9 +82,14 @@ function promptPair(random: Random): PromptPair {
   };
 }
 
+/** Prompt pairs with a repeated sequence of at least four words; roles are first, beforeFirst and END. */
+export function repetitionPairs(random: Random, count: number, options?: RepetitionOptions): PromptPair[] {
+  return distinctPairs(count, () => promptPair(random, options));
+}
+
 /** Repeated sequences. The splits do not differ: a random sequence has practically never been seen before. */
 export const repetition: TestedTextKind = {
   name: 'repetition',
   generate: (random) => document(random),
-  promptPairs: (random, count) => distinctPairs(count, () => promptPair(random)),
+  promptPairs: (random, count, _split, fits) => repetitionPairs(random, count, { fits }),
 };

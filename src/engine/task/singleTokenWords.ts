@@ -1,4 +1,5 @@
 // The words that have to be single tokens, so that answers and the names in prompts are one token each.
+import type { Tokenizer } from '../model/tokenizer.ts';
 import { centuries, yearEndings } from './greaterThan.ts';
 import { countries } from './lexicon/countries.ts';
 import { colors, events, moods, objects, places, qualities } from './lexicon/fillers.ts';
@@ -7,6 +8,7 @@ import { nouns } from './lexicon/nouns.ts';
 import { opinionAdjectives } from './lexicon/opinions.ts';
 import { professions } from './lexicon/professions.ts';
 import { agreementVerbs } from './lexicon/verbs.ts';
+import type { WordFilter } from './textKind.ts';
 
 /**
  * Tokens for years, in the order in which byte-pair merges have to be learned, before all other merges of digits:
@@ -38,4 +40,29 @@ export function singleTokenWords(): readonly string[] {
     'negative',
   ].map((word) => ` ${word}`);
   return [...new Set([...words, ...yearTokens()])];
+}
+
+/** Lets those words pass that are, with the space before them, one token of a model. */
+export function singleTokenFilter(tokenizer: Tokenizer): WordFilter {
+  const known = new Map<string, boolean>();
+  return (word) => {
+    const before = known.get(word);
+    if (before !== undefined) return before;
+    const fits = tokenizer.idOf(` ${word}`) !== undefined;
+    known.set(word, fits);
+    return fits;
+  };
+}
+
+/**
+ * Words of a vocabulary: tokens of two letters or more that begin with a space and are themselves when such a text is
+ * encoded. In the order of their ids, without the space.
+ */
+export function vocabularyWords(tokenizer: Tokenizer): readonly string[] {
+  const words: string[] = [];
+  for (let id = 0; id < tokenizer.vocabSize; id++) {
+    const text = tokenizer.tokenText(id);
+    if (/^ [A-Za-z]{2,}$/.test(text) && tokenizer.idOf(text) === id) words.push(text.slice(1));
+  }
+  return words;
 }

@@ -6,6 +6,12 @@ import type { PromptPair } from './promptSet.ts';
 /** `train` is what the model learns from; `heldOut` uses the words and combinations that `train` leaves out. */
 export type Split = 'train' | 'heldOut';
 
+/** Which words a prompt may use, told by the word without its leading space. */
+export type WordFilter = (word: string) => boolean;
+
+/** No word is left out. */
+export const anyWord: WordFilter = () => true;
+
 /** One kind of text. */
 export interface TextKind {
   readonly name: string;
@@ -15,13 +21,22 @@ export interface TextKind {
 
 /** A kind of text with a right answer. */
 export interface TestedTextKind extends TextKind {
-  /** `count` different prompt pairs. */
-  promptPairs(random: Random, count: number, split: Split): PromptPair[];
+  /** `count` different prompt pairs, whose names, fillers and answers are words that `fits` allows. */
+  promptPairs(random: Random, count: number, split: Split, fits?: WordFilter): PromptPair[];
 }
 
 /** The elements a split may use, by their `heldOut` mark. */
 export function inSplit<T extends { readonly heldOut: boolean }>(list: readonly T[], split: Split): T[] {
   return list.filter((element) => element.heldOut === (split === 'heldOut'));
+}
+
+/**
+ * The list, when it has enough elements for a prompt.
+ * @throws RangeError otherwise, which names `what` is lacking.
+ */
+export function enough<T>(list: readonly T[], least: number, what: string): readonly T[] {
+  if (list.length >= least) return list;
+  throw new RangeError(`Of the ${what} only ${list.length} can be used, and a prompt needs ${least}.`);
 }
 
 /**

@@ -68,6 +68,16 @@ describe('measureTask', () => {
     expect(steps.at(-1)).toMatchObject({ done: 70, total: 70 });
   });
 
+  it('puts a beginning-of-sequence token before every prompt when there is one', async () => {
+    const some = cases.slice(0, 5);
+    const bare = some.map(({ ids, answers, wrong }) => pair(ids, answers, wrong));
+    const written = some.map(({ ids, answers, wrong }) => pair([42, ...ids], answers, wrong));
+    const expected = await measureTask(model, tokenizer, written);
+    const found = await measureTask(model, tokenizer, bare, { bos: 42 });
+    expect(found).toEqual(expected);
+    expect(found).not.toEqual(await measureTask(model, tokenizer, bare));
+  });
+
   it('can be cancelled', async () => {
     const signal = AbortSignal.abort();
     const pairs = [pair([1, 2], [3], [4])];
