@@ -31,6 +31,14 @@ export interface RunAcdcRequest {
   readonly budget?: number;
 }
 
+export interface EvaluateEdgesRequest {
+  readonly model: ModelId;
+  readonly pairs: PromptPairs;
+  readonly metric?: TaskMetric;
+  /** A graph in EAP-IG's JSON, of a model of this shape. */
+  readonly path: string;
+}
+
 /** One edge of the circuit. Names as in EAP-IG's files: `a0.h1->a2.h3<q>`. */
 export interface AttributedEdge {
   readonly name: string;
@@ -109,6 +117,8 @@ export interface AttributionApi {
   ): Promise<readonly ComponentLens[]>;
   /** Scores all edges at once (Syed et al. 2023; Hanna et al. 2024), keeps the chosen ones and runs them exactly. */
   attributeEdges(request: AttributeEdgesRequest, options?: CallOptions): Promise<AttributedCircuit>;
+  /** Runs the circuit of an EAP-IG file exactly, as it is. */
+  evaluateEdges(request: EvaluateEdgesRequest, options?: CallOptions): Promise<AttributedCircuit>;
   /** Finds a circuit by corrupting edge after edge (Conmy et al. 2023). */
   runAcdc(request: RunAcdcRequest, options?: CallOptions): Promise<AttributedCircuit>;
 }
@@ -117,5 +127,6 @@ export const attributionMethods: { readonly [M in keyof AttributionApi]: true } 
   featureAttribution: true,
   componentLens: true,
   attributeEdges: true,
+  evaluateEdges: true,
   runAcdc: true,
 };

@@ -38,21 +38,44 @@ describe('help', () => {
   it('lists the commands, and is an error only when nothing was asked', async () => {
     const [asked, plain, none] = await Promise.all([fovea(['--help']), fovea(['help']), fovea([])]);
     for (const { out } of [asked, plain, none]) {
-      for (const name of ['features', 'ablate', 'lens', 'circuit', 'train'])
+      for (const name of [
+        'features',
+        'ablate',
+        'lens',
+        'circuit',
+        'attribute',
+        'check',
+        'sae',
+        'study',
+        'task',
+        'train',
+        'models',
+        'download',
+      ])
         expect(out).toContain(`\n  ${name} `);
     }
     expect([asked.code, plain.code, none.code]).toEqual([0, 0, 2]);
   });
 
-  it.each(['features', 'ablate', 'lens', 'circuit', 'train'])(
-    'of %s lists its options and the common ones',
-    async (name) => {
-      const { code, out } = await fovea([name, '--help']);
-      expect(code).toBe(0);
-      expect(out).toMatch(new RegExp(`Usage: fovea ${name} `));
-      for (const option of ['--model FOLDER', '--json', '--help']) expect(out).toContain(option);
-    },
-  );
+  it.each([
+    'features',
+    'ablate',
+    'lens',
+    'circuit',
+    'attribute',
+    'check',
+    'sae',
+    'study',
+    'task',
+    'train',
+    'models',
+    'download',
+  ])('of %s lists its options and the common ones', async (name) => {
+    const { code, out } = await fovea([name, '--help']);
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`Usage: fovea ${name} `));
+    for (const option of ['--model FOLDER', '--json', '--help']) expect(out).toContain(option);
+  });
 });
 
 describe('a wrong command line', () => {
@@ -106,6 +129,22 @@ describe('features', () => {
     expect(rule).toMatch(/^─+ {2}─+/);
     expect(rows.at(-1)).toMatch(/^\s*\d+ {2}·words\s+\S.* %\s+\d+ \d/);
     expect(rows.every((row) => (row.match(/│/g) ?? []).length <= 1)).toBe(true);
+  });
+
+  it('puts a beginning-of-sequence token first when it shall', async () => {
+    const tokens = async (...argv: string[]) =>
+      (await json(onTiny('features', 'a b', '--json', ...argv))).tokens;
+    const plain = await tokens();
+    expect(plain[0].special).toBeUndefined();
+    expect(await tokens('--bos', 'never')).toEqual(plain);
+    const [first, ...rest] = await tokens('--bos', 'always');
+    expect(first).toMatchObject({ position: 0, special: true, start: 0, end: 0 });
+    expect(rest.map(({ text }: { text: string }) => text)).toEqual(
+      plain.map(({ text }: { text: string }) => text),
+    );
+    const wrong = await onTiny('features', 'a b', '--bos', 'sometimes');
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain('--bos takes auto, always or never');
   });
 
   it('prints JSON that says the same, for each SAE by hook or folder', async () => {

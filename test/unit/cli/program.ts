@@ -9,8 +9,13 @@ export interface Outcome {
 }
 
 /** Runs the bundled program at `file` with `input` on its standard input. */
-export function runProgram(file: string, argv: readonly string[], input = ''): Promise<Outcome> {
-  const child = spawn(process.execPath, [file, ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
+export function runProgram(
+  file: string,
+  argv: readonly string[],
+  input = '',
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Outcome> {
+  const child = spawn(process.execPath, [file, ...argv], { stdio: ['pipe', 'pipe', 'pipe'], env });
   const text = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (piece: string) => {
     text.out += piece;

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSaeLens } from '../../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import { type Bundle, bundle } from '../../fixtures/bundle.ts';
 import { type TinyModel, writeTinyModel } from '../../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../temporaryFolder.ts';

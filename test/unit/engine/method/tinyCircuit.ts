@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { CircuitInputs, CircuitSae } from '../../../../src/engine/method/circuitInputs.ts';
 import { Transformer } from '../../../../src/engine/model/transformer.ts';
 import type { SaeConfig } from '../../../../src/engine/sae/format.ts';
-import { openSaeLens } from '../../../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../../../src/engine/sae/sparseAutoencoder.ts';
 import { type PlainHook, plainGpt2 } from '../../../fixtures/plainGpt2.ts';
 import {

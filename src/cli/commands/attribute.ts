@@ -1,0 +1,125 @@
+/** `fovea attribute`: the circuit of heads and MLPs that turns one prompt's answer into another's. */
+import { writeFileSync } from 'node:fs';
+import type { AttributedCircuit, EdgeChoice } from '../../shared/attributionApi.ts';
+import { formatNumber, formatSigned } from '../../shared/format.ts';
+import type { PromptPairs } from '../../shared/patchingApi.ts';
+import { type TaskMetric, taskMetrics } from '../../shared/task.ts';
+import {
+  type CommandLine,
+  CommandLineError,
+  countOption,
+  listOption,
+  type OptionSpec,
+  textOption,
+} from '../arguments.ts';
+import { type Command, openModel } from '../context.ts';
+import { renderTable } from '../table.ts';
+import { requireWritable } from './circuit.ts';
+
+/** Edges in the table; --json has all of them. */
+const shownEdges = 30;
+
+const text = (placeholder: string, about: string, multiple = false): OptionSpec => ({
+  type: 'string',
+  placeholder,
+  about,
+  multiple,
+});
+
+export const attribute: Command = {
+  summary: 'the edges between heads and MLPs that carry an answer',
+  usage: '"clean prompt" "corrupted prompt" --answer TOKEN --wrong TOKEN [options]   (or --task FILE)',
+  options: {
+    answer: text('TOKEN', 'right answer of the clean prompt (may be given several times)', true),
+    wrong: text('TOKEN', 'wrong answer (may be given several times)', true),
+    task: text('FILE', 'a task file instead of two prompts'),
+    method: text('eap|eap-ig|acdc', 'how edges are judged (default eap-ig)'),
+    metric: text('NAME', 'what is measured (default: the logit difference, or the task’s own)'),
+    steps: text('N', 'steps of integrated gradients (default 5)'),
+    edges: text('N', 'strongest edges to keep (default 100)'),
+    greedy: { type: 'boolean', about: 'grow the circuit from the logits, edge by edge' },
+    threshold: text('X', 'keep edges of at least this score; for acdc the rise of the loss that matters'),
+    graph: text('FILE', 'run the circuit of an EAP-IG file instead of finding one'),
+    out: text('FILE', 'write the whole graph as EAP-IG JSON'),
+  },
+  async run(context) {
+    const { line, engine, call } = context;
+    const method = textOption(line, 'method') ?? 'eap-ig';
+    if (method !== 'eap' && method !== 'eap-ig' && method !== 'acdc') {
+      throw new CommandLineError(`--method takes eap, eap-ig or acdc, not "${method}".`);
+    }
+    const pairs = readPromptPairs(line);
+    const metric = readMetric(line);
+    const threshold = numberOption(line, 'threshold');
+    const edges = readChoice(line, threshold);
+    const steps = countOption(line, 'steps', 5);
+    const out = textOption(line, 'out');
+    if (out) requireWritable(out);
+    const { id: model } = await openModel(context);
+    const graph = textOption(line, 'graph');
+    const find = (): Promise<AttributedCircuit> => {
+      if (graph !== undefined) return engine.evaluateEdges({ model, pairs, metric, path: graph }, call);
+      if (method !== 'acdc')
+        return engine.attributeEdges({ model, pairs, metric, method, steps, edges }, call);
+      return engine.runAcdc({ model, pairs, metric, threshold: threshold ?? 0.01 }, call);
+    };
+    const found = await find();
+    if (out) writeFileSync(out, found.eapIg);
+    const { eapIg: _, ...shown } = found;
+    context.print(shown, () => describe(found));
+  },
+};
+
+function readPromptPairs(line: CommandLine): PromptPairs {
+  const path = textOption(line, 'task');
+  const [answers, wrongAnswers] = [listOption(line, 'answer'), listOption(line, 'wrong')];
+  if (path !== undefined) {
+    if (line.words.length > 0) throw new CommandLineError('Give two prompts or --task, not both.');
+    return { kind: 'task', task: { kind: 'file', path } };
+  }
+  const [clean, corrupted] = line.words;
+  if (clean === undefined || corrupted === undefined || line.words.length !== 2) {
+    throw new CommandLineError('Give two prompts of the same length, each in quotes: "clean" "corrupted".');
+  }
+  if (answers.length === 0 || wrongAnswers.length === 0) {
+    throw new CommandLineError('Name the answers: --answer " Mary" --wrong " John".');
+  }
+  return { kind: 'pair', clean, corrupted, answers, wrongAnswers };
+}
+
+function readMetric(line: CommandLine): TaskMetric | undefined {
+  const named = textOption(line, 'metric');
+  const known = taskMetrics.find((metric) => metric === named);
+  if (named === undefined || known) return known;
+  throw new CommandLineError(`--metric takes one of ${taskMetrics.join(', ')}, not "${named}".`);
+}
+
+function numberOption(line: CommandLine, name: string): number | undefined {
+  const given = textOption(line, name);
+  if (given === undefined) return undefined;
+  const value = Number(given);
+  if (given.trim() !== '' && value >= 0) return value;
+  throw new CommandLineError(`--${name} takes a number of at least 0, not "${given}".`);
+}
+
+function readChoice(line: CommandLine, threshold: number | undefined): EdgeChoice {
+  if (threshold !== undefined) return { kind: 'threshold', least: threshold };
+  return { kind: line.options.greedy ? 'greedy' : 'top', count: countOption(line, 'edges', 100) };
+}
+
+function describe(found: AttributedCircuit): string {
+  const { metric, clean, corrupted, kept, faithfulness, edges, total, pairCount, search } = found;
+  const right = 'right' as const;
+  const tried = search ? [`${search.tried} edges tried${search.stopped ? ', ended by the budget' : ''}`] : [];
+  return [
+    `${metric} (${pairCount} ${pairCount === 1 ? 'pair' : 'pairs'}): clean ${formatNumber(clean)}, corrupted ${formatNumber(corrupted)}`,
+    `${edges.length} of ${total} edges alone: ${formatNumber(kept)}, faithfulness ${formatNumber(faithfulness)}`,
+    ...tried,
+    '',
+    renderTable(
+      [{ title: 'edge' }, { title: 'score', align: right }],
+      edges.slice(0, shownEdges).map(({ name, score }) => [name, formatSigned(score)]),
+    ),
+    ...(edges.length > shownEdges ? [`… and ${edges.length - shownEdges} more`] : []),
+  ].join('\n');
+}

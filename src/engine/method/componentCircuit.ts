@@ -1,0 +1,60 @@
+/** Turns a circuit of the component graph into the nodes and edges of the circuit panel. */
+import type { CircuitEdge, CircuitNode } from '../../shared/domain.ts';
+import { formatHead } from '../../shared/format.ts';
+import {
+  type ComponentGraph,
+  destinationAt,
+  edgesOf,
+  type GraphSource,
+  nodeScores,
+  readersOf,
+  sourceAt,
+  sourceName,
+} from './componentGraph.ts';
+
+/**
+ * Nodes with an edge in the circuit, and their edges; scores into the queries, keys and values of a head add up to one
+ * edge. Nodes stand for all positions at once; `position` is where they are drawn. `metric` names the logit node.
+ */
+export function circuitOfGraph(
+  graph: ComponentGraph,
+  position: number,
+  metric: { readonly name: string; readonly clean: number },
+): { readonly nodes: readonly CircuitNode[]; readonly edges: readonly CircuitEdge[] } {
+  const { shape } = graph;
+  const effects = nodeScores(graph);
+  const weights = new Map<string, CircuitEdge>();
+  const used = new Set<number>();
+  let hasLogits = false;
+  for (const { source, destination, score } of edgesOf(graph, true)) {
+    used.add(source);
+    const isLogits = destinationAt(shape, destination).kind === 'logits';
+    hasLogits ||= isLogits;
+    const readers = readersOf(shape, destination);
+    const targets = isLogits ? ['logits'] : readers.map((reader) => sourceName(sourceAt(shape, reader)));
+    for (const reader of readers) used.add(reader);
+    for (const target of targets) {
+      const from = sourceName(sourceAt(shape, source));
+      const key = `${from}->${target}`;
+      const weight = (weights.get(key)?.weight ?? 0) + score / targets.length;
+      weights.set(key, { source: from, target, weight });
+    }
+  }
+  const nodes = [...used]
+    .sort((a, b) => a - b)
+    .map((index) => nodeOf(sourceAt(shape, index), effects[index]!, position));
+  if (hasLogits) {
+    const { name, clean } = metric;
+    nodes.push({ id: 'logits', kind: 'logit', layer: shape.nLayers, position, label: name, effect: clean });
+  }
+  return { nodes, edges: [...weights.values()] };
+}
+
+function nodeOf(source: GraphSource, effect: number, position: number): CircuitNode {
+  const id = sourceName(source);
+  if (source.kind === 'input') return { id, kind: 'token', layer: -1, position: 0, label: 'Input', effect };
+  const { layer } = source;
+  if (source.kind === 'mlp') return { id, kind: 'mlp', layer, position, label: `MLP ${layer}`, effect };
+  const { head } = source;
+  return { id, kind: 'head', layer, head, position, label: `Head ${formatHead(layer, head)}`, effect };
+}

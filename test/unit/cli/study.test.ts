@@ -1,0 +1,51 @@
+/** `fovea study` from the outside: an estimate, a report in a file, and what is wrong with a command line. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Bundle, bundle } from '../../fixtures/bundle.ts';
+import { temporaryFolder } from '../temporaryFolder.ts';
+import { type Outcome, runProgram } from './program.ts';
+
+const root = join(import.meta.dirname, '../../..');
+let program: Bundle;
+
+beforeAll(async () => {
+  program = await bundle('src/cli/main.ts');
+});
+afterAll(() => program?.remove());
+
+function study(...argv: string[]): Promise<Outcome> {
+  return runProgram(program.file, ['study', '--model', join(root, 'models/mini'), ...argv]);
+}
+
+describe('fovea study', () => {
+  it('writes the report of the heads, as Markdown or as JSON', async () => {
+    const folder = await temporaryFolder();
+    const few = ['ioi', '--pairs', '12', '--paths', '6', '--circuit', '0', '--seed', '2'];
+    const [page, data] = [join(folder, 'report.md'), join(folder, 'report.json')];
+    const outcomes = await Promise.all([study(...few, '--out', page), study(...few, '--out', data)]);
+    for (const { code, err } of outcomes) expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(outcomes[0]!.out).toContain(page);
+    const report = await readFile(page, 'utf8');
+    expect(report).toContain('# Indirect objects in ');
+    expect(report).toContain('## Heads by class');
+    expect(report).not.toContain('## Circuit');
+    const { pairs, heads, behaviour } = JSON.parse(await readFile(data, 'utf8'));
+    expect({ pairs, heads: heads.length }).toEqual({ pairs: 12, heads: 32 });
+    expect(behaviour.accuracy).toBeCloseTo(1, 5);
+  });
+
+  it('says beforehand how long it takes', async () => {
+    const { code, out, err } = await study('ioi', '--pairs', '12', '--estimate', '--json');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { tokens, seconds } = JSON.parse(out);
+    expect(tokens).toBeGreaterThan(1000);
+    expect(seconds).toBeGreaterThan(0);
+  });
+
+  it('asks which study', async () => {
+    const { code, err } = await study('agreement');
+    expect(code).toBe(2);
+    expect(err).toContain('ioi');
+  });
+});
