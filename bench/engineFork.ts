@@ -12,6 +12,8 @@ export interface EngineFork {
   readonly api: EngineApi;
   /** CPU time that the process has used so far, in milliseconds; NaN where the system does not tell. */
   cpuTime(): number;
+  /** Memory of the process that is in use now, in bytes; NaN where the system does not tell. */
+  resident(): number;
   close(): Promise<void>;
 }
 
@@ -21,6 +23,8 @@ export function forkEngine(): EngineFork {
   const child = fork(entry, [], {
     serialization: 'advanced',
     execArgv: [],
+    // As the extension does it: see `engineProcess`.
+    env: { ...process.env, MALLOC_MMAP_THRESHOLD_: '262144' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const connection = createMessageConnection(new IPCMessageReader(child), new IPCMessageWriter(child));
@@ -29,6 +33,7 @@ export function forkEngine(): EngineFork {
   return {
     api,
     cpuTime: () => processTime(child),
+    resident: () => residentBytes(child),
     close: async () => {
       const gone = new Promise((resolve) => child.once('exit', resolve));
       connection.dispose();
@@ -36,6 +41,15 @@ export function forkEngine(): EngineFork {
       await gone;
     },
   };
+}
+
+function residentBytes({ pid }: ChildProcess): number {
+  try {
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 /** Clock ticks of user and system time, which Linux counts a hundred to the second. */

@@ -7,7 +7,7 @@ import { writeSafetensors } from '../src/engine/files/safetensors.ts';
 import { type FloatValue, floatValue } from '../src/engine/graph/value.ts';
 import { byteCharacters } from '../src/engine/model/byteLevel.ts';
 import { type Random, seededRandom } from '../src/engine/random.ts';
-import { writeSaeLens } from '../src/engine/sae/saelens.ts';
+import { writeSaeLens } from '../src/engine/sae/formats/saelens.ts';
 
 /** GPT-2 small (Radford et al. 2019). */
 export const gpt2Small = { nLayers: 12, nHeads: 12, dModel: 768, dVocab: 50257, nContext: 1024 } as const;

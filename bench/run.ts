@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { describeMachine, type Figure, type Machine } from './figure.ts';
 
-const all = ['keystroke', 'coldStart', 'hooks', 'training'] as const;
+const all = ['keystroke', 'tokenizer', 'coldStart', 'hooks', 'memory', 'training', 'patching'] as const;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function measure(name: string): Promise<readonly Figure[]> {

@@ -1,0 +1,136 @@
+/** Sweeps as they are asked of the engine: text in, grids out, cells handed over on the way. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isEngineError } from '../../../src/shared/errors.ts';
+import type { PatchSweepRequest, PromptPairs, SweepGrid } from '../../../src/shared/patchingApi.ts';
+import { reluHook } from '../../fixtures/tinyModel.ts';
+import { contrast, openTinyEngine, prompt, type TinyEngine } from './tinyEngine.ts';
+
+const text = `${prompt} letter`;
+const other = 'When she gave letter letter';
+const pair: PromptPairs = {
+  kind: 'pair',
+  clean: text,
+  corrupted: other,
+  answers: [contrast.answer],
+  wrongAnswers: [contrast.wrong],
+};
+let tiny: TinyEngine;
+
+beforeAll(async () => {
+  tiny = await openTinyEngine(4);
+});
+
+afterAll(() => tiny?.close());
+
+function sweep(changes: Partial<PatchSweepRequest> = {}): PatchSweepRequest {
+  return { model: tiny.model.id, pairs: pair, target: { kind: 'sweep', name: 'resid_pre' }, ...changes };
+}
+
+describe('patchSweep', () => {
+  it('restores the clean answer where all that differs is patched, and nothing where nothing differs', async () => {
+    const grid = await tiny.engine.patchSweep(sweep());
+    const [layers, positions] = grid.axes;
+    expect(layers).toEqual({ name: 'layer', labels: ['0', '1'] });
+    expect(positions!.labels).toHaveLength(grid.tokens!.clean.length);
+    const width = positions!.labels.length;
+    const { clean, corrupted } = grid.tokens!;
+    const differing = clean.flatMap((text, i) => (text === corrupted[i] ? [] : [i]));
+    expect(differing).toHaveLength(1);
+    // The stream before the first block is the embedding: only the differing token's says anything.
+    for (let position = 0; position < width; position++) {
+      expect(grid.values[position]).toBeCloseTo(position === differing[0] ? 1 : 0, 5);
+    }
+    expect(grid.clean).not.toBeCloseTo(grid.corrupted, 2);
+    expect([...grid.pairs]).toEqual(Array.from({ length: 2 * width }, () => 1));
+    expect(grid.provenance.model.name).toBe(tiny.model.name);
+  });
+
+  it('hands over every cell with the progress, and does not run known cells again', async () => {
+    const seen = new Map<number, number>();
+    const report = ({
+      partial,
+    }: {
+      partial?: { cells: readonly number[]; values: readonly number[] };
+    }): void => {
+      partial?.cells.forEach((cell, i) => {
+        seen.set(cell, partial.values[i]!);
+      });
+    };
+    const grid = await tiny.engine.patchSweep(sweep(), { report });
+    expect(seen.size).toBe(grid.values.length);
+    for (const [cell, value] of seen) expect(value).toBeCloseTo(grid.values[cell]!, 6);
+    seen.clear();
+    const known = { raw: grid.raw.slice(), pairs: grid.pairs.slice() };
+    known.pairs[3] = 0;
+    known.raw[0] = 123;
+    const again = await tiny.engine.patchSweep(sweep({ known }), { report });
+    expect([...seen.keys()]).toEqual([3]);
+    expect(again.raw[0]).toBe(123);
+    expect(again.values[3]).toBeCloseTo(grid.values[3]!, 6);
+  });
+
+  it('patches the features of an SAE that differ most, and its error', async () => {
+    const target = {
+      kind: 'features',
+      sae: tiny.saeId(reluHook),
+      features: { strongest: 4 },
+      error: true,
+      by: 'all',
+    } as const;
+    const grid = await tiny.engine.patchSweep(sweep({ target, direction: 'noising' }));
+    expect(grid.axes[0]!.labels).toHaveLength(5);
+    expect(grid.axes[0]!.labels.at(-1)).toBe('error');
+    expect(grid.provenance.saes.map(({ hook }) => hook)).toEqual([reluHook]);
+    expect(grid.values.some((value) => Math.abs(value - 1) > 1e-3)).toBe(true);
+  });
+
+  it('refuses what cannot be patched, saying why', async () => {
+    const reasonOf = (request: Promise<unknown>) => expect(request).rejects;
+    const longer = { ...pair, corrupted: `${other} words` };
+    await reasonOf(tiny.engine.patchSweep(sweep({ pairs: longer }))).toThrow(/pair of prompts.*tokens/);
+    await reasonOf(tiny.engine.patchSweep(sweep({ pairs: { ...pair, answers: [' words letter'] } }))).toThrow(
+      /pair of prompts/,
+    );
+    await reasonOf(tiny.engine.patchSweep(sweep({ pairs: { ...pair, corrupted: text } }))).toThrow(/same/);
+    const aborted = AbortSignal.abort();
+    await reasonOf(tiny.engine.patchSweep(sweep(), { signal: aborted })).toSatisfy((error) =>
+      isEngineError(error, 'cancelled'),
+    );
+  });
+});
+
+describe('ablateSweep and pathPatch', () => {
+  it('tell relative changes of the clean metric', async () => {
+    const ablated = await tiny.engine.ablateSweep({
+      ...sweep(),
+      target: { kind: 'sweep', name: 'attn_head_out_all_pos' },
+      ablation: { kind: 'zero' },
+    });
+    expectChanges(ablated);
+    const paths = await tiny.engine.pathPatch({
+      model: tiny.model.id,
+      pairs: pair,
+      receivers: [],
+      mlps: true,
+    });
+    expect(paths.axes).toEqual([
+      { name: 'sender', labels: ['0.0', '0.1', '0.2', '1.0', '1.1', '1.2', 'mlp 0', 'mlp 1'] },
+    ]);
+    expectChanges(paths);
+  });
+
+  it('and an estimate counts the cells that can change something', async () => {
+    const estimate = await tiny.engine.estimateSweep(sweep());
+    const { tokens } = await tiny.engine.patchSweep(sweep());
+    const first = tokens!.clean.findIndex((text, i) => text !== tokens!.corrupted[i]);
+    expect(estimate.cells).toBe(2 * tokens!.clean.length);
+    expect(estimate.runs).toBe(2 * (tokens!.clean.length - first));
+  });
+
+  function expectChanges({ values, raw, clean }: SweepGrid): void {
+    raw.forEach((value, i) => {
+      expect(values[i]).toBeCloseTo((value - clean) / clean, 5);
+    });
+    expect(values.some((value) => Math.abs(value) > 1e-3)).toBe(true);
+  }
+});
