@@ -1,0 +1,78 @@
+/** `fovea study ioi`: the study of indirect objects (Wang et al. 2022) on a model, as a report. */
+
+import { resolve } from 'node:path';
+import { writeAtomically } from '../../engine/files/writeAtomically.ts';
+import { formatText } from '../../shared/format.ts';
+import type { IndirectObjectsRequest } from '../../shared/studyApi.ts';
+import { studyReport } from '../../shared/studyReport.ts';
+import { CommandLineError, countOption, textOption } from '../arguments.ts';
+import { type Command, type Context, openModel } from '../context.ts';
+
+export const study: Command = {
+  summary: 'find, classify and test the heads that name the indirect object',
+  usage: 'ioi [options]',
+  options: {
+    out: {
+      type: 'string',
+      placeholder: 'FILE',
+      about: 'write the report (Markdown, or JSON when it ends in .json)',
+    },
+    task: {
+      type: 'string',
+      placeholder: 'FILE',
+      about: 'a task file with roles IO, S1, S1+1, S2, END (default: generated pairs)',
+    },
+    pairs: {
+      type: 'string',
+      placeholder: 'N',
+      about: 'pairs to generate; means need several for each template (default 640)',
+    },
+    paths: { type: 'string', placeholder: 'N', about: 'pairs for path patching (default 200)' },
+    circuit: {
+      type: 'string',
+      placeholder: 'N',
+      about: 'pairs for the circuit and its criteria, 0 for none (default 40)',
+    },
+    seed: { type: 'string', placeholder: 'N', about: 'where the random numbers begin (default 1)' },
+    estimate: { type: 'boolean', about: 'only say how long it would take' },
+  },
+  async run(context) {
+    if (context.line.words.length !== 1 || context.line.words[0] !== 'ioi') {
+      throw new CommandLineError('Say which study: ioi.');
+    }
+    const model = await openModel(context);
+    const request = readRequest(context, model.id);
+    if (context.line.options.estimate) return estimate(context, request);
+    const found = await context.engine.studyIndirectObjects(request, context.call);
+    const report = studyReport(found, model.name);
+    const out = textOption(context.line, 'out');
+    if (out === undefined) return context.print(found, () => report);
+    const content = out.endsWith('.json') ? `${JSON.stringify(found, null, 2)}\n` : report;
+    await writeAtomically(resolve(out), [content]);
+    context.print(found, () => `The report is in ${formatText(out)}.`);
+  },
+};
+
+function readRequest({ line }: Context, model: string): IndirectObjectsRequest {
+  const file = textOption(line, 'task');
+  const seed = countOption(line, 'seed', 1, 0);
+  const circuitPairs = countOption(line, 'circuit', 40, 0);
+  return {
+    model,
+    task:
+      file === undefined
+        ? { kind: 'generator', name: 'ioi', count: countOption(line, 'pairs', 640), seed }
+        : { kind: 'file', path: resolve(file) },
+    seed,
+    pathPairs: countOption(line, 'paths', 200),
+    ...(circuitPairs === 0 ? { circuit: false } : { circuitPairs }),
+  };
+}
+
+async function estimate({ engine, call, print }: Context, request: IndirectObjectsRequest): Promise<void> {
+  const found = await engine.estimateIndirectObjects(request, call);
+  print(
+    found,
+    () => `About ${Math.ceil(found.seconds)} s: ${Math.round(found.tokens)} tokens through the model.`,
+  );
+}

@@ -1,0 +1,36 @@
+/** The study as the engine is asked for it: finds the task of the request in the tokens of an open model. */
+import type { CallOptions } from '../../../shared/engineApi.ts';
+import type { IndirectObjectsRequest, IoiStudy, StudyEstimate } from '../../../shared/studyApi.ts';
+import type { LoadedModel } from '../../loadedModel.ts';
+import { loadTask } from '../../task/loadTask.ts';
+import { estimateStudy } from './estimateStudy.ts';
+import type { StudyContext } from './studyContext.ts';
+import { studyIndirectObjects } from './studyIndirectObjects.ts';
+
+/** @throws as `loadTask` and `studyIndirectObjects` */
+export async function requestedStudy(
+  loaded: LoadedModel,
+  request: IndirectObjectsRequest,
+  call: CallOptions,
+): Promise<IoiStudy> {
+  return studyIndirectObjects(await contextOf(loaded, request, call.signal), request, call);
+}
+
+/** @throws as `loadTask` and `estimateStudy` */
+export async function requestedEstimate(
+  loaded: LoadedModel,
+  request: IndirectObjectsRequest,
+  call: CallOptions,
+): Promise<StudyEstimate> {
+  return estimateStudy(await contextOf(loaded, request, call.signal), request, call);
+}
+
+async function contextOf(
+  loaded: LoadedModel,
+  { task: source }: IndirectObjectsRequest,
+  signal?: AbortSignal,
+): Promise<StudyContext> {
+  const { transformer: model, tokenizer, bos } = loaded;
+  const { task } = await loadTask(source, loaded, signal);
+  return { model, tokenizer, task, ...(bos !== undefined && { bos }) };
+}

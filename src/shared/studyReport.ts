@@ -1,0 +1,205 @@
+/** The study as a page to read: Markdown with the numbers that Wang et al. (2022) report for GPT-2 small beside it. */
+import type { IoiHeadClass, IoiStudy, StudiedCircuit, StudiedHead, StudyNode } from './studyApi.ts';
+
+const classTitles: Readonly<Record<IoiHeadClass, string>> = {
+  nameMover: 'Name mover',
+  negativeNameMover: 'Negative name mover',
+  backupNameMover: 'Backup name mover',
+  direct: 'Direct effect, copies nothing',
+  sInhibition: 'S-inhibition',
+  induction: 'Induction',
+  duplicateToken: 'Duplicate token',
+  previousToken: 'Previous token',
+};
+
+/** The heads of GPT-2 small in the paper; in brackets those it calls weaker. */
+const paperHeads: Readonly<Partial<Record<IoiHeadClass, string>>> = {
+  nameMover: '9.9, 10.0, 9.6',
+  negativeNameMover: '10.7, 11.10',
+  backupNameMover: '10.10, 10.6, 10.2, 10.1, 11.2, 9.7, 9.0, 11.9',
+  sInhibition: '7.3, 7.9, 8.6, 8.10',
+  induction: '5.5, 6.9 (5.8, 5.9)',
+  duplicateToken: '0.1, 3.0 (0.10)',
+  previousToken: '2.2, 4.11',
+};
+
+const signalWords = { '1': 'original', '0': 'random', '-1': 'inverted' } as const;
+
+/** `name` is the model's. */
+export function studyReport(study: IoiStudy, name: string): string {
+  const parts = [
+    `# Indirect objects in ${plain(name)}`,
+    `The study of Wang et al. 2022, *Interpretability in the Wild*, on ${study.pairs} pairs of the task ${plain(study.task)}. Numbers of the paper are those of GPT-2 small.`,
+    behaviourPart(study),
+    classPart(study),
+    headPart(study),
+    signalPart(study),
+    circuitPart(study),
+    methodPart(study),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function behaviourPart({ behaviour, withoutNameMovers }: IoiStudy): string {
+  const rows = [
+    ['mean logit difference, IO − S', decimal(behaviour.logitDifference), '3.56'],
+    ['IO above S', percent(behaviour.accuracy), '99.3 %'],
+    ['probability of IO', percent(behaviour.probability), '49 %'],
+    ['mean logit difference after ABC prompts', decimal(behaviour.corruptedLogitDifference), ''],
+  ];
+  if (withoutNameMovers !== undefined) {
+    const change = (withoutNameMovers - behaviour.logitDifference) / Math.abs(behaviour.logitDifference);
+    rows.push(['change when all name movers are knocked out', percent(change), '−5 %']);
+  }
+  return `## Behaviour\n\n${table(['', 'this model', 'paper'], rows)}`;
+}
+
+function classPart({ heads }: IoiStudy): string {
+  const rows = (Object.keys(classTitles) as IoiHeadClass[]).map((name) => {
+    const found = heads.filter((head) => head.class === name).map(nameOf);
+    return [classTitles[name], found.join(', ') || 'none', paperHeads[name] ?? ''];
+  });
+  return `## Heads by class\n\n${table(['class', 'this model', 'paper'], rows)}`;
+}
+
+function headPart({ heads }: IoiStudy): string {
+  const classified = heads.filter((head) => head.class);
+  if (classified.length === 0) return 'No head passes any test.';
+  const rows = classified.map((head) => {
+    const { effects, attention } = head;
+    return [
+      nameOf(head),
+      classTitles[head.class!],
+      ...[effects.logits, effects.logitsKnockedOut, effects.queries, effects.values, effects.keys].map(
+        percent,
+      ),
+      ...[attention.IO, attention.S1, attention.S2, head.copyScore, head.negativeCopyScore].map(decimal),
+      ...[head.previousToken, head.duplicateToken, head.induction].map(decimal),
+    ];
+  });
+  const paths = ['logits', 'logits, movers out', 'queries', 'values', 'keys'];
+  const columns = [
+    'head',
+    'class',
+    ...paths,
+    'END→IO',
+    'END→S1',
+    'END→S2',
+    'copies',
+    'copies −',
+    'previous',
+    'duplicate',
+    'induction',
+  ];
+  return `Effects of path patching are shares of the mean logit difference: negative ones help the answer.\n\n${table(columns, rows)}`;
+}
+
+function signalPart({ signals }: IoiStudy): string {
+  if (!signals) return '';
+  const paper = [3.55, -0.99, 2.45, -1.96, 1.77, -3.16];
+  const rows = signals.variants.map(({ token, position, logitDifference }, i) => [
+    signalWords[token],
+    signalWords[position],
+    decimal(logitDifference),
+    decimal(paper[i]!),
+  ]);
+  const fit = `Fit: ${decimal(signals.position)} · S_pos + ${decimal(signals.token)} · S_tok, mean error ${percent(signals.error)} of the original (paper: 2.31 · S_pos + 0.99 · S_tok, 7 %); ${signals.pairs} pairs.`;
+  return `## What S-inhibition heads pass on\n\n${table(['token signal', 'position signal', 'logit difference', 'paper'], rows)}\n\n${fit}`;
+}
+
+function circuitPart({ circuit, classCircuit }: IoiStudy): string {
+  if (!circuit) return '';
+  const { completeness, minimality } = circuit;
+  const random = completeness.random.map(({ incompleteness }) => incompleteness);
+  const least = minimality.reduce((least, { effect }) => Math.min(least, effect), Number.POSITIVE_INFINITY);
+  const rows = [
+    [
+      'nodes',
+      `${circuit.nodes.length} of ${circuit.allNodes} (${percent(circuit.nodes.length / circuit.allNodes)})`,
+      '26 heads',
+    ],
+    ['F(M)', decimal(circuit.model), '3.56'],
+    ['F(C)', decimal(circuit.circuit), '3.10'],
+    ['|F(M) − F(C)| / F(M)', percent(circuit.unfaithfulness), '13 %'],
+    ['F of no head at all', decimal(circuit.empty), ''],
+    ['incompleteness, random sets, mean', percent(mean(random)), ''],
+    ['incompleteness, random sets, worst', percent(Math.max(0, ...random)), ''],
+    [
+      'incompleteness, greedy',
+      completeness.greedy ? percent(completeness.greedy.incompleteness) : 'not searched',
+      '',
+    ],
+    ['least effect of a node', Number.isFinite(least) ? percent(least) : '', '1 %'],
+  ];
+  if (classCircuit)
+    rows.push(['|F(M) − F(C)| / F(M) of the classes alone', percent(classCircuit.unfaithfulness), '13 %']);
+  const parts = [
+    `## Circuit\n\n${table(['', 'this model', 'paper'], rows)}`,
+    removalTable(circuit),
+    `### Nodes\n\n${table(
+      ['node', 'matters by', 'when these are removed'],
+      minimality.map(({ node, effect, removed }) => [
+        nodeName(node),
+        percent(effect),
+        removed.map(nodeName).join(', ') || 'none',
+      ]),
+    )}`,
+  ];
+  return parts.join('\n\n');
+}
+
+function removalTable({ completeness }: StudiedCircuit): string {
+  const rows = completeness.byClass.map((removal) => [
+    removal.class === 'other' ? 'no class' : classTitles[removal.class],
+    decimal(removal.circuit),
+    decimal(removal.model),
+    percent(removal.incompleteness),
+  ]);
+  return `### Without one class K\n\n${table(['class', 'F(C∖K)', 'F(M∖K)', 'apart'], rows)}`;
+}
+
+function methodPart({ thresholds, smallestTemplate, receivers }: IoiStudy): string {
+  const list = (heads: readonly { layer: number; head: number }[]) => heads.map(nameOf).join(', ') || 'none';
+  const few = smallestTemplate < 5 ? ' That is few: means are noisy, so use more pairs.' : '';
+  return [
+    '## How it was done',
+    `Path patching from ABC prompts, everything but sender and receivers frozen, MLPs and norms recomputed. Receivers: queries of ${list(receivers.queries)} at END, values of ${list(receivers.values)} at S2, keys of ${list(receivers.keys)} at S1+1. Knock-outs are means over the ABC prompts of the same template at the same position, from at least ${smallestTemplate} prompts.${few} "other" are all positions without a role.`,
+    `Thresholds: ${Object.entries(thresholds)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')}.`,
+  ].join('\n\n');
+}
+
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function nameOf({ layer, head }: Pick<StudiedHead, 'layer' | 'head'>): string {
+  return `${layer}.${head}`;
+}
+
+function nodeName(node: StudyNode): string {
+  return `${nameOf(node)} ${node.role}`;
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function decimal(value: number): string {
+  return value.toFixed(2).replace('-', '−');
+}
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1).replace('-', '−')} %`;
+}
+
+/** Names come from files: nothing in them is markup. */
+function plain(text: string): string {
+  return text
+    .replace(/[^\p{L}\p{N} ._/-]/gu, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim();
+}
