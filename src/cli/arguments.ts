@@ -22,7 +22,16 @@ export interface CommandLine {
 
 /** Options that every command has. */
 export const commonOptions: Readonly<Record<string, OptionSpec>> = {
-  model: { type: 'string', placeholder: 'FOLDER', about: 'model folder (default: the embedded model)' },
+  model: {
+    type: 'string',
+    placeholder: 'FOLDER',
+    about: 'model folder, or owner/name of the cache (default: the embedded model)',
+  },
+  bos: {
+    type: 'string',
+    placeholder: 'auto|always|never',
+    about: 'beginning-of-sequence token before the prompt (default: as the tokenizer says)',
+  },
   json: { type: 'boolean', about: 'print JSON for programs instead of tables' },
   help: { type: 'boolean', about: 'show this help' },
 };

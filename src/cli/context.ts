@@ -4,9 +4,10 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Engine } from '../engine/engine.ts';
-import type { Contrast, ModelInfo, SaeInfo } from '../shared/domain.ts';
+import type { BosPolicy, Contrast, ModelInfo, SaeInfo } from '../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../shared/engineApi.ts';
 import { formatToken } from '../shared/format.ts';
+import { readHubName } from '../shared/hubName.ts';
 import { type CommandLine, CommandLineError, listOption, type OptionSpec, textOption } from './arguments.ts';
 import { progressLine } from './progressLine.ts';
 
@@ -69,10 +70,23 @@ export function embeddedModel(): string {
   );
 }
 
-/** Opens the model that the line names. */
-export function openModel(context: Context): Promise<ModelInfo> {
-  const path = resolve(textOption(context.line, 'model') ?? embeddedModel());
-  return context.engine.openModel({ path }, context.call);
+/** Opens the model that the line names: a folder, a file, or a repository that is in the cache. */
+export async function openModel(context: Context): Promise<ModelInfo> {
+  const named = textOption(context.line, 'model') ?? embeddedModel();
+  const path = (await cachedModel(context, named)) ?? resolve(named);
+  return context.engine.openModel({ path, bos: bosPolicy(context.line) }, context.call);
+}
+
+function bosPolicy(line: CommandLine): BosPolicy {
+  const value = textOption(line, 'bos') ?? 'auto';
+  if (value === 'auto' || value === 'always' || value === 'never') return value;
+  throw new CommandLineError(`--bos takes auto, always or never, not "${value}".`);
+}
+
+async function cachedModel({ engine, call }: Context, named: string): Promise<string | undefined> {
+  const name = existsSync(named) ? undefined : readHubName(named);
+  if (!name) return undefined;
+  return (await engine.locateCached({ ...name, what: { kind: 'model' } }, call)).path;
 }
 
 /**
@@ -102,12 +116,12 @@ function looksLikeFile(word: string): boolean {
 /** The SAE whose hook is named by --sae, or the residual stream of the middle layer. */
 export async function chooseSae(context: Context, model: ModelInfo): Promise<SaeInfo> {
   const folder = textOption(context.line, 'sae');
-  const isFolder = folder !== undefined && existsSync(join(folder, 'cfg.json'));
+  const path = folder === undefined ? undefined : pathOfSae(folder);
   const saes = await context.engine.listSaes(
-    { model: model.id, folders: isFolder ? [resolve(folder)] : [] },
+    { model: model.id, folders: path === undefined ? [] : [path.folder] },
     context.call,
   );
-  const named = saes.find((sae) => (isFolder ? sae.path === realpathSync(folder) : sae.hook === folder));
+  const named = saes.find((sae) => (path ? isAt(sae.id, path) : sae.hook === folder));
   if (named) return named;
   if (folder !== undefined) {
     const known = saes.map((sae) => `  ${formatToken(sae.hook)}`).join('\n');
@@ -119,6 +133,19 @@ export async function chooseSae(context: Context, model: ModelInfo): Promise<Sae
   if (!fallback)
     throw new CommandLineError('This model has no SAEs beside it. Name an SAE folder with --sae.');
   return fallback;
+}
+
+/** A folder that is there, perhaps with the file of one of its SAEs behind a `#`. */
+function pathOfSae(named: string): { readonly folder: string; readonly part?: string } | undefined {
+  if (existsSync(named)) return { folder: realpathSync(named) };
+  const at = named.lastIndexOf('#');
+  if (at < 0 || !existsSync(named.slice(0, at))) return undefined;
+  return { folder: realpathSync(named.slice(0, at)), part: named.slice(at + 1) };
+}
+
+/** The SAE of the folder, the one of its file, or the first of several. */
+function isAt(id: string, { folder, part }: { readonly folder: string; readonly part?: string }): boolean {
+  return part === undefined ? id === folder || id.startsWith(`${folder}#`) : id === `${folder}#${part}`;
 }
 
 /** The contrast of `--contrast ANSWER --contrast WRONG`, if it was given. */

@@ -3,14 +3,36 @@
 import { isEngineError } from '../shared/errors.ts';
 import { CommandLineError, commonOptions, parseCommandLine } from './arguments.ts';
 import { ablate } from './commands/ablate.ts';
+import { attribute } from './commands/attribute.ts';
+import { check } from './commands/check.ts';
 import { circuit } from './commands/circuit.ts';
+import { download } from './commands/download.ts';
 import { features } from './commands/features.ts';
 import { lens } from './commands/lens.ts';
+import { models } from './commands/models.ts';
+import { patch } from './commands/patch.ts';
+import { sae } from './commands/sae.ts';
+import { study } from './commands/study.ts';
+import { task } from './commands/task.ts';
 import { train } from './commands/train.ts';
 import type { Command } from './context.ts';
 import { openContext } from './context.ts';
 
-const commands: Readonly<Record<string, Command>> = { features, ablate, lens, circuit, train };
+const commands: Readonly<Record<string, Command>> = {
+  features,
+  ablate,
+  lens,
+  circuit,
+  attribute,
+  patch,
+  check,
+  sae,
+  study,
+  task,
+  train,
+  models,
+  download,
+};
 
 /** Runs one command line. Returns the exit code: 0 done, 1 failed, 2 the command line was wrong, 130 cancelled. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -36,7 +58,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     } finally {
       context.close();
     }
-    return 0;
+    // A command that found something wrong with what it was given says so itself.
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error, name, command);
   }

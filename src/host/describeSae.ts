@@ -2,34 +2,20 @@
 
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
+import { type BosMismatch, bosMismatch } from '../shared/bosMismatch.ts';
 import { describeConvention as nameConvention } from '../shared/describeConvention.ts';
-import type { SaeInfo } from '../shared/domain.ts';
+import type { ModelInfo, SaeInfo } from '../shared/domain.ts';
 import { formatNumber } from '../shared/format.ts';
 import type { SaeConvention, SaeReading } from '../shared/saeCheck.ts';
+import { siteNameOf } from '../shared/siteNames.ts';
+import type { SaeNote } from '../shared/viewApi.ts';
 import type { SaeStatus } from './saeChecks.ts';
 
 /** Where in its layer a hook sits, in words. */
-export function siteName({ hook, layer }: Pick<SaeInfo, 'hook' | 'layer'>): string {
-  const site = hook.replace(`blocks.${layer}.`, '');
-  switch (site) {
-    case 'hook_resid_pre':
-      return vscode.l10n.t('Residual stream (before)');
-    case 'hook_resid_mid':
-      return vscode.l10n.t('Residual stream (middle)');
-    case 'hook_resid_post':
-      return vscode.l10n.t('Residual stream');
-    case 'hook_attn_out':
-      return vscode.l10n.t('Attention output');
-    case 'attn.hook_z':
-      return vscode.l10n.t('Attention heads (z)');
-    case 'hook_mlp_in':
-    case 'ln2.hook_normalized':
-      return vscode.l10n.t('MLP input');
-    case 'hook_mlp_out':
-      return vscode.l10n.t('MLP output');
-    default:
-      return site;
-  }
+export function siteName({ hook }: Pick<SaeInfo, 'hook'>): string {
+  const name = vscode.l10n.t(siteNameOf(hook));
+  // Hooks that have no name stay as they are spelled.
+  return /^[a-z]+ |^[a-z]+$/.test(name) ? name.charAt(0).toUpperCase() + name.slice(1) : name;
 }
 
 /** The shortest name for what an SAE is: `TopK 16`. */
@@ -85,7 +71,7 @@ function describeChecking({ progress }: Extract<SaeStatus, { readonly kind: 'che
   return vscode.l10n.t('being checked… {0} %', percent);
 }
 
-function describeVerdict({ verdict, current, alternatives }: Checked['check']): string {
+function describeVerdict({ verdict, current, alternatives, statedL0 }: Checked['check']): string {
   const best = alternatives[0];
   if (verdict === 'other' && best) {
     return vscode.l10n.t(
@@ -99,7 +85,12 @@ function describeVerdict({ verdict, current, alternatives }: Checked['check']): 
     return vscode.l10n.t('reconstructs: {0} of variance, L0 {1}', variance, formatNumber(current.l0));
   }
   if (verdict === 'fair') {
-    return vscode.l10n.t('reconstructs in part: {0} of variance, L0 {1}', variance, formatNumber(current.l0));
+    const l0 = formatNumber(current.l0);
+    if (statedL0 !== undefined) {
+      const stated = formatNumber(statedL0);
+      return vscode.l10n.t('reconstructs in part: {0} of variance, L0 {1}, stated {2}', variance, l0, stated);
+    }
+    return vscode.l10n.t('reconstructs in part: {0} of variance, L0 {1}', variance, l0);
   }
   return vscode.l10n.t('does not reconstruct ({0})', variance);
 }
@@ -107,14 +98,44 @@ function describeVerdict({ verdict, current, alternatives }: Checked['check']): 
 type Checked = Extract<SaeStatus, { readonly kind: 'checked' }>;
 
 /** What has to be known of an SAE's reading wherever its features are shown; nothing when all is well. */
-export function noteOnSae(sae: SaeInfo): { readonly text: string; readonly isWarning: boolean } | undefined {
-  const { check, convention } = sae;
+export function noteOnSae(sae: SaeInfo, model?: ModelInfo): SaeNote | undefined {
+  const mismatch = model && bosMismatch(sae, model);
+  if (mismatch) {
+    const action = { title: bosRemedy(mismatch), command: 'followSaeBos' } as const;
+    return { text: describeMismatch(mismatch), isWarning: true, action };
+  }
+  return noteOnVerdict(sae) ?? noteOnReading(sae);
+}
+
+/** That prompts do not begin as the texts that the SAE was trained on. */
+export function describeMismatch(mismatch: BosMismatch): string {
+  return mismatch === 'missing'
+    ? vscode.l10n.t(
+        'This SAE was trained on texts that begin with a beginning-of-sequence token; this prompt begins without.',
+      )
+    : vscode.l10n.t(
+        'This SAE was trained on texts without a beginning-of-sequence token; this prompt begins with one.',
+      );
+}
+
+/** What helps. */
+export function bosRemedy(mismatch: BosMismatch): string {
+  return mismatch === 'missing' ? vscode.l10n.t('Prepend BOS') : vscode.l10n.t('Leave Out BOS');
+}
+
+function noteOnVerdict({ check }: SaeInfo): SaeNote | undefined {
   if (check && check.verdict !== 'good') {
     const verdict = describeVerdict(check);
     return { text: vscode.l10n.t('This SAE {0}.', verdict), isWarning: true };
   }
-  if (!convention || Object.keys(convention).length === 0) return undefined;
-  return { text: vscode.l10n.t('read with: {0}', describeConvention(convention)), isWarning: false };
+  return undefined;
+}
+
+function noteOnReading({ convention = {}, masksFirst }: SaeInfo): SaeNote | undefined {
+  const words = Object.keys(convention).length === 0 ? [] : [describeConvention(convention)];
+  if (masksFirst && convention.maskFirst === undefined) words.push(vscode.l10n.t('first position masked'));
+  if (words.length === 0) return undefined;
+  return { text: vscode.l10n.t('read with: {0}', words.join(', ')), isWarning: false };
 }
 
 /** One reading in numbers: `91 % of variance · L0 24 · cosine 0.95`. */

@@ -7,7 +7,7 @@ import type { ModelInfo, SaeInfo } from '../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../shared/engineApi.ts';
 import { EngineError, isEngineError } from '../shared/errors.ts';
 import type { FeatureLabel } from '../shared/labelApi.ts';
-import type { SaeConvention } from '../shared/saeCheck.ts';
+import { conventionKey, type SaeCheck, type SaeConvention } from '../shared/saeCheck.ts';
 import { BackOff } from './backOff.ts';
 import { Disposable } from './disposable.ts';
 import { Emitter } from './emitter.ts';
@@ -56,7 +56,7 @@ interface Remembered {
   readonly request:
     | { readonly path: string }
     | { readonly model: string; readonly folders: readonly string[] }
-    | { readonly sae: string; readonly convention: SaeConvention }
+    | { readonly sae: string; readonly convention: SaeConvention; readonly check?: SaeCheck }
     | { readonly labels: readonly FeatureLabel[] };
 }
 
@@ -141,6 +141,9 @@ export class EngineClient extends Disposable {
       case 'configureSae':
         this.remember(name, told.sae, told);
         break;
+      case 'checkSae':
+        if (!('text' in told)) this.noteCheck(answer as SaeCheck);
+        break;
       case 'setUserLabels':
         this.remember(name, '', told);
         break;
@@ -148,6 +151,14 @@ export class EngineClient extends Disposable {
         this.forget(told.model);
         break;
     }
+  }
+
+  /** What was measured of an SAE as it is read now has to stand in the provenance of a new process too. */
+  private noteCheck(check: SaeCheck): void {
+    const known = this.remembered.get(keyOf('configureSae', check.sae))?.request;
+    const convention = known && 'convention' in known ? known.convention : {};
+    if (conventionKey(convention) !== conventionKey(check.current.convention)) return;
+    this.remember('configureSae', check.sae, { sae: check.sae, convention, check });
   }
 
   private running(): Promise<RunningEngine> {
@@ -177,6 +188,7 @@ export class EngineClient extends Disposable {
   private stopped(engine: RunningEngine, reason: string): void {
     if (this.current !== engine) return;
     this.current = undefined;
+    this.told = new Map();
     this.options.log.error(`The engine stopped: ${reason}.`);
     this.backOff.stopped();
     this.setState({ kind: 'stopped', reason });

@@ -1,7 +1,7 @@
 /** How a prompt is read: by which model and SAE, and how each of them is read itself. */
 
+import { conventionKey } from '../shared/saeCheck.ts';
 import type { ModelStore } from './modelStore.ts';
-import { conventionKey } from './saeReadings.ts';
 
 /** Texts that change exactly when the answer to the same prompt may. */
 export interface ModelReading {
@@ -15,7 +15,7 @@ export function readingOf({ model, sae }: Pick<ModelStore, 'model' | 'sae'>): Mo
   return {
     model: `${model?.id} ${model?.hash}`,
     bos: model?.bos ?? '',
-    sae: sae ? `${sae.id} ${sae.hash} ${conventionKey(sae.convention)}` : '',
+    sae: sae ? `${sae.id} ${sae.hash} ${sae.release ?? ''} ${conventionKey(sae.convention)}` : '',
   };
 }
 

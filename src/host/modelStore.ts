@@ -63,8 +63,10 @@ export class ModelStore extends Disposable {
   private generation = 0;
   /** Stops the load under way. */
   private stopping = new AbortController();
-  /** Ends when the newest load has: one that was overtaken gives back what it opened before the next one begins. */
-  private underWay: Promise<unknown> = Promise.resolve();
+  /** Ends of the loads by path: one that was overtaken gives back what it opened before that is opened again. */
+  private readonly underWay = new Map<string, Promise<unknown>>();
+  /** Ends when all models that were given up are closed. */
+  private closing: Promise<void> = Promise.resolve();
   /** The model that was given up for one that is not loaded yet. */
   private given: ModelInfo | undefined;
   /** Counts looks for SAEs, of which the newest one counts. */
@@ -188,18 +190,20 @@ export class ModelStore extends Disposable {
     this.changed.fire();
   }
 
-  /** Opens what the places name, once an earlier load has ended and `old` is closed. */
+  /** Opens what the places name, once `old` is closed and an earlier load of the same has ended. */
   private load(old?: ModelInfo): Promise<Loaded> {
     const generation = ++this.generation;
     this.stopping.abort();
     this.stopping = new AbortController();
     const { path } = this.openRequest(this.options.places().model);
-    const { underWay, stopping } = this;
+    const { stopping } = this;
+    const before = this.underWay.get(path);
     if (old && old.path !== path) this.given = old;
     const loading = (async () => {
-      await underWay;
+      if (old && old.path !== path) this.closing = this.closing.then(() => this.close(old));
+      await Promise.all([before, this.closing]);
       const isKept = old?.path === path && !stopping.signal.aborted;
-      if (old && !isKept) await this.close(old);
+      if (old?.path === path && !isKept) await this.close(old);
       const loaded = await this.open(path, stopping.signal).catch(async (error: unknown) => {
         if (old && isKept) await this.close(old);
         throw error;
@@ -207,8 +211,12 @@ export class ModelStore extends Disposable {
       if (generation === this.generation) this.accept(loaded);
       return loaded;
     })();
-    this.underWay = loading.catch((error: unknown) => {
+    const ended = loading.catch((error: unknown) => {
       if (generation === this.generation) this.fail(error);
+    });
+    this.underWay.set(path, ended);
+    void ended.then(() => {
+      if (this.underWay.get(path) === ended) this.underWay.delete(path);
     });
     this.setStatus('loading');
     return loading;

@@ -6,6 +6,7 @@ import { pickReading, readSae } from './commands/saeCommands.ts';
 import { runCommand } from './contributions.ts';
 import { architectureName, describeConvention, formatVariance, saeName, siteName } from './describeSae.ts';
 import type { Disposes } from './disposable.ts';
+import { plainMessage } from './plainTitle.ts';
 import type { SaeFinding } from './saeChecks.ts';
 import type { Services } from './services.ts';
 import { showError } from './wordError.ts';
@@ -25,16 +26,19 @@ async function offerReading(services: NoticeServices, { sae, check }: SaeFinding
   const [best] = check.alternatives;
   if (!best) return;
   const use = vscode.l10n.t('Use It');
-  const keep = vscode.l10n.t('Keep as Declared');
+  const isDeclared = Object.keys(check.current.convention).length === 0;
+  const keep = isDeclared ? vscode.l10n.t('Keep as Declared') : vscode.l10n.t('Keep as It Is');
   const details = vscode.l10n.t('Details');
   const message = vscode.l10n.t(
-    'The SAE "{0}" explains {1} of the variance as its files declare it, and {2} with: {3}. Read it so?',
+    isDeclared
+      ? 'The SAE "{0}" explains {1} of the variance as its files declare it, and {2} with: {3}. Read it so?'
+      : 'The SAE "{0}" explains {1} of the variance as it is read now, and {2} with: {3}. Read it so?',
     nameOf(services, sae),
     formatVariance(check.current.explainedVariance),
     formatVariance(best.explainedVariance),
     describeConvention(best.convention),
   );
-  const answer = await vscode.window.showInformationMessage(message, use, keep, details);
+  const answer = await vscode.window.showInformationMessage(plainMessage(message), use, keep, details);
   if (answer === use) await readSae(services, sae, best.convention);
   if (answer === details) await pickReading(services, sae, check);
 }
@@ -48,7 +52,7 @@ async function warnOfPoor(services: NoticeServices, { sae, model, check }: SaeFi
     formatVariance(check.current.explainedVariance),
     model.name,
   );
-  const answer = await vscode.window.showWarningMessage(message, choose, details);
+  const answer = await vscode.window.showWarningMessage(plainMessage(message), choose, details);
   if (answer === choose) await runCommand('chooseSae');
   if (answer === details) await pickReading(services, sae, check);
 }

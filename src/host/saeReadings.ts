@@ -1,10 +1,10 @@
 /**
  * What is remembered of SAEs between sessions: how the user wants each to be read, and what its check found.
- * SAEs are known by their hash, so a copy elsewhere is the same SAE.
+ * SAEs are known by their hash and release, so a copy elsewhere is the same SAE when it is read the same.
  */
 
 import type { ModelInfo, SaeInfo } from '../shared/domain.ts';
-import type { SaeCheck, SaeConvention } from '../shared/saeCheck.ts';
+import { type SaeCheck, type SaeConvention, subjectKey } from '../shared/saeCheck.ts';
 import type { Memory } from './modelStore.ts';
 
 const conventionsKey = 'saeConventions';
@@ -13,7 +13,7 @@ const checksKey = 'saeChecks';
 /** So many of each are remembered; the oldest go first. */
 const mostKept = 500;
 
-type KnownSae = Pick<SaeInfo, 'hash' | 'convention'>;
+type KnownSae = Pick<SaeInfo, 'hash' | 'release' | 'convention'>;
 type KnownModel = Pick<ModelInfo, 'hash' | 'bos'>;
 
 /** Remembers in one of VS Code's mementos. */
@@ -22,11 +22,11 @@ export class SaeReadings {
 
   /** How the user wants the SAE to be read: an empty convention means as declared, nothing that nobody said. */
   convention(sae: KnownSae): SaeConvention | undefined {
-    return this.read<SaeConvention>(conventionsKey)[sae.hash];
+    return this.read<SaeConvention>(conventionsKey)[declaredKey(sae)];
   }
 
   keepConvention(sae: KnownSae, convention: SaeConvention): void {
-    this.write(conventionsKey, sae.hash, convention);
+    this.write(conventionsKey, declaredKey(sae), convention);
   }
 
   /** What the check found when this model and this SAE were last measured, under the SAE's present convention. */
@@ -50,12 +50,14 @@ export class SaeReadings {
 }
 
 /** Text that is the same exactly when a measured check still holds. */
-export function readingKey(model: KnownModel, sae: KnownSae): string {
-  return `${model.hash} ${model.bos} ${sae.hash} ${conventionKey(sae.convention)}`;
+export function readingKey(
+  { hash: model, bos }: KnownModel,
+  { hash: sae, release, convention }: KnownSae,
+): string {
+  return subjectKey({ model, bos, sae, ...(release !== undefined && { release }) }, convention);
 }
 
-/** Text that identifies a convention, whatever the order of its fields. */
-export function conventionKey(convention: SaeConvention = {}): string {
-  const said = Object.entries(convention).filter(([, value]) => value !== undefined);
-  return JSON.stringify(said.sort(([one], [other]) => (one < other ? -1 : 1)));
+/** A release can say more than the files: a copy that is not known to belong to one is read otherwise. */
+function declaredKey({ hash, release }: KnownSae): string {
+  return release === undefined ? hash : `${hash} ${release}`;
 }

@@ -122,6 +122,8 @@ export interface SaeInfo {
   readonly labelSource?: string;
   /** What is wrong with files beside it that it does without, such as those of labels. */
   readonly faults?: readonly string[];
+  /** Its hooks or widths are those of another model; `problem` tells which. */
+  readonly isOfOtherModel?: true;
   /** Why this SAE cannot be used with the model; absent when it can. */
   readonly problem?: string;
 }

@@ -25,6 +25,7 @@ import { type HubApi, hubMethods } from './hubApi.ts';
 import { type LabelApi, labelMethods } from './labelApi.ts';
 import { type PatchingApi, patchingMethods } from './patchingApi.ts';
 import { type SaeApi, saeMethods } from './saeApi.ts';
+import { type StudyApi, studyMethods } from './studyApi.ts';
 import { type TaskApi, taskMethods } from './taskApi.ts';
 
 export type { CallOptions };
@@ -100,7 +101,7 @@ export interface SaeMetrics {
   readonly deadFraction: number;
 }
 
-export interface EngineApi extends HubApi, SaeApi, LabelApi, TaskApi, PatchingApi, AttributionApi {
+export interface EngineApi extends HubApi, SaeApi, LabelApi, TaskApi, PatchingApi, AttributionApi, StudyApi {
   /** Loads a model (once; a second call answers at once, or changes its BOS policy). */
   openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelInfo>;
   closeModel(request: { readonly model: ModelId }, options?: CallOptions): Promise<void>;
@@ -168,6 +169,7 @@ const methodNames: { readonly [M in keyof EngineApi]: true } = {
   ...patchingMethods,
   ...attributionMethods,
   ...taskMethods,
+  ...studyMethods,
 };
 
 /** The methods of the contract: what may be called from another process. */

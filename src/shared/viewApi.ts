@@ -40,6 +40,7 @@ export type ViewCommand =
   | 'comparePrompts'
   | 'chooseModel'
   | 'chooseSae'
+  | 'followSaeBos'
   | 'restartEngine'
   | 'showLog'
   | 'ablateHead'
@@ -65,6 +66,13 @@ export interface ActiveFeature extends FeatureInfo {
   readonly pinned: boolean;
 }
 
+/** How the chosen SAE is read, and the one command that helps when it is not read right. */
+export interface SaeNote {
+  readonly text: string;
+  readonly isWarning: boolean;
+  readonly action?: { readonly title: string; readonly command: ViewCommand };
+}
+
 /** Everything the token panel draws. */
 export interface TokensState {
   readonly message?: ViewMessage;
@@ -75,7 +83,7 @@ export interface TokensState {
   readonly saes: readonly SaeInfo[];
   readonly sae?: SaeInfo;
   /** How the SAE is read, as far as that is worth knowing beside its name; a warning when it is not read right. */
-  readonly saeNote?: { readonly text: string; readonly isWarning: boolean };
+  readonly saeNote?: SaeNote;
   readonly run?: string;
   readonly strip?: TokenStrip;
   readonly heat?: TokenHeat;

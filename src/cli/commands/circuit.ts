@@ -89,7 +89,7 @@ async function chooseSaes(context: Context, model: ModelInfo): Promise<SaeInfo[]
   return onStream.filter((sae, i) => onStream.findIndex(({ hook }) => hook === sae.hook) === i);
 }
 
-function requireWritable(file: string): void {
+export function requireWritable(file: string): void {
   try {
     accessSync(dirname(resolve(file)), constants.W_OK);
   } catch {

@@ -33,6 +33,7 @@ export const features: Command = {
       position,
       id: token.id,
       text: token.text,
+      special: token.special,
       start: token.start,
       end: token.end,
       probability: jsonNumber(analysis.probabilities[position]),

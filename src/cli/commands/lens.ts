@@ -1,7 +1,8 @@
 /** `fovea lens`: the logit lens of a prompt, layer by layer. */
 
+import { resolve } from 'node:path';
 import { formatProbability, formatToken } from '../../shared/format.ts';
-import { countOption } from '../arguments.ts';
+import { countOption, textOption } from '../arguments.ts';
 import { type Command, openModel, readPrompt } from '../context.ts';
 import { renderTable } from '../table.ts';
 
@@ -10,6 +11,11 @@ export const lens: Command = {
   usage: '<prompt | file | -> [options]',
   options: {
     top: { type: 'string', placeholder: 'N', about: 'predictions per cell in the JSON (default 3)' },
+    tuned: {
+      type: 'string',
+      placeholder: 'FOLDER',
+      about: 'a tuned lens: its translators are applied first',
+    },
     last: { type: 'string', placeholder: 'N', about: 'positions to show, from the end (default 8)' },
   },
   async run(context) {
@@ -21,7 +27,9 @@ export const lens: Command = {
       { model: model.id, text, saes: [], topFeatures: 0, topPredictions: 1, edits: [] },
       context.call,
     );
-    const result = await context.engine.logitLens({ run: analysis.run, top }, context.call);
+    const folder = textOption(context.line, 'tuned');
+    const tuned = folder === undefined ? undefined : resolve(folder);
+    const result = await context.engine.logitLens({ run: analysis.run, top, tuned }, context.call);
     const tokens = analysis.strip.tokens;
     context.print({ model: model.name, tokens: tokens.map((t) => t.text), ...result }, () => {
       const first = Math.max(0, tokens.length - last);

@@ -6,7 +6,7 @@ import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import { formatBytes } from '../../shared/format.ts';
 import type { DownloadPlan, HubFile } from '../../shared/hubApi.ts';
 import { fileError } from '../files/fileErrors.ts';
-import { withBlobLock } from './blobLock.ts';
+import { withFileLock } from '../files/fileLock.ts';
 import { fetchBlob, keptBytes } from './fetchBlob.ts';
 import type { CachedRepo } from './hubCache.ts';
 import { encodePath } from './hubPath.ts';
@@ -85,7 +85,7 @@ async function fetchFile(
     `models--${place.repo.replace('/', '--')}`,
     `${file.blob}.fovea.lock`,
   );
-  await withBlobLock(lock, context.signal, async (isHeld) => {
+  await withFileLock(lock, context.signal, async (isHeld) => {
     // Another process may have fetched it while this one waited; two files of a plan may have the same content.
     if (await isCached(place, commit, file)) return;
     await fetchBlob({

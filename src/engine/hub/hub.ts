@@ -29,11 +29,20 @@ export interface HubOptions {
 }
 
 const path = v.pipe(v.string(), v.check(isHubPath, 'a plain path inside the repository'));
+const folder = v.union([v.literal(''), path]);
+const paths = v.pipe(v.array(path), v.maxLength(100));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const partSchema = v.variant('kind', [
   v.object({ kind: v.literal('model') }),
-  v.object({ kind: v.literal('folder'), path: v.union([v.literal(''), path]) }),
+  v.object({ kind: v.literal('folder'), path: folder }),
   v.object({ kind: v.literal('file'), path }),
+  v.object({
+    kind: v.literal('files'),
+    folder,
+    files: v.pipe(paths, v.minLength(1)),
+    anyOf: v.optional(paths),
+    optional: v.optional(paths),
+  }),
 ]);
 
 /** A plan comes from another process, which may be of another version. */
@@ -135,7 +144,7 @@ export class Hub implements HubApi {
 function checkPart(what: HubPart): HubPart {
   const result = v.safeParse(partSchema, what);
   if (result.success) return result.output;
-  const named = what.kind === 'model' ? '' : ` "${shorten(String(what.path))}"`;
+  const named = 'path' in what ? ` "${shorten(String(what.path))}"` : '';
   const reason = 'it is no plain path inside a repository';
   throw new EngineError('request.invalid', { what: `The ${String(what.kind)}${named}`, reason });
 }

@@ -2,7 +2,7 @@
 import { listFiles, modelInfo, pathsInfo } from '@huggingface/hub';
 import * as v from 'valibot';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
-import type { DownloadPlan, HubFile, HubPart } from '../../shared/hubApi.ts';
+import type { DownloadPlan, HubFile, HubPart, NamedFiles } from '../../shared/hubApi.ts';
 import { shorten } from '../files/fileErrors.ts';
 import { type CachedRepo, isCommit } from './hubCache.ts';
 import { encodePath, isHubPath } from './hubPath.ts';
@@ -83,7 +83,8 @@ async function wantedEntries(
   commit: string,
   what: HubPart,
 ): Promise<readonly Entry[]> {
-  if (what.kind === 'file') return [await oneFile(context, repo, commit, what.path)];
+  if (what.kind === 'file') return namedFiles(context, repo, commit, fileWithConfigs(what.path));
+  if (what.kind === 'files') return namedFiles(context, repo, commit, what);
   const folder = what.kind === 'folder' ? what.path : '';
   const listed = await list(context, repo, commit, folder, what.kind === 'folder');
   const inside = listed.filter(({ type, path }) => type === 'file' && isBelow(path, folder));
@@ -126,20 +127,39 @@ async function list(
   });
 }
 
-async function oneFile(context: HubContext, repo: string, commit: string, path: string): Promise<Entry> {
+/** A file, and the configs beside it that say how it is read. */
+function fileWithConfigs(path: string): NamedFiles {
+  const folder = path.slice(0, path.lastIndexOf('/') + 1);
+  const own = `${path.replace(/\.\w+$/, '')}_cfg.json`;
+  const configs = ['cfg.json', 'config.json', 'config.yaml'].map((name) => folder + name);
+  return { kind: 'files', folder, files: [path], optional: [own, ...configs] };
+}
+
+async function namedFiles(
+  context: HubContext,
+  repo: string,
+  commit: string,
+  { files, anyOf = [], optional = [] }: NamedFiles,
+): Promise<readonly Entry[]> {
+  const paths = [...files, ...anyOf, ...optional];
   const found = await asApiErrors(context, () =>
     pathsInfo({
       repo: { type: 'model', name: repo },
       revision: commit,
-      paths: [path],
+      paths,
       hubUrl: context.endpoint,
       fetch: apiFetch(context, `revision "${commit}"`),
     }),
   );
   const entries = found.map((item) => checkEntry(context, item));
-  const entry = entries.find((it) => it.path === path && it.type === 'file');
-  if (!entry) throw new EngineError('hub.notFound', { repo, what: `file ${shorten(path)}` });
-  return entry;
+  const wanted = entries.filter(({ type, path }) => type === 'file' && paths.includes(path));
+  const isThere = (path: string): boolean => wanted.some((entry) => entry.path === path);
+  const lacking = files.find((path) => !isThere(path));
+  if (lacking !== undefined || (anyOf.length > 0 && !anyOf.some(isThere))) {
+    const what = `file ${lacking === undefined ? anyOf.join(' or ') : shorten(lacking)}`;
+    throw new EngineError('hub.notFound', { repo, what });
+  }
+  return wanted;
 }
 
 function checkEntry(context: HubContext, item: unknown): Entry {

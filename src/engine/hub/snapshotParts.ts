@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { HubPart } from '../../shared/hubApi.ts';
+import type { HubPart, NamedFiles } from '../../shared/hubApi.ts';
 import { readJson, writeJson } from '../files/json.ts';
 import { type CachedRepo, fileNames } from './hubCache.ts';
 import { isHubPath } from './hubPath.ts';
@@ -18,8 +18,12 @@ const treeSchema = v.looseObject({ format_version: v.literal(1), files: v.record
 
 /** The path that a part has in a snapshot: the snapshot itself, a folder or a file. Paths must be checked. */
 export function partPath(repo: CachedRepo, commit: string, what: HubPart): string {
-  const inside = what.kind === 'model' || what.path === '' ? [] : what.path.split('/');
-  return join(repo.snapshot(commit), ...inside);
+  return join(repo.snapshot(commit), ...placeIn(what).split('/'));
+}
+
+function placeIn(what: HubPart): string {
+  if (what.kind === 'model') return '';
+  return what.kind === 'files' ? what.folder : what.path;
 }
 
 /** True when every file of the part lies in the snapshot. `storage` is where downloads wrote down their lists. */
@@ -31,6 +35,7 @@ export async function isWhole(
 ): Promise<boolean> {
   if (what.kind === 'model') return (await missingOfModel(repo, commit)) === undefined;
   if (what.kind === 'file') return (await repo.sizeOf(commit, what.path.split('/'))) !== undefined;
+  if (what.kind === 'files') return (await missingOf(repo, commit, what)) === undefined;
   const files = await filesOfFolder(repo, commit, what.path, storage);
   return files !== undefined && files.length > 0 && (await firstMissing(repo, commit, files)) === undefined;
 }
@@ -74,6 +79,18 @@ async function filesOfFolder(
 function listFile(repo: CachedRepo, commit: string, folder: string, storage: string): string {
   const name = createHash('sha256').update(`${repo.repo}\n${commit}\n${folder}`).digest('hex').slice(0, 32);
   return join(storage, 'hub', `${name}.json`);
+}
+
+/** The first file that a snapshot lacks of those named; of several any of which would do, the first. */
+async function missingOf(
+  repo: CachedRepo,
+  commit: string,
+  { files, anyOf = [] }: NamedFiles,
+): Promise<string | undefined> {
+  const lacking = await firstMissing(repo, commit, files);
+  if (lacking !== undefined || anyOf.length === 0) return lacking;
+  for (const file of anyOf) if ((await firstMissing(repo, commit, [file])) === undefined) return undefined;
+  return anyOf[0];
 }
 
 async function firstMissing(

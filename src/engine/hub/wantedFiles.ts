@@ -14,8 +14,8 @@ const besides = new Set([
 ]);
 const tokenizer = /^tokenizer[\w.-]*\.json$/;
 
-/** Files that some tokenizers need when there is no tokenizer.json. */
-const oldTokenizer = new Set(['vocab.json', 'merges.txt']);
+/** Files of a byte-level BPE that stand in for a tokenizer.json. */
+const oldTokenizer = ['vocab.json', 'merges.txt'];
 
 /** Weights in formats that are not read, or not from the hub. */
 const otherWeights = /\.(bin|pt|pth|ckpt|h5|msgpack|onnx|safetensors|gguf)$/i;
@@ -29,7 +29,7 @@ export function weightFiles(names: readonly string[]): readonly string[] {
 
 /**
  * The files of a model among `names`, which lie at the top of the repository.
- * @throws hub.noSafetensors when it holds other weights or none, hub.notFound when it has no config.json.
+ * @throws hub.noSafetensors when it holds other weights or none, hub.notFound when it has no config.json or tokenizer.
  */
 export function modelFiles(repo: string, names: readonly string[]): readonly string[] {
   const weights = weightFiles(names);
@@ -41,8 +41,15 @@ export function modelFiles(repo: string, names: readonly string[]): readonly str
   if (!names.includes('config.json'))
     throw new EngineError('hub.notFound', { repo, what: 'file config.json' });
   const hasTokenizer = names.includes('tokenizer.json');
+  // Better said before gigabytes are fetched than after.
+  if (!hasTokenizer && !oldTokenizer.every((name) => names.includes(name))) {
+    throw new EngineError('hub.notFound', {
+      repo,
+      what: 'file tokenizer.json, without which no text can be read',
+    });
+  }
   const small = names.filter(
-    (name) => besides.has(name) || tokenizer.test(name) || (!hasTokenizer && oldTokenizer.has(name)),
+    (name) => besides.has(name) || tokenizer.test(name) || (!hasTokenizer && oldTokenizer.includes(name)),
   );
   return [...small, ...weights];
 }

@@ -29,12 +29,14 @@ export interface LabelQuestion {
 }
 
 /**
- * Labels of the features `indices` of one source.
+ * Labels of the features `indices` of one source. `keep` is given those of each batch as it comes, so that a refusal or
+ * a cancellation later on loses nothing.
  * @throws labels.unavailable, request.invalid (no such form of source), cancelled
  */
 export async function fetchLabels(
   question: LabelQuestion,
   { signal, report }: CallOptions = {},
+  keep: (rows: readonly LabelRow[]) => Promise<void> = async () => undefined,
 ): Promise<readonly LabelRow[]> {
   const { source, indices, pause = pauseMilliseconds } = question;
   if (!/^[^/\s]+\/[^/\s]+$/.test(source)) {
@@ -50,7 +52,9 @@ export async function fetchLabels(
     const batch = new Set(wanted.slice(start, start + batchSize));
     const answer = await ask(question, [...batch], signal);
     // Answers do not come in the order of the question: every row says for itself which feature it is about.
-    for (const row of answer) if (row.source === source && batch.has(row.index)) rows.push(row);
+    const wantedRows = answer.filter((row) => row.source === source && batch.has(row.index));
+    await keep(wantedRows);
+    rows.push(...wantedRows);
   }
   return rows;
 }

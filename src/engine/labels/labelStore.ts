@@ -3,7 +3,8 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallOptions } from '../../shared/callOptions.ts';
-import { isEngineError, throwIfCancelled } from '../../shared/errors.ts';
+import { EngineError, isEngineError, throwIfCancelled } from '../../shared/errors.ts';
+import { formatText } from '../../shared/format.ts';
 import type { FeatureLabel, LabelImport } from '../../shared/labelApi.ts';
 import {
   labelPath,
@@ -50,6 +51,17 @@ export class LabelStore {
   /** Reads what is kept of a source, so that `labelOf` knows it. */
   async load(source: string): Promise<void> {
     if (!this.sources.has(source)) this.accept(await this.read(source));
+  }
+
+  /** As `load`, but tells what is wrong with a file of labels: features can be shown without. */
+  async tryLoad(source: string): Promise<string | undefined> {
+    try {
+      await this.load(source);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof EngineError) && !isRefused(error)) throw error;
+      return formatText(error.message);
+    }
   }
 
   /** The label of a feature: the user's own, else an imported one of a source that was loaded. */
@@ -206,4 +218,9 @@ function groupRows(rows: Iterable<LabelRow>): Map<string, Map<string, Map<number
     bySource.set(source, origins.set(origin, labels.set(index, text)));
   }
   return bySource;
+}
+
+/** True for what the file system refuses. */
+function isRefused(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error;
 }

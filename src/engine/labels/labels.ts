@@ -31,9 +31,11 @@ export class Labels implements LabelApi {
   }
 
   async fetchLabels(request: Request<'fetchLabels'>, call: CallOptions = {}): Promise<LabelImport> {
-    const rows = await fetchLabels(request, call);
-    const [imported] = await this.store.add(rows);
-    return imported ?? { source: request.source, labels: 0, skipped: 0 };
+    let labels = 0;
+    await fetchLabels(request, call, async (rows) => {
+      for (const added of await this.store.add(rows)) labels += added.labels;
+    });
+    return { source: request.source, labels, skipped: 0 };
   }
 
   async searchLabels(

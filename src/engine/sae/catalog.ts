@@ -1,20 +1,23 @@
 /** Finds SAE folders and says what is in them, without reading their weights. */
 
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ModelInfo, SaeId, SaeInfo } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { formatText } from '../../shared/format.ts';
 import type { SaeCheck, SaeConvention } from '../../shared/saeCheck.ts';
+import { saeId } from '../../shared/saeId.ts';
+import { siteNameOf } from '../../shared/siteNames.ts';
 import { fileError } from '../files/fileErrors.ts';
 import { readWeightsSample } from '../files/weightsSample.ts';
 import { withConvention } from './convention.ts';
-import { readFeatureStatistics } from './featureStatistics.ts';
+import { type ToldStatistics, tellFeatureStatistics } from './featureStatistics.ts';
 import { checkSaeFits, hookLayer } from './fit.ts';
 import { kindOf, outputHook, type SaeFolder } from './format.ts';
 import { openSae, saesIn } from './formats/registry.ts';
-import { isFolder, placeOf, saeId } from './saeId.ts';
+import { isFolder, placeOf, wholeOrPart } from './saeId.ts';
 
 /** How deep below a named folder SAEs are looked for: caches nest repository and revision, releases layer, width, sparsity. */
 const maxDepth = 6;
@@ -23,27 +26,39 @@ const maxDepth = 6;
 const maxFolders = 2000;
 
 /** Folders that hold no SAEs but may hold very much else. */
-const skipped = new Set(['node_modules', '.git', 'blobs', 'refs', '.no_exist']);
+const skipped = new Set(['node_modules', '.git', 'blobs', 'refs', '.no_exist', 'lost+found']);
 
 /**
- * SAEs at or below `folder`, in the order of their names. A missing folder holds none.
- * @throws file.unreadable
+ * SAEs at or below `place`, in the order of their names: a folder, `folder#file`, or the path of a file. What is missing
+ * holds none. A folder that cannot be read stands for itself: describing it says what is wrong.
  */
-export async function findSaeFolders(folder: string, depth = maxDepth): Promise<SaeId[]> {
-  return findBelow(folder, depth, { left: maxFolders });
+export async function findSaeFolders(place: string, depth = maxDepth): Promise<SaeId[]> {
+  const { folder, part } = await wholeOrPart(place);
+  if (part === undefined) return findBelow(folder, depth, { left: maxFolders });
+  if (!(await isFolder(folder))) return [];
+  const path = await realpath(folder);
+  const found = await saesIn(path, part);
+  // The config or the weights of a folder that is one SAE stand for the folder.
+  const named = found.find((one) => one.part === part || one.part === undefined);
+  return named && existsSync(join(path, part)) ? [saeId({ folder: path, part: named.part })] : [];
 }
 
 async function findBelow(folder: string, depth: number, budget: { left: number }): Promise<SaeId[]> {
   if (budget.left-- <= 0 || !(await isFolder(folder))) return [];
-  const path = await realpath(folder).catch((error) => {
-    throw fileError(folder, error);
-  });
-  const parts = await saesIn(path);
-  const own = parts.map(({ part }) => saeId({ folder: path, part })).sort(byNumber);
-  if (own.length > 0 || depth === 0) return own;
-  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
-    throw fileError(folder, error);
-  });
+  try {
+    const path = await realpath(folder);
+    const parts = await saesIn(path);
+    const own = parts.map(({ part }) => saeId({ folder: path, part })).sort(byNumber);
+    if (own.length > 0 || depth === 0) return own;
+    return await findInside(path, depth, budget);
+  } catch (error) {
+    if (isUnreadable(error)) return [folder];
+    throw error;
+  }
+}
+
+async function findInside(path: string, depth: number, budget: { left: number }): Promise<SaeId[]> {
+  const entries = await readdir(path, { withFileTypes: true });
   const names = entries
     .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !skipped.has(entry.name))
     .map((entry) => entry.name);
@@ -51,6 +66,12 @@ async function findBelow(folder: string, depth: number, budget: { left: number }
   for (const name of names.sort(byNumber))
     found.push(...(await findBelow(join(path, name), depth - 1, budget)));
   return found;
+}
+
+/** True for what the file system refuses. */
+function isUnreadable(error: unknown): boolean {
+  if (error instanceof EngineError) return error.code.startsWith('file.');
+  return error instanceof Error && 'syscall' in error;
 }
 
 /**
@@ -63,7 +84,7 @@ export async function describeSae(
 ): Promise<SaeInfo> {
   try {
     const opened = withConvention(await openSae(id), convention);
-    return { ...(await infoOf(opened)), ...(check && { check }), problem: problemOf(opened, model) };
+    return { ...(await infoOf(opened)), ...(check && { check }), ...problemOf(opened, model) };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     return { ...(await unknownSae(id)), problem: formatText(error.message) };
@@ -76,7 +97,8 @@ export async function infoOf(folder: SaeFolder): Promise<SaeInfo> {
   // The name comes from a file: in one that no model has, anything may stand.
   const hook = formatText(config.hookName);
   const layer = hookLayer(config.hookName) ?? 0;
-  const statistics = id === path ? await readFeatureStatistics(path, config.dSae) : undefined;
+  const { statistics, fault }: ToldStatistics =
+    id === path ? await tellFeatureStatistics(path, config.dSae) : {};
   const hookOut = config.target && outputHook(config);
   return {
     id,
@@ -96,16 +118,28 @@ export async function infoOf(folder: SaeFolder): Promise<SaeInfo> {
     ...(config.neuronpediaId && { neuronpediaId: formatText(config.neuronpediaId) }),
     ...(convention && { convention }),
     prependBos: config.prependBos,
+    ...(config.maskFirst && { masksFirst: true }),
     labelSource: statistics && formatText(statistics.labelSource),
+    ...(fault !== undefined && { faults: [fault] }),
   };
 }
 
-function problemOf(folder: SaeFolder, model: ModelInfo): string | undefined {
+function problemOf(folder: SaeFolder, model: ModelInfo): Pick<SaeInfo, 'problem' | 'isOfOtherModel'> {
+  return (
+    problemIn(() => checkSaeFits(folder, model), { isOfOtherModel: true }) ??
+    problemIn(() => checkReadsWholeHook(folder, model)) ?? { problem: undefined }
+  );
+}
+
+function problemIn(
+  check: () => void,
+  more: Pick<SaeInfo, 'isOfOtherModel'> = {},
+): Pick<SaeInfo, 'problem' | 'isOfOtherModel'> | undefined {
   try {
-    checkSaeUsable(folder, model);
+    check();
     return undefined;
   } catch (error) {
-    if (error instanceof EngineError) return formatText(error.message);
+    if (error instanceof EngineError) return { problem: formatText(error.message), ...more };
     throw error;
   }
 }
@@ -141,24 +175,10 @@ async function unknownSae(id: SaeId): Promise<SaeInfo> {
   };
 }
 
-const siteNames: Readonly<Record<string, string>> = {
-  hook_resid_pre: 'residual stream before',
-  hook_resid_mid: 'residual stream between',
-  hook_resid_post: 'residual stream',
-  hook_attn_out: 'attention output',
-  hook_mlp_out: 'MLP output',
-  'attn.hook_z': 'attention heads',
-  'mlp.hook_post': 'MLP neurons',
-  'mlp.hook_in': 'MLP input',
-  hook_mlp_in: 'stream before the MLP',
-  'ln2.hook_normalized': 'normalised MLP input',
-};
-
 const kindNames = { sae: '', transcoder: ' · transcoder', crossLayer: ' · cross-layer transcoder' } as const;
 
 function saeName(hook: string, layer: number, kind: SaeInfo['kind']): string {
-  const site = hook.replace(/^blocks\.\d+\./, '');
-  return `Layer ${layer} · ${siteNames[site] ?? site}${kindNames[kind]}`;
+  return `Layer ${layer} · ${siteNameOf(hook)}${kindNames[kind]}`;
 }
 
 /**
@@ -167,10 +187,16 @@ function saeName(hook: string, layer: number, kind: SaeInfo['kind']): string {
  */
 async function saeHash({ configFiles, tensors }: SaeFolder): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of configFiles) hash.update(await readFile(file));
+  for (const file of configFiles) hash.update(await readWhole(file));
   const files = new Set([...tensors.values()].map((tensor) => tensor.path));
   for (const file of files) hash.update(await readWeightsSample(file));
   return hash.digest('hex').slice(0, 16);
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((error) => {
+    throw fileError(path, error);
+  });
 }
 
 /** `blocks.2` before `blocks.10`. */

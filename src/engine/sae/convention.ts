@@ -1,14 +1,7 @@
 /** Reads an SAE by another convention than its files declare: the choices that files leave unsaid, or say wrongly. */
 import { EngineError } from '../../shared/errors.ts';
 import type { SaeConvention } from '../../shared/saeCheck.ts';
-import {
-  kindOf,
-  outputWidth,
-  type SaeConfig,
-  type SaeFolder,
-  type SaeTensor,
-  type SaeTensorName,
-} from './format.ts';
+import { outputWidth, type SaeConfig, type SaeFolder, type SaeTensor, type SaeTensorName } from './format.ts';
 import { readTensor } from './tensors.ts';
 
 /**
@@ -45,7 +38,8 @@ function departures(convention: SaeConvention): SaeConvention {
 }
 
 function configUnder(declared: SaeConfig, convention: SaeConvention): SaeConfig {
-  const { applyBDecToInput, centerInput, inputGain, inputScale, prependBos, maskFirst } = convention;
+  const { applyBDecToInput, centerInput, hook, inputGain, inputScale, prependBos, maskFirst } = convention;
+  const named = hook === undefined ? declared : { ...declared, hookName: hook };
   if (applyBDecToInput && outputWidth(declared) !== declared.dIn) {
     throw invalid('its decoder bias has another width than its input, so it cannot be subtracted from it');
   }
@@ -53,13 +47,13 @@ function configUnder(declared: SaeConfig, convention: SaeConvention): SaeConfig 
     throw invalid(`the input scale must be a number above 0, not ${inputScale}`);
   }
   return {
-    ...declared,
+    ...named,
     ...(applyBDecToInput !== undefined && { applyBDecToInput }),
     ...(centerInput !== undefined && { centerInput }),
     ...(inputScale !== undefined && { inputScale, outputScale: inputScale }),
     ...(prependBos !== undefined && { prependBos }),
     ...(maskFirst !== undefined && { maskFirst }),
-    ...(inputGain !== undefined && { hookName: hookWithGain(declared, inputGain) }),
+    ...(inputGain !== undefined && { hookName: hookWithGain(named, inputGain) }),
   };
 }
 
@@ -69,15 +63,15 @@ const withoutGain = 'ln2.hook_normalized';
 /** The MLP's input is the normalised stream times the norm's gain; `ln2.hook_normalized` is that stream before the gain. */
 function hookWithGain(config: SaeConfig, inputGain: boolean): string {
   const match = /^(blocks\.\d+\.)(mlp\.hook_in|ln2\.hook_normalized)$/.exec(config.hookName);
-  if (!match || kindOf(config) === 'sae') {
+  if (!match) {
     throw invalid(`it reads ${config.hookName}, which has no form with or without the norm's gain`);
   }
   return `${match[1]}${inputGain ? withGain : withoutGain}`;
 }
 
 /** True when the SAE could be read with or without the norm's learned gain. */
-export function hasInputGain(config: Pick<SaeConfig, 'hookName' | 'target'>): boolean {
-  return kindOf(config) !== 'sae' && /\.(mlp\.hook_in|ln2\.hook_normalized)$/.test(config.hookName);
+export function hasInputGain(config: Pick<SaeConfig, 'hookName'>): boolean {
+  return /\.(mlp\.hook_in|ln2\.hook_normalized)$/.test(config.hookName);
 }
 
 /** True when the tensor is square, so that either way round would fit. */

@@ -62,10 +62,9 @@ async function writeAsSaeLens(folder: SaeFolder, sae: FoldedSae, out: string): P
   if (!isTranscoder && weights.has('W_skip')) throw inexpressible('has a skip connection to its own input');
   if (isTranscoder) foldInputBias(sae);
   if (config.architecture === 'standard') foldDecoderNorms(sae);
-  const kwargs = config.centerInput ? { model_from_pretrained_kwargs: { center_writing_weights: true } } : {};
   // What another library's files said beside is not what SAELens means by these keys.
   const own = folder.format === 'SAELens';
-  const metadata = { ...(own ? sae.config.metadata : {}), ...kwargs };
+  const metadata = own ? sae.config.metadata : {};
   const written = { ...sae.config, dtype: 'float32', metadata, extra: own ? sae.config.extra : {} };
   await writeSaeLens(out, written, valuesOf(sae), { sparsity: await folder.sparsity() });
 }

@@ -6,6 +6,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { EngineError } from '../../shared/errors.ts';
+import { formatText } from '../../shared/format.ts';
 import { malformed } from '../files/fileErrors.ts';
 import { readJson, writeJson } from '../files/json.ts';
 
@@ -44,6 +46,22 @@ export async function readFeatureStatistics(
     if (found !== dSae) throw malformed(path, field, `${dSae} entries, one per feature`, String(found));
   }
   return statistics;
+}
+
+/** Statistics, or why those that are there cannot be used: an SAE works without them. */
+export interface ToldStatistics {
+  readonly statistics?: FeatureStatistics;
+  readonly fault?: string;
+}
+
+/** As `readFeatureStatistics`, but a damaged file is told and otherwise treated as absent. */
+export async function tellFeatureStatistics(folder: string, dSae: number): Promise<ToldStatistics> {
+  try {
+    return { statistics: await readFeatureStatistics(folder, dSae) };
+  } catch (error) {
+    if (error instanceof EngineError) return { fault: formatText(error.message) };
+    throw error;
+  }
 }
 
 /** Writes the statistics beside the SAE in `folder`. */

@@ -52,6 +52,8 @@ export interface SaeConfig {
   readonly maskFirst?: boolean;
   /** As Neuronpedia names the source of its features. */
   readonly neuronpediaId?: string;
+  /** Mean number of active features per token, as its release, its files or its folder's name state it. */
+  readonly statedL0?: number;
   /** Everything else the file said, to be written back unchanged. */
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly extra: Readonly<Record<string, unknown>>;

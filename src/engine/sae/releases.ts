@@ -4,6 +4,7 @@ import type { ReleasedSae, SaeRelease } from '../../shared/saeApi.ts';
 import type { SaeConvention } from '../../shared/saeCheck.ts';
 import { blockHook } from './formats/hookNames.ts';
 import { modelMatch } from './releasedModels.ts';
+import { filesOf } from './releaseFiles.ts';
 
 /** A release as `releases.json` has it; test/parity/record_releases.py says how its columns are written. */
 interface StoredRelease {
@@ -61,21 +62,59 @@ export async function releasedAt(path: string, part?: string): Promise<FoundRele
   if (!match) return undefined;
   const repo = match[1]!.replaceAll('--', '/');
   const below = (match[2] ?? '').replaceAll('\\', '/');
-  const inside = [below, part].filter(Boolean).join('/');
   const found: FoundRelease[] = [];
   for (const release of await storedReleases()) {
     if (release.repo !== repo) continue;
     const { normalize } = release;
-    const saes = saesOf(release).filter((sae) => isAt(sae.path, inside));
+    const saes = saesOf(release).filter((sae) => sae.files.folder === below && sae.part === part);
     found.push(...saes.map((sae) => ({ ...sae, ...(normalize && { normalize }) })));
   }
   // The same files may belong to several releases; those that Neuronpedia knows say most.
   return found.find(({ neuronpediaId }) => neuronpediaId) ?? found[0];
 }
 
-/** Paths of layers of cross-layer transcoders are the number of the layer. */
-function isAt(path: string, inside: string): boolean {
-  return path === inside || (/^\d+$/.test(path) && inside === `W_enc_${path}.safetensors`);
+/**
+ * The SAE of a release that a copy outside the cache says it is: by its name on Neuronpedia, else by the release and
+ * hook that its config names.
+ */
+export async function releasedAs(said: {
+  readonly neuronpediaId?: string;
+  readonly release?: unknown;
+  readonly id?: unknown;
+  readonly hook: HookName;
+}): Promise<FoundRelease | undefined> {
+  const { neuronpediaId, release, hook } = said;
+  const fits = (sae: FoundRelease) => (sae.hook ?? hook) === hook;
+  const known = neuronpediaId === undefined ? [] : ((await releasedBySource()).get(neuronpediaId) ?? []);
+  const own = known.find((sae) => fits(sae) && sae.release === release) ?? known.find(fits);
+  if (own || typeof release !== 'string') return own;
+  const named = (await storedReleases()).find((one) => one.release === release);
+  const id = typeof said.id === 'string' ? said.id : hook;
+  return named && foundIn(named).find((sae) => sae.id === id && fits(sae));
+}
+
+let bySource: Promise<ReadonlyMap<string, readonly FoundRelease[]>> | undefined;
+
+/** SAEs by their name on Neuronpedia; made once, since listing a folder asks for every SAE in it. */
+function releasedBySource(): Promise<ReadonlyMap<string, readonly FoundRelease[]>> {
+  bySource ??= storedReleases().then((releases) => {
+    const found = releases.filter(({ neuronpedia }) => neuronpedia).flatMap(foundIn);
+    const grouped = new Map<string, FoundRelease[]>();
+    for (const sae of found) {
+      const id = sae.neuronpediaId;
+      if (!id) continue;
+      const others = grouped.get(id);
+      if (others) others.push(sae);
+      else grouped.set(id, [sae]);
+    }
+    return grouped;
+  });
+  return bySource;
+}
+
+function foundIn(release: StoredRelease): FoundRelease[] {
+  const { normalize } = release;
+  return saesOf(release).map((sae) => ({ ...sae, ...(normalize && { normalize }) }));
 }
 
 function saesOf(release: StoredRelease): readonly ReleasedSae[] {
@@ -91,7 +130,7 @@ function saesOf(release: StoredRelease): readonly ReleasedSae[] {
       release: release.release,
       id,
       repo: release.repo,
-      path: paths[i]!,
+      ...filesOf(release.loader, paths[i]!),
       ...(hook && { hook }),
       ...(release.l0?.[i] && { l0: release.l0[i] }),
       ...(sources?.[i] && { neuronpediaId: sources[i] }),

@@ -1,18 +1,8 @@
-/** Names of SAEs: the real path of their folder, and behind a `#` the file when one folder holds several. */
+/** Reads names of SAEs, as users and settings give them: a folder, `folder#file`, or the path of a file. */
 import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import type { SaeId } from '../../shared/domain.ts';
-
-export interface SaePlace {
-  /** The folder, as given. */
-  readonly folder: string;
-  /** Name of a file in it; absent when the folder holds one SAE. */
-  readonly part?: string;
-}
-
-/** The id of an SAE; see `SaeId`. */
-export function saeId({ folder, part }: SaePlace): SaeId {
-  return part === undefined ? folder : `${folder}#${part}`;
-}
+import type { SaePlace } from '../../shared/saeId.ts';
 
 /** What an id names. A folder whose own name holds a `#` is told from a part of another by looking for it. */
 export async function placeOf(id: SaeId): Promise<SaePlace> {
@@ -20,6 +10,14 @@ export async function placeOf(id: SaeId): Promise<SaePlace> {
   const part = id.slice(at + 1);
   if (at < 0 || part === '' || /[\\/]/.test(part) || (await isFolder(id))) return { folder: id };
   return { folder: id.slice(0, at), part };
+}
+
+/** As `placeOf`; the path of a file stands for the part of its folder. */
+export async function wholeOrPart(id: SaeId): Promise<SaePlace> {
+  const place = await placeOf(id);
+  if (place.part !== undefined) return place;
+  const isFile = (await stat(id).catch(() => undefined))?.isFile() ?? false;
+  return isFile ? { folder: dirname(id), part: basename(id) } : place;
 }
 
 /** True for a folder or a link to one. */

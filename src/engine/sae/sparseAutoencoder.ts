@@ -58,6 +58,10 @@ const programs = {
   reconstruction: (x: Tensor, coder: Coder) => ({
     reconstruction: decode(encoded(x, coder), coder.config, coder.weights),
   }),
+  coded: (x: Tensor, coder: Coder) => {
+    const found = encoded(x, coder);
+    return { activations: found.activations, reconstruction: decode(found, coder.config, coder.weights) };
+  },
   /** The change of the output when features change: Δf · W_dec, through the output normalisation. */
   change: (x: Tensor, coder: Coder) => {
     const features = input('features', 'int32', ['feature']);
@@ -153,6 +157,13 @@ export class SparseAutoencoder {
   async reconstruct(x: Value): Promise<FloatValue> {
     const ready = await this.program('reconstruction');
     return (await run(ready, this.rowFeeds(x))).reconstruction as FloatValue;
+  }
+
+  /** All activations `[row, d_sae]` and the reconstruction `[row, d_out]`, encoded once for both. */
+  async coded(x: Value): Promise<{ activations: FloatValue; reconstruction: FloatValue }> {
+    const ready = await this.program('coded');
+    const { activations, reconstruction } = await run(ready, this.rowFeeds(x));
+    return { activations: activations as FloatValue, reconstruction: reconstruction as FloatValue };
   }
 
   /**

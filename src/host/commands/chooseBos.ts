@@ -1,11 +1,13 @@
 /** Choosing whether a beginning-of-sequence token stands before prompts. */
 
 import * as vscode from 'vscode';
+import { bosMismatch } from '../../shared/bosMismatch.ts';
 import type { BosPolicy } from '../../shared/domain.ts';
 import { formatToken } from '../../shared/format.ts';
 import { readSetting, writeSetting } from '../contributions.ts';
 import { describeBosPolicy } from '../describeModel.ts';
 import type { CommandServices } from '../services.ts';
+import { asSae } from './saeOfRow.ts';
 
 /** Asks for the policy. It counts for every model and takes effect at once. */
 export async function chooseBos({ models }: CommandServices): Promise<void> {
@@ -26,10 +28,20 @@ export async function chooseBos({ models }: CommandServices): Promise<void> {
   if (chosen && chosen.policy !== now) await writeSetting('modelBos', chosen.policy);
 }
 
+/** Has prompts begin as the texts did that the SAE was trained on. It counts for every model. */
+export async function followSaeBos(services: CommandServices, given?: unknown): Promise<void> {
+  const model = await services.models.ensure();
+  const sae = asSae(services, given) ?? services.models.sae;
+  const mismatch = sae && bosMismatch(sae, model);
+  if (mismatch) await writeSetting('modelBos', mismatch === 'missing' ? 'always' : 'never');
+}
+
 function detailOf(policy: BosPolicy, token: string | undefined): string {
   switch (policy) {
     case 'auto':
-      return vscode.l10n.t('What transformers does: many SAEs and published numbers rest on it.');
+      return vscode.l10n.t(
+        'What the tokenizer does in transformers. Most SAEs say themselves how their texts began, and Fovea tells when prompts begin otherwise.',
+      );
     case 'always':
       return token === undefined
         ? vscode.l10n.t('The tokenizer of this model has no such token, so nothing is put before prompts.')

@@ -114,11 +114,12 @@ function recentItem(services: CommandServices, path: string): ModelItem {
 function localItem(services: CommandServices, model: LocalModel): ModelItem {
   const { path, name, family, bytes, problem, source } = model;
   const kind = source === 'gguf' ? 'GGUF' : undefined;
+  const localPath = source === 'cache' ? undefined : path;
   const facts = [family && familyName(family), kind, formatBytes(bytes), shownNow(isOpen(services, path))];
   return {
     label: problem === undefined ? plainTitle(name) : `$(warning) ${plainTitle(name)}`,
     description: described(facts),
-    detail: problem ?? (source === 'cache' ? undefined : path),
+    detail: problem === undefined ? localPath : plainTitle(problem),
     problem,
     choose: async () => path,
   };

@@ -40,7 +40,9 @@ export async function chooseSae(services: CommandServices, given?: unknown): Pro
 }
 
 function saeItems(services: CommandServices, model: string): SaeItem[] {
-  const listed = services.models.saes.map((sae) => listedItem(services, sae));
+  const { saes } = services.models;
+  const listed = saes.filter((sae) => !sae.isOfOtherModel).map((sae) => listedItem(services, sae));
+  const others = saes.filter((sae) => sae.isOfOtherModel).map((sae) => listedItem(services, sae));
   const separator = (label: string): SaeItem => ({ label, kind: vscode.QuickPickItemKind.Separator });
   return [
     ...(listed.length > 0 ? [separator(vscode.l10n.t('On This Machine')), ...listed] : []),
@@ -55,6 +57,7 @@ function saeItems(services: CommandServices, model: string): SaeItem[] {
       alwaysShow: true,
       choose: () => addFolder(services),
     },
+    ...(others.length > 0 ? [separator(vscode.l10n.t('Of Other Models')), ...others] : []),
   ];
 }
 
@@ -63,9 +66,9 @@ function listedItem({ models, checks }: CommandServices, sae: SaeInfo): SaeItem 
   if (sae.problem === undefined) facts.push(describeStatus(checks.status(sae)));
   if (sae.id === models.sae?.id) facts.push(vscode.l10n.t('shown now'));
   return {
-    label: vscode.l10n.t('Layer {0} · {1}', sae.layer, siteName(sae)),
+    label: plainTitle(vscode.l10n.t('Layer {0} · {1}', sae.layer, siteName(sae))),
     description: plainTitle(saeName(sae, models.saes)),
-    detail: sae.problem ?? plainTitle(facts.join(' · ')),
+    detail: plainTitle(sae.problem ?? facts.join(' · ')),
     problem: sae.problem,
     id: sae.id,
     choose: async () => models.chooseSae(sae.id),
@@ -118,7 +121,11 @@ async function chooseReleased(services: CommandServices, release: SaeRelease): P
   const path = await locateOrFetch(services, sae);
   if (path === undefined) return;
   const id = saeId({ folder: await realPath(path), part: sae.part });
-  await addAndChoose(services, path, (listed) => listed.id === id);
+  const isWanted = (one: SaeInfo): boolean => one.id === id;
+  // One that is listed already needs no other folder in the settings.
+  const listed = services.models.saes.find(isWanted);
+  if (listed && listed.problem === undefined) return services.models.chooseSae(id);
+  await addAndChoose(services, path, isWanted);
 }
 
 function releasedFacts({ id, hook, l0 }: ReleasedSae): string {

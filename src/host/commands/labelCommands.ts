@@ -9,6 +9,7 @@ import { labelSourceOf } from '../../shared/labelSource.ts';
 import { siteName } from '../describeSae.ts';
 import { maxLabelCharacters } from '../labelFile.ts';
 import { describeForLog } from '../log.ts';
+import { plainMessage } from '../plainTitle.ts';
 import type { CommandServices, Services } from '../services.ts';
 import { asFeature } from './interventionCommands.ts';
 import { pickFeature } from './pickComponent.ts';
@@ -48,7 +49,7 @@ export async function searchFeatures(services: CommandServices): Promise<void> {
       found.index,
       found.source,
     );
-    void vscode.window.showInformationMessage(text);
+    void vscode.window.showInformationMessage(plainMessage(text));
     return;
   }
   await showFeature(services, found.feature);
@@ -243,7 +244,7 @@ function tellImports(services: CommandServices, imports: readonly LabelImport[] 
   const strange = imports.every(({ source }) => !known.has(source));
   const hint =
     strange && labels > 0 ? ` ${vscode.l10n.t('No SAE of this model is listed under that name yet.')}` : '';
-  void vscode.window.showInformationMessage(`${told}${rest}${hint}`);
+  void vscode.window.showInformationMessage(plainMessage(`${told}${rest}${hint}`));
 }
 
 async function withProgress<T>(

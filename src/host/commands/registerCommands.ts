@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { type CommandName, commands, walkthrough } from '../names.ts';
 import type { CommandServices } from '../services.ts';
 import { showError } from '../wordError.ts';
-import { chooseBos } from './chooseBos.ts';
+import { chooseBos, followSaeBos } from './chooseBos.ts';
 import { chooseModel } from './chooseModel.ts';
 import { chooseSae } from './chooseSae.ts';
 import { downloadModel, setHubToken } from './hubCommands.ts';
@@ -31,8 +31,10 @@ import {
   toggleHeatmap,
 } from './promptCommands.ts';
 
+import { removeSae } from './removeSae.ts';
 import {
   checkSae,
+  checkSaeOnDocument,
   chooseReading,
   copyHookName,
   copyPath,
@@ -89,14 +91,17 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     chooseModel: (path) => chooseModel(services, path),
     chooseSae: (sae) => chooseSae(services, sae),
     chooseBos: () => chooseBos(services),
+    followSaeBos: (sae) => followSaeBos(services, sae),
     downloadModel: (repo) => downloadAndOpen(services, repo),
     setHubToken: () => setHubToken(services),
     showSae: (sae) => chooseSae(services, sae),
     checkSae: (sae) => checkSae(services, sae),
+    checkSaeOnDocument: (sae) => checkSaeOnDocument(services, sae),
     chooseReading: (sae) => chooseReading(services, sae),
     useBetterReading: (sae) => useBetterReading(services, sae),
     readAsDeclared: (sae) => readAsDeclared(services, sae),
     exportSae: (sae) => exportSae(services, sae),
+    removeSae: (sae) => removeSae(services, sae),
     copyPath: (row) => copyPath(row),
     copyHookName: (row) => copyHookName(row),
     cancelDownload: (row) => cancelDownload(services, row),

@@ -4,12 +4,11 @@ import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { SaeInfo } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
-import type { SaeCheck, SaeConvention } from '../../shared/saeCheck.ts';
+import { conventionKey, type SaeCheck, type SaeConvention } from '../../shared/saeCheck.ts';
 import { writeSetting } from '../contributions.ts';
 import { describeConvention, describeReading, describeStatus } from '../describeSae.ts';
 import { views } from '../names.ts';
-import { plainTitle } from '../plainTitle.ts';
-import { conventionKey } from '../saeReadings.ts';
+import { plainMessage, plainTitle } from '../plainTitle.ts';
 import type { CommandServices } from '../services.ts';
 import { asSae, fieldOf } from './saeOfRow.ts';
 
@@ -25,15 +24,42 @@ export async function checkSae(services: CommandServices, given?: unknown): Prom
   );
   if (named || check?.verdict !== 'good') return;
   const verdict = describeStatus({ kind: 'checked', check });
-  void vscode.window.showInformationMessage(vscode.l10n.t('{0} {1}.', sae.name, verdict));
+  void vscode.window.showInformationMessage(plainMessage(vscode.l10n.t('{0} {1}.', sae.name, verdict)));
+}
+
+/**
+ * Measures the SAE on the text of the active editor and lists what was found. The verdict stays that of the built-in
+ * text, which is the same for every SAE.
+ */
+export async function checkSaeOnDocument(services: CommandServices, given?: unknown): Promise<void> {
+  const sae = asSae(services, given) ?? (await requireSae(services));
+  const model = await services.models.ensure();
+  const document = vscode.window.activeTextEditor?.document;
+  if (!document) {
+    const reason = vscode.l10n.t('no document is open; open the text to measure on');
+    throw new EngineError('request.invalid', { what: vscode.l10n.t('This command'), reason });
+  }
+  const request = {
+    model: model.id,
+    sae: sae.id,
+    text: document.getText(),
+    textName: basename(document.fileName),
+  };
+  const check = await vscode.window.withProgress({ location: { viewId: views.model } }, () =>
+    services.engine.checkSae(request),
+  );
+  await pickReading(services, sae, check);
 }
 
 /** Reads an SAE by the convention that reconstructs best, as its check found. */
 export async function useBetterReading(services: CommandServices, given?: unknown): Promise<void> {
   const sae = asSae(services, given) ?? (await requireSae(services));
   const status = services.checks.status(sae);
-  const best = status.kind === 'checked' ? status.check.alternatives[0] : undefined;
-  if (best) await readSae(services, sae, best.convention);
+  const best =
+    status.kind === 'checked' && status.check.verdict === 'other' ? status.check.alternatives[0] : undefined;
+  if (best) return readSae(services, sae, best.convention);
+  const words = vscode.l10n.t('No other convention is known to read {0} better.', sae.name);
+  void vscode.window.showInformationMessage(plainMessage(words));
 }
 
 /** Reads an SAE as its files declare. */
@@ -127,7 +153,8 @@ export async function copyHookName(given: unknown): Promise<void> {
   if (typeof hook === 'string') await vscode.env.clipboard.writeText(hook);
 }
 
-async function requireSae({ models }: CommandServices): Promise<SaeInfo> {
+/** The SAE whose features are shown. @throws request.invalid when there is none. */
+export async function requireSae({ models }: CommandServices): Promise<SaeInfo> {
   await models.ensure();
   if (models.sae) return models.sae;
   const reason = vscode.l10n.t('no SAE is chosen');

@@ -145,10 +145,10 @@ export function hookItem(
     item.iconPath = new vscode.ThemeIcon('git-commit');
     return withHook(item, hook, hook);
   }
-  const item = new vscode.TreeItem(siteName({ hook, layer }), holdsChosen ? Expanded : Collapsed);
+  const item = new vscode.TreeItem(siteName({ hook }), holdsChosen ? Expanded : Collapsed);
   item.iconPath = new vscode.ThemeIcon('git-commit');
   item.description = hook;
-  return withHook(item, hook, `${siteName({ hook, layer })}, ${hook}`);
+  return withHook(item, hook, `${siteName({ hook })}, ${hook}`);
 }
 
 function withHook(item: vscode.TreeItem, hook: string, spoken: string): vscode.TreeItem {
@@ -163,6 +163,14 @@ export function hooksItem(hooks: readonly string[]): vscode.TreeItem {
   const item = new vscode.TreeItem(vscode.l10n.t('Other Hooks'), Collapsed);
   item.description = String(hooks.length);
   item.iconPath = new vscode.ThemeIcon('ellipsis');
+  return item;
+}
+
+/** SAEs of the listed folders that were made for another model. */
+export function otherSaesItem(count: number): vscode.TreeItem {
+  const item = new vscode.TreeItem(vscode.l10n.t('SAEs of Other Models'), Collapsed);
+  item.description = String(count);
+  item.iconPath = new vscode.ThemeIcon('archive');
   return item;
 }
 

@@ -1,5 +1,6 @@
 /** What the Models view lists, as plain data: downloads, the model, its layers, hooks, and SAEs under their hook. */
 
+import { bosMismatch } from '../../shared/bosMismatch.ts';
 import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { isEngineError } from '../../shared/errors.ts';
 import type { Download } from '../downloads.ts';
@@ -9,7 +10,7 @@ import type { ModelStore } from '../modelStore.ts';
 export type ModelFact = 'bos' | 'precision' | 'parity' | 'noSaes';
 
 /** What is told of an SAE beside its verdict. */
-export type SaeFact = 'convention' | 'kind' | 'format' | 'release' | 'output' | 'labels' | 'problem';
+export type SaeFact = 'bos' | 'convention' | 'kind' | 'format' | 'release' | 'output' | 'labels' | 'problem';
 
 /** Something that may help after a failure. */
 export type ModelRemedy = 'previous' | 'chooseModel' | 'embedded' | 'restartEngine' | 'showLog';
@@ -29,6 +30,7 @@ export type ModelRow =
       readonly hook: string;
       readonly saes: readonly SaeInfo[];
     }
+  | { readonly kind: 'otherSaes'; readonly saes: readonly SaeInfo[] }
   | { readonly kind: 'sae'; readonly sae: SaeInfo }
   | { readonly kind: 'saeFact'; readonly sae: SaeInfo; readonly fact: SaeFact };
 
@@ -69,9 +71,10 @@ export function childRows(input: ModelRowsInput, row?: ModelRow): readonly Model
     case 'hooks':
       return row.hooks.map((hook) => ({ kind: 'hook', layer: row.layer, hook, saes: [] }));
     case 'hook':
+    case 'otherSaes':
       return row.saes.map((sae) => ({ kind: 'sae', sae }));
     case 'sae':
-      return saeFacts(row.sae).map((fact) => ({ kind: 'saeFact', sae: row.sae, fact }));
+      return saeFacts(row.sae, input.models.model).map((fact) => ({ kind: 'saeFact', sae: row.sae, fact }));
     default:
       return [];
   }
@@ -98,14 +101,22 @@ function remediesFor(error: unknown): readonly ModelRemedy[] {
 function modelRows(model: ModelInfo, saes: readonly SaeInfo[]): readonly ModelRow[] {
   const facts: ModelFact[] = ['bos', 'precision', 'parity'];
   if (saes.length === 0) facts.push('noSaes');
+  const others = saes.filter(isOther);
+  const own = saes.filter((sae) => !isOther(sae));
   const layers = new Set(Array.from({ length: model.nLayers }, (_, layer) => layer));
-  for (const { layer } of saes) layers.add(layer);
+  for (const { layer } of own) layers.add(layer);
   return [
     ...facts.map((fact) => ({ kind: 'modelFact', model, fact }) as const),
     ...[...layers]
       .sort((one, other) => one - other)
-      .map((layer) => ({ kind: 'layer', layer, saes: saes.filter((sae) => sae.layer === layer) }) as const),
+      .map((layer) => ({ kind: 'layer', layer, saes: own.filter((sae) => sae.layer === layer) }) as const),
+    ...(others.length > 0 ? [{ kind: 'otherSaes', saes: others } as const] : []),
   ];
+}
+
+/** One of a folder that is listed for every model, made for another. */
+function isOther({ isOfOtherModel }: SaeInfo): boolean {
+  return isOfOtherModel === true;
 }
 
 /** Hooks that carry SAEs come first, the others wait under a row of their own. */
@@ -129,9 +140,10 @@ function layerRows(
   return rows;
 }
 
-function saeFacts(sae: SaeInfo): readonly SaeFact[] {
+function saeFacts(sae: SaeInfo, model: ModelInfo | undefined): readonly SaeFact[] {
   const facts: SaeFact[] = [];
   if (sae.problem !== undefined) facts.push('problem');
+  if (model && bosMismatch(sae, model)) facts.push('bos');
   if (sae.convention && Object.keys(sae.convention).length > 0) facts.push('convention');
   facts.push('kind', 'format');
   if (sae.release !== undefined) facts.push('release');
@@ -159,6 +171,8 @@ export function rowId(row: ModelRow): string {
       return `hooks ${row.layer}`;
     case 'hook':
       return `hook ${row.hook}`;
+    case 'otherSaes':
+      return 'otherSaes';
     case 'sae':
       return `sae ${row.sae.id}`;
     case 'saeFact':
@@ -168,15 +182,18 @@ export function rowId(row: ModelRow): string {
 
 /** The row that an SAE, its hook or its layer stands under; nothing for what is never looked up. */
 export function parentRow({ models }: ModelRowsInput, row: ModelRow): ModelRow | undefined {
-  const { model, saes } = models;
+  const { model } = models;
+  const saes = models.saes.filter((sae) => !isOther(sae));
   switch (row.kind) {
     case 'sae': {
       const { hook, layer } = row.sae;
+      if (isOther(row.sae)) return { kind: 'otherSaes', saes: models.saes.filter(isOther) };
       return { kind: 'hook', layer, hook, saes: saes.filter((sae) => sae.hook === hook) };
     }
     case 'hook':
       return { kind: 'layer', layer: row.layer, saes: saes.filter(({ layer }) => layer === row.layer) };
     case 'layer':
+    case 'otherSaes':
       return model && { kind: 'model', model };
     default:
       return undefined;

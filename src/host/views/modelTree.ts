@@ -1,6 +1,7 @@
 /** The Models view: what is loaded, how its SAEs are read, what is being downloaded, and what failed. */
 
 import * as vscode from 'vscode';
+import { bosMismatch } from '../../shared/bosMismatch.ts';
 import type { SaeId } from '../../shared/domain.ts';
 import { setContext } from '../contributions.ts';
 import { saeName } from '../describeSae.ts';
@@ -18,6 +19,7 @@ import {
   layerItem,
   modelFactItem,
   modelItem,
+  otherSaesItem,
   remedyItem,
 } from './modelItem.ts';
 import { childRows, type ModelRow, type ModelRowsInput, parentRow, rowId } from './modelRows.ts';
@@ -91,11 +93,14 @@ export class ModelTree extends Disposable implements vscode.TreeDataProvider<Mod
         return hooksItem(row.hooks);
       case 'hook':
         return hookItem(row, row.saes.some(isChosen));
+      case 'otherSaes':
+        return otherSaesItem(row.saes.length);
       case 'sae':
         return saeItem(row.sae, {
           name: saeName(row.sae, models.saes),
           status: checks.status(row.sae),
           isChosen: isChosen(row.sae),
+          ...(models.model && { mismatch: bosMismatch(row.sae, models.model) }),
         });
       case 'saeFact':
         return saeFactItem(row.sae, row.fact);

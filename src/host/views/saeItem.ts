@@ -1,13 +1,16 @@
 /** The rows about SAEs in the Models view: each with its verdict, and what else is known of it below. */
 
 import * as vscode from 'vscode';
+import type { BosMismatch } from '../../shared/bosMismatch.ts';
 import type { SaeInfo } from '../../shared/domain.ts';
 import type { SaeVerdict } from '../../shared/saeCheck.ts';
 import { commandLink } from '../contributions.ts';
 import {
   architectureName,
+  bosRemedy,
   describeArchitecture,
   describeConvention,
+  describeMismatch,
   describeReading,
   describeStatus,
   siteName,
@@ -20,10 +23,16 @@ import type { SaeFact } from './modelRows.ts';
 /** An SAE: chosen or not, how well it is read, and what a click does. */
 export function saeItem(
   sae: SaeInfo,
-  options: { readonly name: string; readonly status: SaeStatus; readonly isChosen: boolean },
+  options: {
+    readonly name: string;
+    readonly status: SaeStatus;
+    readonly isChosen: boolean;
+    readonly mismatch?: BosMismatch;
+  },
 ): vscode.TreeItem {
-  const { name, status, isChosen } = options;
-  const state = sae.problem === undefined ? describeStatus(status) : vscode.l10n.t('cannot be used');
+  const { name, status, isChosen, mismatch } = options;
+  const told = sae.problem === undefined ? describeStatus(status) : vscode.l10n.t('cannot be used');
+  const state = mismatch ? `${bosWord(mismatch)} · ${told}` : told;
   const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Collapsed);
   item.description = state;
   // For the mark of the chosen one.
@@ -48,6 +57,10 @@ export function saeItem(
   return item;
 }
 
+function bosWord(mismatch: BosMismatch): string {
+  return mismatch === 'missing' ? vscode.l10n.t('lacks BOS') : vscode.l10n.t('trained without BOS');
+}
+
 /** One more thing that is known of an SAE. */
 export function saeFactItem(sae: SaeInfo, fact: SaeFact): vscode.TreeItem {
   const { label, value, icon } = saeFact(sae, fact);
@@ -56,6 +69,11 @@ export function saeFactItem(sae: SaeInfo, fact: SaeFact): vscode.TreeItem {
   item.iconPath = new vscode.ThemeIcon(icon);
   item.tooltip = `${label}: ${value}`;
   item.accessibilityInformation = { label: `${label}: ${value}` };
+  if (fact === 'bos') {
+    const remedy = bosRemedy(sae.prependBos ? 'missing' : 'unwanted');
+    item.command = commandLink('followSaeBos', remedy, [sae.id]);
+    item.label = remedy;
+  }
   return item;
 }
 
@@ -66,6 +84,12 @@ function saeFact(
   switch (fact) {
     case 'problem':
       return { label: vscode.l10n.t('Problem'), value: sae.problem ?? '', icon: 'warning' };
+    case 'bos':
+      return {
+        label: vscode.l10n.t('Beginning of prompts'),
+        value: describeMismatch(sae.prependBos ? 'missing' : 'unwanted'),
+        icon: 'warning',
+      };
     case 'convention':
       return {
         label: vscode.l10n.t('Read with'),

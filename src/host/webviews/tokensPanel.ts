@@ -102,6 +102,7 @@ const viewCommands: Readonly<Record<ViewCommand, true>> = {
   comparePrompts: true,
   chooseModel: true,
   chooseSae: true,
+  followSaeBos: true,
   restartEngine: true,
   showLog: true,
   ablateHead: true,

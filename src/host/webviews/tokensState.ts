@@ -19,7 +19,7 @@ export function tokensState(session: PromptSession): TokensState {
     model: models.model,
     saes: models.saes,
     sae: models.sae,
-    saeNote: models.sae && noteOnSae(models.sae),
+    saeNote: models.sae && noteOnSae(models.sae, models.model),
     run: analysis?.run,
     strip: analysis?.strip,
     heat: look && namedHeat(look),

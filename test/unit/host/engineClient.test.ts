@@ -116,6 +116,30 @@ describe('EngineClient', () => {
     expect(run.strip.tokens[0]?.special).toBe(true);
   });
 
+  it('tells a new process what was measured of an SAE as it is read now', async () => {
+    const { lives, start } = createLives();
+    const told: unknown[] = [];
+    const watched = (): RunningEngine => {
+      const engine = start();
+      const configureSae: EngineApi['configureSae'] = async (request, call) => {
+        told.push(request);
+        await engine.api.configureSae(request, call);
+      };
+      const api = new Proxy(engine.api, {
+        get: (target, name: keyof EngineApi) => (name === 'configureSae' ? configureSae : target[name]),
+      });
+      return { ...engine, api };
+    };
+    const client = new EngineClient({ start: watched, log: silentLog });
+    const model = await client.api.openModel({ path: '/models/mini' });
+    const [sae] = await client.api.listSaes({ model: model.id, folders: [] });
+    const check = await client.api.checkSae({ model: model.id, sae: sae?.id ?? '' });
+    expect(told).toEqual([]);
+    lives[0]?.crash('SIGKILL');
+    await client.api.suggestAnswers({ model: model.id, text: 'a b' });
+    expect(told).toEqual([{ sae: sae?.id, convention: {}, check }]);
+  });
+
   it('forgets how the SAEs of a closed model are read, and goes on without one that is gone', async () => {
     const { lives, start } = createLives();
     let isGone = false;
@@ -177,6 +201,52 @@ describe('EngineClient', () => {
     await expect(ask()).rejects.toMatchObject({ code: 'file.missing' });
     isGone = false;
     await expect(ask()).resolves.toHaveLength(8);
+  });
+
+  it('does not let a model that cannot be opened again stand in the way of anything else', async () => {
+    const { lives, start } = createLives();
+    let isGone = false;
+    const client = new EngineClient({ start: losing(start, 'openModel', () => isGone), log: silentLog });
+    const model = await client.api.openModel({ path: '/models/huge' });
+    lives[0]?.crash('SIGKILL');
+    isGone = true;
+    await expect(client.api.listLocalModels({ folders: [] })).resolves.toBeDefined();
+    await expect(client.api.listReleases({ model: model.id })).rejects.toMatchObject({
+      code: 'file.missing',
+    });
+    await client.api.setUserLabels({ labels: [] });
+    await client.api.closeModel({ model: model.id });
+    expect(lives[1]?.calls).toEqual(['listLocalModels', 'setUserLabels']);
+    isGone = false;
+    const other = await client.api.openModel({ path: '/models/mini' });
+    await client.api.suggestAnswers({ model: other.id, text: 'a b' });
+    expect(lives[1]?.calls).toEqual(['listLocalModels', 'setUserLabels', 'openModel', 'suggestAnswers']);
+  });
+
+  it('closes a model that the process holds, and forgets one that it never held', async () => {
+    const { lives, start } = createLives();
+    const client = new EngineClient({ start, log: silentLog });
+    const [one, two] = [
+      await client.api.openModel({ path: '/models/one' }),
+      await client.api.openModel({ path: '/models/two' }),
+    ];
+    await client.api.closeModel({ model: one.id });
+    expect(lives[0]?.calls).toEqual(['openModel', 'openModel', 'closeModel']);
+    lives[0]?.crash('SIGKILL');
+    await client.api.closeModel({ model: two.id });
+    expect(lives).toHaveLength(1);
+    await client.api.setUserLabels({ labels: [] });
+    expect(lives[1]?.calls).toEqual(['setUserLabels']);
+  });
+
+  it('opens in a new process only the model that a call needs', async () => {
+    const { lives, start } = createLives();
+    const client = new EngineClient({ start, log: silentLog });
+    await client.api.openModel({ path: '/models/one' });
+    const two = await client.api.openModel({ path: '/models/two' });
+    lives[0]?.crash('SIGKILL');
+    await client.api.listSaes({ model: two.id, folders: [] });
+    expect(lives[1]?.calls).toEqual(['openModel', 'listSaes']);
   });
 
   it('does not ask for what was cancelled before the engine had started', async () => {

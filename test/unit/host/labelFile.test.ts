@@ -1,6 +1,12 @@
 /** The user's own labels as a file. */
 import { describe, expect, test } from 'vitest';
-import { readLabelFile, withLabel, writeLabelFile } from '../../../src/host/labelFile.ts';
+import {
+  checkLabelFileSize,
+  maxLabelFileBytes,
+  readLabelFile,
+  withLabel,
+  writeLabelFile,
+} from '../../../src/host/labelFile.ts';
 import type { FeatureLabel } from '../../../src/shared/labelApi.ts';
 
 const label = (source: string, index: number, text: string): FeatureLabel => ({
@@ -46,4 +52,11 @@ test('one label takes the place of an older one of the same feature, and an empt
   expect(withLabel(labels, { source: 'a', index: 1 }, 'first')).toEqual([labels[1], label('a', 1, 'first')]);
   expect(withLabel(labels, { source: 'a', index: 1 }, '')).toEqual([labels[1]]);
   expect(withLabel(labels, { source: 'c', index: 2 }, '')).toEqual(labels);
+});
+
+test('a file that is too large to be one of labels is not read, and one with too many is refused', () => {
+  expect(() => checkLabelFileSize('/w/fovea.labels.json', maxLabelFileBytes)).not.toThrow();
+  expect(() => checkLabelFileSize('/w/fovea.labels.json', maxLabelFileBytes + 1)).toThrow(/file size/);
+  const many = `{"version":1,"labels":[${'0,'.repeat(100_000)}0]}`;
+  expect(() => readLabelFile('/w/fovea.labels.json', many)).toThrow(/labels.*100000/);
 });

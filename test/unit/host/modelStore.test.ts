@@ -2,9 +2,12 @@
 
 // Which model and SAE are open, and what happens when they cannot be.
 import { describe, expect, it } from 'vitest';
+import { Downloads } from '../../../src/host/downloads.ts';
 import { silentLog } from '../../../src/host/log.ts';
-import { defaultSae, ModelStore } from '../../../src/host/modelStore.ts';
+import { defaultSae, ModelStore, type ModelStoreOptions } from '../../../src/host/modelStore.ts';
 import type { BosPolicy, SaeInfo } from '../../../src/shared/domain.ts';
+import type { EngineApi } from '../../../src/shared/engineApi.ts';
+import { EngineError } from '../../../src/shared/errors.ts';
 import { createFakeEngine } from '../../fixtures/fakeEngine.ts';
 
 const sae = (layer: number, site: string) =>
@@ -93,5 +96,171 @@ describe('ModelStore', () => {
     path = '/models/two';
     await Promise.all([first, store.reload()]);
     expect(store.model?.name).toBe('two');
+  });
+});
+
+/** An engine whose calls wait until they are let go, and what was asked of it. */
+function heldEngine() {
+  const asked: string[] = [];
+  const signals: AbortSignal[] = [];
+  const holds = new Map<string, Promise<void>>();
+  const hold = (what: string): (() => void) => {
+    let release = (): void => undefined;
+    holds.set(what, new Promise((resolve) => (release = resolve)));
+    return () => {
+      holds.delete(what);
+      release();
+    };
+  };
+  const inner = createFakeEngine();
+  const engine: EngineApi = {
+    ...inner,
+    async openModel(request, call) {
+      asked.push(`open ${request.path}`);
+      if (call?.signal) signals.push(call.signal);
+      await holds.get(`open ${request.path}`);
+      return inner.openModel(request);
+    },
+    async closeModel(request) {
+      await holds.get('close');
+      asked.push(`closed ${request.model}`);
+      return inner.closeModel(request);
+    },
+    async listSaes(request) {
+      const saes = await inner.listSaes(request);
+      await holds.get(`list ${request.model}`);
+      return saes;
+    },
+  };
+  return { engine, asked, signals, hold };
+}
+
+describe('ModelStore between two models', () => {
+  const create = (path: () => string) => {
+    const held = heldEngine();
+    const memory = { get: () => undefined, update: async () => undefined };
+    const places = () => ({ model: path(), saeFolders: [] });
+    return { ...held, store: new ModelStore({ engine: held.engine, places, memory, log: silentLog }) };
+  };
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+  it('does not go back to a closed model when a look for its SAEs ends late', async () => {
+    let path = '/models/a';
+    const { store, hold } = create(() => path);
+    const a = await store.ensure();
+    const release = hold(`list ${a.id}`);
+    const looking = store.refreshSaes();
+    path = '/models/b';
+    await store.reload();
+    release();
+    await looking;
+    expect(store.model?.path).toBe('/models/b');
+    expect((await store.ensure()).path).toBe('/models/b');
+  });
+
+  it('keeps what became known of an SAE while SAEs were looked for', async () => {
+    const { store, hold } = create(() => '/models/a');
+    const model = await store.ensure();
+    const release = hold(`list ${model.id}`);
+    const looking = store.refreshSaes();
+    const { id } = store.saes[0]!;
+    store.updateSae(id, { convention: { maskFirst: true }, check: undefined });
+    release();
+    await looking;
+    expect(store.saes.find((candidate) => candidate.id === id)?.convention).toEqual({ maskFirst: true });
+  });
+
+  it('stops a load that is overtaken, and gives back what it opened all the same', async () => {
+    let path = '/models/a';
+    const { store, asked, signals, hold } = create(() => path);
+    const release = hold('open /models/a');
+    const first = store.ensure();
+    await turn();
+    path = '/models/b';
+    const second = store.reload();
+    expect(signals[0]?.aborted).toBe(true);
+    // One that hangs keeps nobody from another model.
+    expect((await second).path).toBe('/models/b');
+    release();
+    expect((await first).path).toBe('/models/b');
+    await turn();
+    expect(asked).toEqual(['open /models/a', 'open /models/b', 'closed /models/a']);
+  });
+
+  it('waits for a load that was stopped before the same model is opened again', async () => {
+    let path = '/models/a';
+    const { store, asked, hold } = create(() => path);
+    const release = hold('open /models/a');
+    const first = store.ensure();
+    await turn();
+    path = '/models/b';
+    await store.reload();
+    path = '/models/a';
+    const again = store.reload();
+    await turn();
+    release();
+    expect((await again).path).toBe('/models/a');
+    expect((await first).path).toBe('/models/a');
+    const ofA = asked.filter((call) => call.endsWith('/a'));
+    expect(ofA).toEqual(['open /models/a', 'closed /models/a', 'open /models/a']);
+  });
+
+  it('closes the old model before it opens the next one, whoever asks meanwhile', async () => {
+    let path = '/models/a';
+    const { store, asked, hold } = create(() => path);
+    await store.ensure();
+    const release = hold('close');
+    path = '/models/b';
+    const reloading = store.reload();
+    const waiting = store.ensure();
+    await turn();
+    expect(asked).toEqual(['open /models/a']);
+    release();
+    expect((await reloading).path).toBe('/models/b');
+    expect((await waiting).path).toBe('/models/b');
+    expect(asked).toEqual(['open /models/a', 'closed /models/a', 'open /models/b']);
+  });
+
+  it('closes a model that was about to be opened again when another one overtakes it', async () => {
+    let path = '/models/a';
+    const { store, asked } = create(() => path);
+    await store.ensure();
+    const again = store.reload();
+    path = '/models/b';
+    await Promise.all([again, store.reload()]);
+    expect(asked.filter((call) => call.startsWith('closed'))).toEqual(['closed /models/a']);
+    expect(store.model?.path).toBe('/models/b');
+  });
+
+  it('knows the way back to the model it gave up for one that cannot be opened', async () => {
+    let path = '/models/a';
+    const { store } = create(() => path);
+    await store.ensure();
+    path = '/models/missing';
+    await expect(store.reload()).rejects.toMatchObject({ code: 'file.missing' });
+    expect(store.previous?.path).toBe('/models/a');
+    path = '/models/a';
+    await store.reload();
+    expect(store.previous).toBeUndefined();
+  });
+
+  it('opens models where it can be watched and cancelled', async () => {
+    const { engine } = heldEngine();
+    const memory = { get: () => undefined, update: async () => undefined };
+    const downloads = new Downloads();
+    const seen: unknown[] = [];
+    downloads.onDidChange(() => seen.push(downloads.current[0]?.progress));
+    engine.openModel = async (_, call) => {
+      call?.report?.({ done: 1, total: 4, what: 'Converting' });
+      downloads.cancel(downloads.current[0]?.id ?? '');
+      if (call?.signal?.aborted) throw new EngineError('cancelled', {});
+      throw new Error('it was not cancelled');
+    };
+    const places = () => ({ model: '/models/a', saeFolders: [] });
+    const watch: ModelStoreOptions['watch'] = (...open) => downloads.open(...open);
+    const store = new ModelStore({ engine, places, memory, log: silentLog, watch });
+    await expect(store.ensure()).rejects.toMatchObject({ code: 'cancelled' });
+    expect(seen).toEqual([{ done: 1, total: 4, what: 'Converting' }, undefined]);
+    expect(store.status).toBe('failed');
   });
 });

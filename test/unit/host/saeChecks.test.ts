@@ -4,10 +4,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/host/log.ts';
 import { ModelStore } from '../../../src/host/modelStore.ts';
 import { SaeChecks, type SaeFinding } from '../../../src/host/saeChecks.ts';
-import { conventionKey, readingKey, SaeReadings } from '../../../src/host/saeReadings.ts';
+import { readingKey, SaeReadings } from '../../../src/host/saeReadings.ts';
 import type { BosPolicy, SaeId, SaeInfo } from '../../../src/shared/domain.ts';
 import type { CallOptions, EngineApi } from '../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../src/shared/errors.ts';
+import { conventionKey } from '../../../src/shared/saeCheck.ts';
 import { createFakeEngine } from '../../fixtures/fakeEngine.ts';
 
 const good = 'blocks.2.hook_resid_post';
@@ -92,6 +93,14 @@ describe('SaeChecks', () => {
     await breath();
     expect(asked).toEqual([good]);
     expect(checks.status(sae(other)).kind).toBe('unchecked');
+  });
+
+  it('leaves layers of cross-layer transcoders alone, which mean nothing by themselves', async () => {
+    const { models, checks, asked, sae } = openWindow({ idle: () => new Promise<void>(() => undefined) });
+    await models.ensure();
+    const layer: SaeInfo = { ...sae(good), kind: 'crossLayer' };
+    expect(checks.status(layer).kind).toBe('uncheckable');
+    expect(asked).toEqual([]);
   });
 
   it('waits until nothing more urgent is computed', async () => {

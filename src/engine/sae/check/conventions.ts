@@ -1,8 +1,9 @@
-/** The other ways in which an SAE's files could be meant, each with its name for people. */
+/** The other ways in which an SAE's files could be meant. */
 
+import type { HookName } from '../../../shared/domain.ts';
 import type { SaeConvention } from '../../../shared/saeCheck.ts';
 import { canTranspose, hasInputGain } from '../convention.ts';
-import { outputWidth, type SaeFolder } from '../format.ts';
+import { kindOf, outputWidth, type SaeFolder } from '../format.ts';
 
 /** What the model's activations and its tokenizer allow. */
 export interface ConventionChoices {
@@ -10,7 +11,12 @@ export interface ConventionChoices {
   readonly meanNorm: number;
   /** Root of the mean squared norm. */
   readonly rootMeanSquareNorm: number;
+  /** The tokenizer has a beginning-of-sequence token. */
   readonly hasBos: boolean;
+  /** Prompts begin with it now. */
+  readonly bos: boolean;
+  /** Hooks that it could have been trained on as well, from `neighbouringHooks`. */
+  readonly hooks: readonly HookName[];
 }
 
 /**
@@ -27,9 +33,65 @@ export function otherConventions(folder: SaeFolder, choices: ConventionChoices):
   if (hasInputGain(config)) found.push({ inputGain: !config.hookName.endsWith('mlp.hook_in') });
   found.push({ centerInput: !config.centerInput });
   found.push(...otherScales(folder, choices).map((inputScale) => ({ inputScale })));
-  if (!config.maskFirst && !config.prependBos) found.push({ maskFirst: true });
-  if (choices.hasBos) found.push({ prependBos: !config.prependBos });
+  if (!config.maskFirst && !choices.bos) found.push({ maskFirst: true });
+  if (choices.hasBos) found.push({ prependBos: !choices.bos });
+  found.push(...choices.hooks.filter((hook) => hook !== config.hookName).map((hook) => ({ hook })));
   return found;
+}
+
+/** Places of a block where the stream, or what is added to it, has d_model numbers. */
+const streamSites = ['hook_attn_out', 'hook_resid_mid', 'hook_mlp_out', 'hook_resid_post'] as const;
+
+/** Before the norm behind a sublayer, in families that have one: transformers calls this the module's output. */
+const beforeNorm = ['attn.hook_out', 'mlp.hook_out'] as const;
+
+/**
+ * The hook an SAE reads and those around it that have as many numbers: in its own layer, the one below and the one
+ * above. `hook_resid_pre` is the `hook_resid_post` below, so it stands there for the embedding only. A transcoder has
+ * none: what it writes says where it belongs.
+ */
+export function neighbouringHooks(
+  { config }: SaeFolder,
+  { nLayers, blockHooks }: { readonly nLayers: number; readonly blockHooks?: readonly string[] },
+): HookName[] {
+  const match = /^blocks\.(\d+)\.(.+)$/.exec(config.hookName);
+  if (!match || kindOf(config) !== 'sae') return [];
+  const [layer, site] = [Number(match[1]), match[2]!];
+  const modules = beforeNorm.filter((one) => blockHooks?.includes(one));
+  const streams = [...streamSites, ...modules];
+  const isStream = site === 'hook_resid_pre' || streams.some((one) => one === site);
+  const sites = isStream ? streams : [site];
+  const hooks: HookName[] = isStream && layer < 2 ? ['blocks.0.hook_resid_pre'] : [];
+  for (let near = Math.max(0, layer - 1); near <= Math.min(layer + 1, nLayers - 1); near++) {
+    for (const one of sites) {
+      if (!blockHooks || blockHooks.includes(one)) hooks.push(`blocks.${near}.${one}`);
+    }
+  }
+  // The same place under another name is no other reading.
+  const same = site === 'hook_resid_pre' ? `blocks.${layer - 1}.hook_resid_post` : undefined;
+  return hooks.filter((hook) => hook !== same);
+}
+
+/** `convention` without what the files say anyway; `bos`, when given, tells whether prompts begin with the token now. */
+export function departuresFrom(
+  { config }: SaeFolder,
+  convention: SaeConvention,
+  bos?: boolean,
+): SaeConvention {
+  const declared: SaeConvention = {
+    applyBDecToInput: config.applyBDecToInput,
+    transposeEncoder: false,
+    transposeDecoder: false,
+    transposeSkip: false,
+    centerInput: config.centerInput ?? false,
+    inputGain: config.hookName.endsWith('mlp.hook_in'),
+    inputScale: config.inputScale ?? 1,
+    hook: config.hookName,
+    maskFirst: config.maskFirst ?? false,
+    prependBos: bos,
+  };
+  const said = Object.entries(convention) as [keyof SaeConvention, unknown][];
+  return Object.fromEntries(said.filter(([key, value]) => value !== undefined && value !== declared[key]));
 }
 
 /**
@@ -40,25 +102,4 @@ function otherScales({ config }: SaeFolder, { meanNorm, rootMeanSquareNorm }: Co
   const { dIn, inputScale = 1 } = config;
   const scales = inputScale === 1 ? [Math.sqrt(dIn) / meanNorm, 1 / rootMeanSquareNorm] : [1];
   return scales.filter((scale) => Number.isFinite(scale) && scale > 0 && scale !== inputScale);
-}
-
-/** `as declared`, or what departs: `decoder bias not subtracted, input centred`. */
-export function describeConvention(convention: SaeConvention): string {
-  const parts: (string | false | undefined)[] = [
-    said(convention.applyBDecToInput, 'decoder bias subtracted', 'decoder bias not subtracted'),
-    convention.transposeEncoder && 'encoder transposed',
-    convention.transposeDecoder && 'decoder transposed',
-    convention.transposeSkip && 'skip connection transposed',
-    said(convention.centerInput, 'input centred', 'input not centred'),
-    said(convention.inputGain, "input with the norm's gain", "input without the norm's gain"),
-    convention.inputScale !== undefined && `input times ${Number(convention.inputScale.toPrecision(3))}`,
-    said(convention.prependBos, 'beginning-of-sequence token first', 'no beginning-of-sequence token'),
-    said(convention.maskFirst, 'first position left out', 'first position counted'),
-  ];
-  return parts.filter((part) => part).join(', ') || 'as declared';
-}
-
-function said(choice: boolean | undefined, yes: string, no: string): string | undefined {
-  if (choice === undefined) return undefined;
-  return choice ? yes : no;
 }

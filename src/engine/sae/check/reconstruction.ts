@@ -80,7 +80,8 @@ async function* readInPieces(sae: SparseAutoencoder, x: Value): AsyncGenerator<P
     const rows = data.subarray(start * dIn, end * dIn);
     // Only what begins with the first position is told as positions: later ones are shown in any case.
     const value = floatValue(rows, start === 0 ? [1, end, dIn] : [end - start, dIn]);
-    yield { start, features: await sae.activations(value), predicted: await sae.reconstruct(value) };
+    const { activations, reconstruction: predicted } = await sae.coded(value);
+    yield { start, features: activations, predicted };
   }
 }
 

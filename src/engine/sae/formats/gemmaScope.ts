@@ -56,6 +56,10 @@ function widths(file: TensorSource, tensors: ReadonlyMap<SaeTensorName, SaeTenso
   throw malformed(file.path, 'W_enc', 'a matrix [d_in, d_sae]', shape);
 }
 
+/** A repository's name, or its folder in the hub's cache. */
+const repository = /(?:^|--)gemma-scope-(2b|9b|27b)-(pt|it)-(\w+)$/;
+const siteName = /(?:^|[-_.])(transcoders?|mlp|att|res)(?:[-_.]|$)/;
+
 interface Site {
   readonly hook: string;
   readonly hookOut?: string;
@@ -65,13 +69,20 @@ interface Site {
 
 /** Repositories are called `gemma-scope-2b-pt-res`; the folders below say layer, width and sparsity. */
 function siteOf(path: string): Site {
-  const repo = /gemma-scope-(2b|9b|27b)-(pt|it)-(\w+)/.exec(path);
+  const names = path.split(/[\\/]/);
+  const at = names.findLastIndex((name) => repository.test(name));
+  const repo = repository.exec(names[at] ?? '');
   const model = repo ? `gemma-2-${repo[1]}${repo[2] === 'it' ? '-it' : ''}` : undefined;
-  const kind = repo?.[3] ?? /transcoder|mlp|att|res/.exec(path)?.[0] ?? 'res';
-  const below = path.slice(path.lastIndexOf('gemma-scope') + 1);
-  if (/(^|[\\/])embedding([\\/]|$)/.test(below)) return { hook: 'hook_embed', embedding: true, model };
-  const layer = layerIn(below);
-  if (layer === undefined) throw malformed(path, 'the path', 'a folder such as layer_20', 'none');
+  const place = names.findLastIndex((name) => name === 'embedding' || /^layer_\d{1,4}$/.test(name));
+  if (place <= at) throw malformed(path, 'the path', 'a folder such as layer_20', 'none');
+  // Of a copy without its repository, the folder right above may say it; those further up are the user's own.
+  const kind = repo?.[3] ?? siteName.exec(names[place - 1] ?? '')?.[1];
+  if (kind === undefined) {
+    const expected = `a folder such as gemma-scope-2b-pt-res, or res, right above ${names[place]}, to say what is read`;
+    throw malformed(path, 'the path', expected, names[place - 1] ?? 'none');
+  }
+  if (names[place] === 'embedding') return { hook: 'hook_embed', embedding: true, model };
+  const layer = layerIn(names[place]!)!;
   if (kind.startsWith('transcoder')) {
     // The norm's output with its gain is what the MLP reads, and what these were trained on.
     return { hook: blockHook(layer, 'mlp.hook_in'), hookOut: blockHook(layer, 'hook_mlp_out'), model };

@@ -1,15 +1,16 @@
 /** Every layout of SAE files that is read, and how a folder is given to one of them. */
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { SaeId } from '../../../shared/domain.ts';
 import { EngineError } from '../../../shared/errors.ts';
+import type { SaeConvention } from '../../../shared/saeCheck.ts';
 import { fileError, shorten } from '../../files/fileErrors.ts';
 import { checkLinks } from '../../files/insideFolder.ts';
 import { openTensorFile } from '../../files/openTensorFile.ts';
 import { withConvention } from '../convention.ts';
 import type { SaeConfig, SaeFolder } from '../format.ts';
-import { releasedAt } from '../releases.ts';
-import { placeOf } from '../saeId.ts';
+import { releasedAs, releasedAt } from '../releases.ts';
+import { wholeOrPart } from '../saeId.ts';
 import { circuitTracer } from './circuitTracer.ts';
 import { dictionaryLearning } from './dictionaryLearning.ts';
 import { gemmaScope } from './gemmaScope.ts';
@@ -74,12 +75,15 @@ export async function openSae(id: SaeId): Promise<SaeFolder> {
   throw await unknownLayout(path, part, found);
 }
 
-/** What its release says beyond the files is as good as declared by them. */
-async function asReleased(folder: SaeFolder, part: string | undefined): Promise<SaeFolder> {
-  const released = await releasedAt(folder.path, part);
+/** What its release says beyond the files is as good as declared by them, in the cache or in a copy elsewhere. */
+async function asReleased(given: SaeFolder, part: string | undefined): Promise<SaeFolder> {
+  const folder = withStatedL0(given);
+  const cached = await releasedAt(folder.path, part);
+  const released = cached ?? (await releasedAs(saidBy(folder)));
   if (!released) return folder;
-  const { convention = {}, release, id, neuronpediaId, normalize, l0 } = released;
-  const { convention: _, config, ...rest } = withConvention(folder, convention);
+  const { release, id, neuronpediaId, normalize, l0 } = released;
+  const convention = cached ? released.convention : unfolded(folder, released.convention);
+  const { convention: _, config, ...rest } = withConvention(folder, convention ?? {});
   // All of OpenAI's fifth version keep 32 features.
   const k = l0 ?? (/^gpt2-small-.*-v5-/.test(release) ? 32 : undefined);
   return {
@@ -87,6 +91,7 @@ async function asReleased(folder: SaeFolder, part: string | undefined): Promise<
     config: {
       ...config,
       ...(neuronpediaId && { neuronpediaId }),
+      ...(l0 !== undefined && l0 > 0 && { statedL0: l0 }),
       ...(normalize === 'constant_norm_rescale' && { normalizeActivations: normalize }),
       ...(lacksK(config) && Number.isInteger(k) && { architecture: 'topk', k }),
     },
@@ -94,17 +99,29 @@ async function asReleased(folder: SaeFolder, part: string | undefined): Promise<
   };
 }
 
+/** What a config says of where it comes from. */
+function saidBy({ config: { neuronpediaId, hookName: hook, metadata } }: SaeFolder) {
+  const { sae_lens_release: lens, release = lens, sae_id: id } = metadata;
+  return { ...(neuronpediaId !== undefined && { neuronpediaId }), release, id, hook };
+}
+
+/** Libraries that write a release out again have folded its scale into the weights, unless the config still asks for it. */
+function unfolded({ config }: SaeFolder, convention: SaeConvention | undefined): SaeConvention | undefined {
+  if (!convention || config.normalizeActivations === 'expected_average_only_in') return convention;
+  const { inputScale: _, ...rest } = convention;
+  return rest;
+}
+
+/** Releases of Gemma Scope state L0 in the names of folders: `average_l0_71`. */
+function withStatedL0(folder: SaeFolder): SaeFolder {
+  const stated = /average_l0_(\d+)(?=$|[\\/])/.exec(folder.path)?.[1];
+  if (stated === undefined) return folder;
+  return { ...folder, config: { ...folder.config, statedL0: Number(stated) } };
+}
+
 /** Old SAELens configs that name TopK but not its k are read as ReLU; where the release says L0, that is k. */
 function lacksK({ architecture, extra }: SaeConfig): boolean {
   return architecture === 'standard' && extra.activation_fn === 'topk';
-}
-
-/** The path of a file stands for the part of its folder. */
-async function wholeOrPart(id: SaeId): Promise<{ folder: string; part?: string }> {
-  const place = await placeOf(id);
-  if (place.part !== undefined) return place;
-  const isFile = (await stat(id).catch(() => undefined))?.isFile() ?? false;
-  return isFile ? { folder: dirname(id), part: basename(id) } : place;
 }
 
 async function unknownLayout(path: string, part: string | undefined, found: readonly FoundPart[]) {

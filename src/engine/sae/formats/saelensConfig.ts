@@ -128,6 +128,7 @@ export function parseSaeLensConfig(path: string, content: unknown): SaeConfig {
     ...(target && { target }),
     modelName: metadata.model_name ?? undefined,
     prependBos: metadata.prepend_bos ?? undefined,
+    ...(leavesOutFirst(metadata) && { maskFirst: true }),
     ...(metadata.neuronpedia_id != null && { neuronpediaId: metadata.neuronpedia_id }),
     metadata,
     extra: Object.fromEntries(Object.entries(raw).filter(([key]) => !ownKeys.has(key))),
@@ -139,6 +140,17 @@ function targetOf(path: string, { d_in, d_out, metadata }: v.InferOutput<typeof 
   const hook = metadata.hook_name_out;
   if (hook == null) throw malformed(path, 'metadata.hook_name_out', 'the name of the hook it writes', hook);
   return { kind: 'transcoder', hooks: [hook], width: d_out ?? d_in };
+}
+
+/** Trained on the positions from the second on, or with the token that begins texts left out. */
+function leavesOutFirst({
+  prepend_bos,
+  seqpos_slice: slice,
+  exclude_special_tokens: special,
+}: Json): boolean {
+  const start = Array.isArray(slice) ? slice[0] : undefined;
+  if (typeof start === 'number' && start === 1) return true;
+  return prepend_bos === true && (special === true || (Array.isArray(special) && special.length > 0));
 }
 
 /** A model loaded with centred writing weights has a residual stream, and summands of it, whose mean over d_model is 0. */
@@ -172,6 +184,7 @@ export function saeLensJson(config: SaeConfig, { skip = false } = {}): Json {
     ...config.extra,
     metadata: {
       ...config.metadata,
+      ...centeringOf(config),
       sae_lens_version: version,
       hook_name: config.hookName,
       hook_head_index: config.hookHeadIndex ?? null,
@@ -180,6 +193,15 @@ export function saeLensJson(config: SaeConfig, { skip = false } = {}): Json {
       ...(config.prependBos === undefined ? {} : { prepend_bos: config.prependBos }),
       ...(config.neuronpediaId === undefined ? {} : { neuronpedia_id: config.neuronpediaId }),
     },
+  };
+}
+
+/** The model's writing weights are centred exactly when the input is read so, whatever the file said that was read. */
+function centeringOf({ centerInput = false, hookName, metadata }: SaeConfig): Json {
+  const said = metadata.model_from_pretrained_kwargs;
+  if (centerInput === isCentered({ hook_name: hookName, model_from_pretrained_kwargs: said })) return {};
+  return {
+    model_from_pretrained_kwargs: { ...(isRecord(said) && said), center_writing_weights: centerInput },
   };
 }
 

@@ -47,6 +47,16 @@ describe('access', () => {
     expect((await missing({ what: { kind: 'file', path: 'a.gguf' } })).what).toBe('file a.gguf');
   });
 
+  it('refuses a model without any tokenizer before anything of it is fetched', async () => {
+    const { server, hub } = await startFixture();
+    const { 'tokenizer.json': gone, ...files } = modelRepo.files;
+    expect(gone).toBeDefined();
+    server.repos.set(repoName, { ...modelRepo, files: { ...files, 'vocab.json': new TextEncoder().encode('{}') } });
+    const refused = await failure(hub().planDownload(model));
+    expect(refused).toMatchObject({ code: 'hub.notFound' });
+    expect(refused.message).toContain('tokenizer.json');
+  });
+
   it('names the file that has gone since the plan was made', async () => {
     const { server, hub } = await startFixture();
     const plan = await hub().planDownload(model);

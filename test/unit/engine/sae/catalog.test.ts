@@ -89,12 +89,19 @@ describe('describeSae', () => {
   });
 
   it.each([
-    ['of another width', { dIn: 8 }, 'reads 8 numbers'],
-    ['of a layer the model lacks', { hookName: 'blocks.3.hook_resid_pre' }, 'layer 3'],
-    ['of one head alone', { hookName: 'blocks.0.attn.hook_z', dIn: 3, hookHeadIndex: 1 }, 'head 1 alone'],
-  ])('tells the problem of an SAE %s', async (_, changes, problem) => {
+    ['of another width', { dIn: 8 }, 'reads 8 numbers', true],
+    ['of a layer the model lacks', { hookName: 'blocks.3.hook_resid_pre' }, 'layer 3', true],
+    [
+      'of one head alone',
+      { hookName: 'blocks.0.attn.hook_z', dIn: 3, hookHeadIndex: 1 },
+      'head 1 alone',
+      undefined,
+    ],
+  ])('tells the problem of an SAE %s', async (_, changes, problem, isOfOtherModel) => {
     const { folder } = await randomSae(saeConfig(changes), problem);
-    expect(await describeSae(folder.path, model)).toMatchObject({
+    const info = await describeSae(folder.path, model);
+    expect(info.isOfOtherModel).toBe(isOfOtherModel);
+    expect(info).toMatchObject({
       dSae: 10,
       problem: expect.stringContaining(problem),
     });

@@ -113,4 +113,13 @@ describe('what an export says beside the weights', () => {
     const refused = await failure(exportSae(folder, { format: 'dictionary_learning', out }));
     expect(refused).toMatchObject({ data: { reason: expect.stringContaining('centres') } });
   });
+
+  it('tells SAELens that the input is not centred when it was chosen to be read so', async () => {
+    const [centred, plain] = [await temporaryFolder(), await temporaryFolder()];
+    const folder = withConvention(await openSae(join(fixtures, 'sparsify/layers.1')), { centerInput: true });
+    await exportSae(folder, { format: 'SAELens', out: centred });
+    const chosen = withConvention(await openSae(centred), { centerInput: false });
+    await exportSae(chosen, { format: 'SAELens', out: plain });
+    expect((await openSae(plain)).config.centerInput ?? false).toBe(false);
+  });
 });

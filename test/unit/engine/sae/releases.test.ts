@@ -22,7 +22,7 @@ describe('listReleases', () => {
     expect(release.saes).toHaveLength(13);
     expect(release.saes[8]).toMatchObject({
       id: 'blocks.8.hook_resid_pre',
-      path: 'blocks.8.hook_resid_pre',
+      files: { folder: 'blocks.8.hook_resid_pre' },
       hook: 'blocks.8.hook_resid_pre',
       neuronpediaId: 'gpt2-small/8-res-jb',
       convention: { centerInput: true },
@@ -45,7 +45,7 @@ describe('listReleases', () => {
     const found = await listReleases(model({ name: 'google/gemma-2-2b' }));
     const canonical = found.find(({ release }) => release === 'gemma-scope-2b-pt-res-canonical')!;
     expect(canonical.saes.find(({ id }) => id === 'layer_20/width_16k/canonical')).toMatchObject({
-      path: 'layer_20/width_16k/average_l0_71',
+      files: { files: ['layer_20/width_16k/average_l0_71/params.npz'] },
       hook: 'blocks.20.hook_resid_post',
       neuronpediaId: 'gemma-2-2b/20-gemmascope-res-16k',
     });

@@ -120,6 +120,16 @@ describe('chooseSae', () => {
     expect(options?.items.filter((item) => options.refuse?.(item))).toEqual([]);
   });
 
+  it('draws no icon that a file’s hook or problem names', async () => {
+    const hostile = { architecture: 'standard', name: 'x', hook: '$(check)', layer: 0, dSae: 8 };
+    const services = openWindow({
+      listSaes: async () => [{ ...hostile, id: '/s', path: '/s', problem: 'no hook $(check)' } as SaeInfo],
+    });
+    await chooseSae(services);
+    const item = screen.offered[0]?.items.find((one) => 'id' in one && one.id === '/s');
+    expect(item).toMatchObject({ label: 'Layer 0 · $ (check)', detail: 'no hook $ (check)' });
+  });
+
   it('takes one of a release from the cache without a question', async () => {
     const services = openWindow({ locateCached: async () => ({ path: '/cache/res-jb/8' }) });
     screen.answers = ['Public Releases for mini', 'gpt2-small-res-jb', 'blocks.3.hook_resid_pre'];
@@ -191,6 +201,8 @@ describe('chooseSae', () => {
     };
     expect(await choose('big')).toBe(join(folder, 'layer_3_l0_big'));
     expect(await choose('third')).toBe(`${folder}#layer_3.pt`);
+    // What is listed already brings no folder into the settings.
+    expect(screen.folders).toEqual([]);
     expect(await choose('absent')).toBe(`${folder}#layer_3.pt`);
     expect(screen.warnings).toEqual([`${join(cached, 'layer_4')} cannot be used: no SAE was found there`]);
     expect(screen.offered.at(-1)?.refuse?.({ label: 'temporal', sae: saes[3] } as never)).toContain(

@@ -1,9 +1,16 @@
 /** The Models view: which rows it has in which state, and what each says to eyes and ears. */
 
 import { describe, expect, it } from 'vitest';
-import { saeName } from '../../../../src/host/describeSae.ts';
+import { noteOnSae, saeName } from '../../../../src/host/describeSae.ts';
 import type { SaeStatus } from '../../../../src/host/saeChecks.ts';
-import { downloadItem, failedItem, modelFactItem, modelItem } from '../../../../src/host/views/modelItem.ts';
+import {
+  downloadItem,
+  failedItem,
+  modelFactItem,
+  modelItem,
+  otherSaesItem,
+  remedyItem,
+} from '../../../../src/host/views/modelItem.ts';
 import {
   childRows,
   type ModelRow,
@@ -12,6 +19,7 @@ import {
   rowId,
 } from '../../../../src/host/views/modelRows.ts';
 import { saeFactItem, saeItem } from '../../../../src/host/views/saeItem.ts';
+import { bosMismatch } from '../../../../src/shared/bosMismatch.ts';
 import type { ModelInfo, SaeInfo } from '../../../../src/shared/domain.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
 import type { SaeCheck } from '../../../../src/shared/saeCheck.ts';
@@ -50,6 +58,11 @@ describe('the rows', () => {
       'remedy embedded',
       'remedy showLog',
     ]);
+    const previous = { id: '/a', name: 'a', path: '/a' } as ModelInfo;
+    const back = childRows(input({ status: 'failed', error, path: '/gone', previous }))[1] as ModelRow;
+    expect(rowId(back)).toBe('remedy previous');
+    expect(remedyItem('previous', previous).label).toBe('Back to a');
+    expect(remedyItem('previous', previous).command?.arguments).toEqual(['/a']);
     const stopped = new EngineError('engine.stopped', { reason: 'SIGKILL' });
     expect(rowId(childRows(input({ status: 'failed', error: stopped }))[1] as ModelRow)).toBe(
       'remedy restartEngine',
@@ -89,6 +102,32 @@ describe('the rows', () => {
     const below = childRows(given, childRows(given)[0]);
     expect(below.map(rowId)).toContain('fact noSaes');
     expect(modelFactItem(model, 'noSaes').command?.command).toBe('fovea.chooseSae');
+  });
+
+  it('keep SAEs of other models apart, last and in one row', async () => {
+    const { model, saes } = await loaded();
+    const foreign = {
+      ...(saes[0] as SaeInfo),
+      id: 'foreign',
+      layer: 30,
+      problem: 'x',
+      isOfOtherModel: true as const,
+    };
+    const given = input({ status: 'ready', model, saes: [...saes, foreign] });
+    const below = childRows(given, childRows(given)[0]);
+    expect(below.filter(({ kind }) => kind === 'layer')).toHaveLength(4);
+    const last = below.at(-1) as ModelRow;
+    expect(last).toEqual({ kind: 'otherSaes', saes: [foreign] });
+    expect(childRows(given, last).map(rowId)).toEqual(['sae foreign']);
+    expect(parentRow(given, { kind: 'sae', sae: foreign })).toEqual(last);
+    expect(parentRow(given, last)).toEqual({ kind: 'model', model });
+    expect(
+      allRows(given)
+        .map(rowId)
+        .filter((id) => id === 'sae foreign'),
+    ).toHaveLength(1);
+    const item = otherSaesItem(1);
+    expect([item.label, item.description, item.collapsibleState]).toEqual(['SAEs of Other Models', '1', 1]);
   });
 
   it('have ids of their own, and SAEs are found from below', async () => {
@@ -157,6 +196,8 @@ describe('a model’s row', () => {
     expect(item.accessibilityInformation?.label).toBe(
       'Downloading, 30 %, gpt2-small-res-jb, 45 MB of 151 MB',
     );
+    const opening = downloadItem({ id: 'o', kind: 'opening', title: 'smollm2', progress });
+    expect([opening.label, opening.contextValue]).toEqual(['Converting, 30 %', 'opening']);
   });
 });
 
@@ -196,6 +237,7 @@ describe('an SAE’s row', () => {
 
   it.each([
     [{ kind: 'unchecked' }, 'not checked', 'sae usable'],
+    [{ kind: 'uncheckable' }, 'not checkable alone', 'sae usable'],
     [{ kind: 'checking' }, 'being checked…', 'sae usable'],
     [{ kind: 'checking', progress: { done: 1, total: 4, what: '' } }, 'being checked… 25 %', 'sae usable'],
     [{ kind: 'failed', error: new Error('x') }, 'could not be checked', 'sae usable'],
@@ -214,6 +256,33 @@ describe('an SAE’s row', () => {
     const item = itemOf(saes[0] as SaeInfo, status as SaeStatus);
     expect([item.description, item.contextValue]).toEqual([words, context]);
     expect(item.accessibilityInformation?.label).toContain(`${words}, not chosen`);
+  });
+
+  it('says that prompts begin otherwise than its training texts, with the command that changes it', async () => {
+    const { model: fake, saes } = await loaded();
+    const model = { ...fake, bos: 'none', bosToken: '<s>' } as const;
+    const sae = { ...(saes[0] as SaeInfo), prependBos: true };
+    const item = saeItem(sae, {
+      name: 'a',
+      status: check('good', 0.94),
+      isChosen: false,
+      mismatch: bosMismatch(sae, model),
+    });
+    expect(item.description).toBe('lacks BOS · reconstructs: 94 % of variance, L0 24');
+    expect(noteOnSae(sae, model)).toEqual({
+      text: expect.stringContaining('this prompt begins without'),
+      isWarning: true,
+      action: { title: 'Prepend BOS', command: 'followSaeBos' },
+    });
+    expect(noteOnSae(sae, { ...model, bos: 'prepended' })).toBeUndefined();
+    const facts = (of: ModelInfo) =>
+      childRows(input({ model: of }), { kind: 'sae', sae }).map((row) =>
+        row.kind === 'saeFact' ? row.fact : row.kind,
+      );
+    expect(facts(model)[0]).toBe('bos');
+    expect(facts({ ...model, bos: 'prepended' })).not.toContain('bos');
+    const fact = saeFactItem(sae, 'bos');
+    expect([fact.label, fact.command?.command]).toEqual(['Prepend BOS', 'fovea.followSaeBos']);
   });
 
   it('names SAE, kind, site and layer aloud, and that it is chosen', async () => {

@@ -1,4 +1,5 @@
 /** SAEs that are read rightly and wrongly, on the embedded model: does the check tell, and does it find the other reading? */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floatsOf, floatValue } from '../../../../../src/engine/graph/value.ts';
@@ -7,9 +8,11 @@ import { Transformer } from '../../../../../src/engine/model/transformer.ts';
 import { seededRandom } from '../../../../../src/engine/random.ts';
 import { checkSae } from '../../../../../src/engine/sae/check/checkSae.ts';
 import { checkRows } from '../../../../../src/engine/sae/check/checkText.ts';
-import { describeConvention } from '../../../../../src/engine/sae/check/conventions.ts';
+import { Measure } from '../../../../../src/engine/sae/check/measure.ts';
 import type { SaeConfig, SaeFolder, SaeTensorName } from '../../../../../src/engine/sae/format.ts';
 import { openSaeLens, writeSaeLens } from '../../../../../src/engine/sae/formats/saelens.ts';
+import { SparseAutoencoder } from '../../../../../src/engine/sae/sparseAutoencoder.ts';
+import { describeConvention } from '../../../../../src/shared/describeConvention.ts';
 import { miniFolder } from '../../../../fixtures/tinyModel.ts';
 import { failure, temporaryFolder } from '../../../temporaryFolder.ts';
 import { saeConfig } from '../plainSae.ts';
@@ -64,6 +67,111 @@ describe('an SAE that is read as it was trained', () => {
     expect(found.tokens).toBeLessThan(40);
     expect((await failure(check(mini, {}, 'a'))).code).toBe('request.invalid');
   });
+});
+
+test('no SAE of the embedded model is called in question, whatever is tried', async () => {
+  const names = (await readdir(join(miniFolder, 'saes'))).sort();
+  expect(names).toHaveLength(12);
+  for (const name of names) {
+    const found = await check(await openSaeLens(join(miniFolder, 'saes', name)));
+    expect({ name, verdict: found.verdict, alternatives: found.alternatives }).toEqual({
+      name,
+      verdict: 'good',
+      alternatives: [],
+    });
+  }
+}, 180_000);
+
+describe('a wrong reading that still explains much', () => {
+  test.each([
+    ['input times 1.3', { inputScale: 1.3 }],
+    ['input times 2', { inputScale: 2 }],
+    ['input centred', { centerInput: true }],
+    ['decoder bias not subtracted', { applyBDecToInput: false }],
+  ])('%s: the reading as declared is proposed', async (what, convention) => {
+    const found = await check(mini, convention);
+    expect(found.current.what).toBe(what);
+    expect(found.current.explainedVariance).toBeGreaterThan(0.7);
+    expect(found.verdict).toBe('other');
+    expect(found.alternatives[0]?.what).toBe('as declared');
+    expect(found.alternatives[0]?.convention).toEqual({});
+  });
+
+  test.each([
+    ['input times 1', { inputScale: 2, outputScale: 2 }, { inputScale: 1 }],
+    ['decoder bias subtracted', { applyBDecToInput: false }, { applyBDecToInput: true }],
+    [`reading ${hook}`, { hookName: 'blocks.0.hook_resid_post' }, { hook }],
+    [`reading ${hook}`, { hookName: 'blocks.2.hook_resid_mid' }, { hook }],
+    [`reading ${hook}`, { hookName: 'blocks.1.hook_mlp_out' }, { hook }],
+  ])('files that declare it wrongly: %s is proposed', async (what, declared, convention) => {
+    const found = await check({ ...mini, config: { ...mini.config, ...declared } });
+    expect(found.verdict).toBe('other');
+    expect(found.alternatives[0]?.what).toBe(what);
+    expect(found.alternatives[0]?.convention).toEqual(convention);
+    const right = (await check(mini)).current;
+    expect(found.alternatives[0]?.explainedVariance).toBeCloseTo(right.explainedVariance, 5);
+  });
+});
+
+describe('how prompts begin', () => {
+  test('counts as it is, whatever the SAE declares or was told', async () => {
+    const wants = { ...mini, config: { ...mini.config, prependBos: true } };
+    const plain = await check(mini);
+    for (const found of [await check(wants), await check(mini, { prependBos: true })]) {
+      expect(found.current.explainedVariance).toBe(plain.current.explainedVariance);
+      expect(found.current.convention).toEqual({});
+    }
+  });
+
+  test('with the token, which is no part of the text', async () => {
+    const found = await checkSae({ transformer, tokenizer, bos: true }, { declared: mini, convention: {} });
+    const { rows } = checkRows(tokenizer, transformer.info.nContext, { prependBos: true });
+    const measure = new Measure({ transformer, tokenizer }, { declared: mini, convention: {} }, {});
+    const other = await measure.read({ prependBos: true });
+    await measure.release();
+    expect(rows[0]?.[0]).toBe(tokenizer.bosId);
+    expect(other.what).toBe('beginning-of-sequence token first');
+    expect(found.current.explainedVariance).toBe(other.explainedVariance);
+    expect(found.current.explainedVariance).not.toBe((await check(mini)).current.explainedVariance);
+    expect(found.tokens).toBe(rows.length * rows[0]!.length);
+  });
+});
+
+test('alternatives of a wide SAE are tried on the first tokens of the text', async () => {
+  const wide = { ...mini, config: { ...mini.config, dIn: 768, dSae: 24_576 } };
+  const most = new Measure({ transformer, tokenizer }, { declared: wide, convention: {} }, {});
+  expect([most.fewTokens, most.isSampling]).toEqual([48, true]);
+  const measure = new Measure({ transformer, tokenizer }, { declared: mini, convention: {} }, {});
+  expect(measure.isSampling).toBe(false);
+  const few = await measure.read({}, 48);
+  await measure.release();
+  const { rows } = checkRows(tokenizer, transformer.info.nContext, { prependBos: false });
+  const tokens = [rows[0]!.subarray(0, 48)];
+  const run = await transformer.run({ tokens, capture: [hook], logits: 'none' });
+  const sae = new SparseAutoencoder(mini);
+  const guess = (await sae.reconstruct(run.hooks.get(hook)!)).data;
+  await sae.release();
+  const x = floatsOf(run.hooks.get(hook)!);
+  const cosines = split(x).map((row, i) => {
+    const other = split(guess)[i]!;
+    const dot = (a: number[], b: number[]) => a.reduce((sum, value, at) => sum + value * b[at]!, 0);
+    return dot(row, other) / Math.sqrt(dot(row, row) * dot(other, other));
+  });
+  expect(few.cosine).toBeCloseTo(cosines.reduce((sum, one) => sum + one, 0) / 48, 5);
+});
+
+test('an SAE that reconstructs in part is fair, and so is one whose L0 is far from the stated one', async () => {
+  const { dIn } = mini.config;
+  const weakened = await changed((name, data) =>
+    name === 'W_dec' ? data.map((x, i) => (Math.floor(i / dIn) % 2 === 0 ? x : 0)) : data,
+  );
+  const found = await check(weakened);
+  expect(found.current.explainedVariance).toBeGreaterThan(0.3);
+  expect(found.current.explainedVariance).toBeLessThan(0.7);
+  expect(found.verdict).toBe('fair');
+  const stated = (statedL0: number) => check({ ...mini, config: { ...mini.config, statedL0 } });
+  expect(await stated(70)).toMatchObject({ verdict: 'fair', statedL0: 70 });
+  expect(await stated(30)).toMatchObject({ verdict: 'good', statedL0: 30 });
 });
 
 describe('an SAE whose files leave something out', () => {

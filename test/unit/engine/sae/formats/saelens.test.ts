@@ -87,6 +87,19 @@ describe('openSaeLens', () => {
     expect((await openSaeLens(join(recorded, name))).config).toMatchObject(expected);
   });
 
+  it('masks the first position where training left it out', async () => {
+    const masked = async (metadata: Record<string, unknown>) => {
+      const folder = await copyOf('legacy_flat', (json) => Object.assign(json, metadata));
+      return (await openSaeLens(folder)).config.maskFirst ?? false;
+    };
+    expect(await masked({ prepend_bos: true })).toBe(false);
+    expect(await masked({ prepend_bos: true, seqpos_slice: [1, null] })).toBe(true);
+    expect(await masked({ prepend_bos: true, seqpos_slice: [null] })).toBe(false);
+    expect(await masked({ prepend_bos: true, exclude_special_tokens: true })).toBe(true);
+    expect(await masked({ prepend_bos: true, exclude_special_tokens: false })).toBe(false);
+    expect(await masked({ prepend_bos: false, exclude_special_tokens: true })).toBe(false);
+  });
+
   it('defaults and renames the flat form as SAELens does', async () => {
     const folder = await copyOf('legacy_flat', (json) => {
       for (const key of ['prepend_bos', 'apply_b_dec_to_input', 'normalize_activations']) delete json[key];
