@@ -35,6 +35,16 @@ describe('layers', () => {
     expect(importers(/^onnxruntime-/, /^(src\/engine\/graph\/session\.ts$|test\/|bench\/)/)).toEqual([]);
   });
 
+  test('only the hub and the fetcher of labels go online', () => {
+    const places = /^(src\/engine\/(hub|labels)\/|test\/|bench\/|scripts\/)/;
+    expect(importers(/^(node:(https?|http2|net|tls|dgram)|@huggingface\/hub)$/, places)).toEqual([]);
+    const calls = /\b(globalThis\.)?fetch\(|\b(XMLHttpRequest|WebSocket|EventSource|sendBeacon)\b/;
+    const callers = [...sources.values()].filter(({ path, text }) => calls.test(text) && !places.test(path));
+    // A function that the caller hands in, and that asks VS Code.
+    const named = new Set(['webview-ui/lib/resource.ts']);
+    expect(callers.map(({ path }) => path).filter((path) => !named.has(path))).toEqual([]);
+  });
+
   test('shared imports nothing but itself, and rpc.ts the JSON-RPC package', () => {
     expect(crossings('src/shared/', /^src\/shared\//)).toEqual([]);
     const strangers = within('src/shared/').flatMap(({ path, packages }) =>

@@ -17,6 +17,7 @@ import type { RunResult } from './model/transformer.ts';
 import { klDivergence, topOfLogits } from './predictions.ts';
 import { lookAt, type PromptLook, type SaeInput } from './promptLook.ts';
 import type { PromptWindow } from './promptWindow.ts';
+import { kindOf, outputHook } from './sae/format.ts';
 import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 
 export interface PromptAnalysis {
@@ -42,7 +43,8 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
   const contrast = request.contrast && model.contrast(request.contrast, window.ids.length);
   const saes = await openSaes(work);
   const { run: clean, look } = await lookAtClean(work, window, contrast, saes);
-  const edits = await planEdits(editContext(work, window.ids), request.edits);
+  const used = new Set<SparseAutoencoder>();
+  const edits = await planEdits(editContext(work, window.ids, used), request.edits);
   requireBelowReadout(edits, model.info.nLayers);
   const common = {
     run: id,
@@ -67,7 +69,7 @@ export async function analyzePrompt(work: PromptAnalysis): Promise<{ run: Analyz
   const changed = await lookAtEdited(work, window, contrast, saes, edited);
   const effect = await measureEffect(work, clean, edited, contrast, [look, changed]);
   const residual = editedReader(edited.residuals, clean);
-  const run = new AnalyzedRun(id, model, window.ids, window.strip, residual, edits);
+  const run = new AnalyzedRun(id, model, window.ids, window.strip, residual, edits, [...used]);
   const analysis: Analysis = {
     ...common,
     features: changed.features,
@@ -216,7 +218,12 @@ async function measureEffect(
   };
 }
 
-function editContext({ model, saes, signal }: PromptAnalysis, ids: Int32Array): EditContext {
+/** `used` takes the SAEs that edits compute with. */
+function editContext(
+  { model, saes, signal }: PromptAnalysis,
+  ids: Int32Array,
+  used: Set<SparseAutoencoder>,
+): EditContext {
   const { transformer, info } = model;
   const reference = async (hook: HookName, text?: string): Promise<Value> => {
     const tokens = text === undefined ? ids : model.window(text).ids;
@@ -233,12 +240,30 @@ function editContext({ model, saes, signal }: PromptAnalysis, ids: Int32Array): 
   return {
     config: transformer.config,
     positions: ids.length,
+    before: model.bos === undefined ? 0 : 1,
     reference,
     featureSource: async (feature) => {
       const sae = await saes.open(feature.sae, info);
       // Refuses an index that the SAE does not have.
       await saes.featureInfo(feature);
-      return { hook: sae.config.hookName, sae };
+      used.add(sae);
+      return { ...featureHooks(sae), sae };
     },
   };
+}
+
+/** Where an SAE's features are read and written. @throws request.invalid when that is not within one block. */
+function featureHooks({ config }: SparseAutoencoder): { hook: HookName; writes?: HookName } {
+  const { hookName: hook } = config;
+  const writes = outputHook(config);
+  const blockOf = (name: string) => /^blocks\.\d+\./.exec(name)?.[0];
+  if (kindOf(config) !== 'crossLayer' && writes !== undefined) {
+    if (writes === hook) return { hook };
+    if (blockOf(writes) !== undefined && blockOf(writes) === blockOf(hook)) return { hook, writes };
+  }
+  throw new EngineError('request.invalid', {
+    what: `A feature of the ${kindOf(config) === 'crossLayer' ? 'cross-layer ' : ''}transcoder at ${hook}`,
+    reason:
+      'interventions act within one block, and it writes to others; choose an SAE or a per-layer transcoder',
+  });
 }

@@ -5,6 +5,7 @@ import type { Value } from './graph/value.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import { isLateEdit, type RunEdit } from './model/edits.ts';
 import { locateHook } from './model/hooks.ts';
+import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 
 /** One run of one prompt, with its interventions. */
 export class AnalyzedRun {
@@ -16,6 +17,8 @@ export class AnalyzedRun {
     /** What entered block `layer`, or left the last one for n_layers: `[1, position, d_model]`. */
     readonly residual: (layer: number) => Value,
     readonly edits: readonly RunEdit[],
+    /** Those that the edits compute with. */
+    readonly saes: readonly SparseAutoencoder[] = [],
   ) {}
 
   /** All residual streams, n_layers + 1 of them. */

@@ -1,5 +1,6 @@
 /** Turns what is asked of a circuit into what the methods work on. */
 
+import type { Token } from '../shared/domain.ts';
 import type { CircuitRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { quoteToken } from '../shared/format.ts';
@@ -36,6 +37,17 @@ export async function readCircuitRequest(
 /** Name of the metric, e.g. `" Mary" − " John"`. */
 export function contrastName({ answer, wrong }: CircuitRequest['contrast']): string {
   return `${quoteToken(answer)} − ${quoteToken(wrong)}`;
+}
+
+/**
+ * A circuit names positions, so it can be evaluated only where the prompt has the tokens it was found on.
+ * @throws request.invalid
+ */
+export function requireSameTokens(tokens: readonly Pick<Token, 'id'>[], ids: Int32Array): void {
+  if (tokens.length === ids.length && tokens.every(({ id }, position) => id === ids[position])) return;
+  const reason =
+    'its prompt has other tokens in this model now, as after a change of the beginning-of-sequence policy; find it again';
+  throw new EngineError('request.invalid', { what: 'The circuit', reason });
 }
 
 function requireCounterfactual(other: Int32Array, ids: Int32Array): void {

@@ -1,6 +1,7 @@
 /** The SAEs that are open, with what is known of their features. */
 
 import { realpath } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type {
   FeatureInfo,
   FeatureRef,
@@ -12,14 +13,17 @@ import type {
 } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
 import { labelSourceOf } from '../shared/labelSource.ts';
-import type { SaeCheck, SaeConvention } from '../shared/saeCheck.ts';
+import { type SaeCheck, type SaeConvention, saidIn, subjectKey } from '../shared/saeCheck.ts';
 import type { LabelStore } from './labels/labelStore.ts';
 import type { CircuitSae } from './method/circuitInputs.ts';
+import { availableMemory } from './model/memory.ts';
 import { checkSaeUsable, infoOf } from './sae/catalog.ts';
+import { departuresFrom } from './sae/check/conventions.ts';
 import { withConvention } from './sae/convention.ts';
-import { type FeatureStatistics, readFeatureStatistics } from './sae/featureStatistics.ts';
+import { type FeatureStatistics, tellFeatureStatistics } from './sae/featureStatistics.ts';
 import { kindOf } from './sae/format.ts';
 import { openSae } from './sae/formats/registry.ts';
+import { checkSaeMemory } from './sae/saeMemory.ts';
 import { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 
 interface Entry {
@@ -30,24 +34,23 @@ interface Entry {
 
 interface Slot {
   /** The open models that use the SAE, the one it was opened for first. */
-  readonly owners: Set<ModelInfo>;
+  readonly owners: Set<ModelId>;
   readonly loading: Promise<Entry>;
   /** Present when it has finished loading, for questions that cannot wait. */
   entry?: Entry;
 }
 
-/** How an SAE is read, and what was measured under that reading. */
-export interface SaeReadingState {
-  readonly convention: SaeConvention;
-  readonly check?: SaeCheck;
-}
+/** Checks that are remembered; the oldest go first. */
+const mostChecks = 500;
 
 /** Opens SAEs once and answers for them. Identified as `SaeId` says. */
 export class LoadedSaes {
   private readonly slots = new Map<SaeId, Slot>();
-  /** Of the SAEs that are read otherwise than declared, or were checked. Outlives closing: the user's choice stays. */
-  private readonly readings = new Map<SaeId, SaeReadingState>();
-  /** Forgotten ones, which runs that are under way or kept may still use; they go with their models. */
+  /** Of the SAEs that are read otherwise than declared. Outlives closing: the user's choice stays. */
+  private readonly conventions = new Map<SaeId, SaeConvention>();
+  /** What was measured, by `subjectKey`: of another model, beginning of prompts or reading it says nothing. */
+  private readonly checks = new Map<string, SaeCheck>();
+  /** Forgotten ones, which runs that are under way or kept may still use; see `freeRetired`. */
   private readonly retired = new Set<Slot>();
 
   constructor(
@@ -66,40 +69,64 @@ export class LoadedSaes {
   /** The model that the SAE was opened for; undefined when it is not open. */
   modelOf(id: SaeId): ModelId | undefined {
     const [owner] = this.slots.get(id)?.owners ?? [];
-    return owner?.id;
+    return owner;
   }
 
   async provenance(id: SaeId, model: ModelInfo): Promise<Provenance['saes'][number]> {
-    const { info } = await this.entry(id, model);
-    const { hook, hash, prependBos, convention } = info;
-    const measured = this.readings.get(id)?.check?.current.explainedVariance;
+    const { info, sae } = await this.entry(id, model);
+    const { hook, hash, prependBos, convention, release, masksFirst } = info;
+    const { centerInput, inputScale = 1 } = sae.config;
+    const check = this.checkOf(info, model);
     return {
       hook,
       hash,
       prependBos,
       ...(convention && { convention }),
-      ...(measured !== undefined && { explainedVariance: measured }),
+      ...(release !== undefined && { release }),
+      ...(centerInput && { centered: true }),
+      ...(inputScale !== 1 && { scale: inputScale }),
+      ...(masksFirst && { masksFirst }),
+      ...(check && { verdict: check.verdict, explainedVariance: check.current.explainedVariance }),
     };
   }
 
-  /** How the SAE is read, and what was measured; as declared and nothing for one that nobody has spoken of. */
-  reading(id: SaeId): SaeReadingState {
-    return this.readings.get(id) ?? { convention: {} };
+  /** How the SAE is read; as declared for one that nobody has spoken of. */
+  convention(id: SaeId): SaeConvention {
+    return this.conventions.get(id) ?? {};
+  }
+
+  /** What was measured of the SAE as it is read now, on this model with its present beginning of prompts. */
+  checkOf(sae: SaeInfo, { hash: model, bos }: ModelInfo): SaeCheck | undefined {
+    const { hash, release, convention } = sae;
+    return this.checks.get(subjectKey({ model, bos, sae: hash, release }, convention));
   }
 
   /**
-   * Reads the SAE by `convention` from now on; `check` was measured under it.
+   * Reads the SAE by `convention` from now on; `check` was measured under it. How prompts begin is the model's
+   * affair, so that part of a convention is left out.
    * @throws as `openSae`; request.invalid when the SAE cannot be read this way.
    */
-  async configure(id: SaeId, convention: SaeConvention, check?: SaeCheck): Promise<void> {
-    withConvention(await openSae(id), convention);
-    this.readings.set(id, { convention, ...(check && { check }) });
+  async configure(id: SaeId, given: SaeConvention, check?: SaeCheck): Promise<void> {
+    if (check) this.checked(check);
+    const { prependBos: _, ...convention } = saidIn(given);
+    if (isDeepStrictEqual(this.convention(id), convention)) return;
+    const declared = await openSae(id);
+    withConvention(declared, convention);
+    const departures = departuresFrom(declared, convention);
+    if (isDeepStrictEqual(this.convention(id), departures)) return;
+    this.conventions.set(id, departures);
     await this.forget(id);
   }
 
-  /** Keeps what was measured under the present reading. */
-  checked(id: SaeId, check: SaeCheck): void {
-    this.readings.set(id, { ...this.reading(id), check });
+  /** Keeps what was measured. */
+  checked(check: SaeCheck): void {
+    const key = subjectKey(check.of, check.current.convention);
+    this.checks.delete(key);
+    this.checks.set(key, check);
+    for (const oldest of this.checks.keys()) {
+      if (this.checks.size <= mostChecks) break;
+      this.checks.delete(oldest);
+    }
   }
 
   /** SAEs as nodes of a circuit; only those on the stream and on whole attention and MLP outputs can be. */
@@ -164,15 +191,29 @@ export class LoadedSaes {
   /** Closes the SAEs that no open model but this one uses. Nothing may be under way on the model any more. */
   async releaseUnder(model: ModelInfo): Promise<void> {
     for (const [id, slot] of this.slots) {
-      slot.owners.delete(model);
+      slot.owners.delete(model.id);
       if (slot.owners.size === 0) this.slots.delete(id);
       if (slot.owners.size === 0) await free(slot);
     }
     for (const slot of this.retired) {
-      slot.owners.delete(model);
+      slot.owners.delete(model.id);
       if (slot.owners.size === 0) this.retired.delete(slot);
       if (slot.owners.size === 0) await free(slot);
     }
+  }
+
+  /** Frees forgotten SAEs but those in `kept`. To be called when no call is under way. */
+  async freeRetired(kept: ReadonlySet<SparseAutoencoder>): Promise<void> {
+    for (const slot of this.retired) {
+      if (slot.entry && kept.has(slot.entry.sae)) continue;
+      this.retired.delete(slot);
+      await free(slot);
+    }
+  }
+
+  /** SAEs that are held open, forgotten ones among them. */
+  get size(): number {
+    return this.slots.size + this.retired.size;
   }
 
   /** To be called when the SAE in `folder` was written anew: the next one who asks opens it again. */
@@ -186,12 +227,12 @@ export class LoadedSaes {
 
   private async entry(id: SaeId, model: ModelInfo): Promise<Entry> {
     const slot = this.slots.get(id) ?? this.start(id);
-    slot.owners.add(model);
+    slot.owners.add(model.id);
     const entry = await slot.loading;
     try {
       checkSaeUsable(entry.sae.folder, model);
     } catch (error) {
-      slot.owners.delete(model);
+      slot.owners.delete(model.id);
       if (slot.owners.size === 0 && this.slots.get(id) === slot) this.slots.delete(id);
       throw error;
     }
@@ -213,14 +254,17 @@ export class LoadedSaes {
   }
 
   private async load(id: SaeId): Promise<Entry> {
-    const folder = withConvention(await openSae(id), this.reading(id).convention);
+    const folder = withConvention(await openSae(id), this.convention(id));
+    checkSaeMemory(folder, await availableMemory());
     const isWhole = folder.id === folder.path;
     const info = await infoOf(folder);
-    await this.labels.load(labelSourceOf(info));
+    await this.labels.tryLoad(labelSourceOf(info));
     return {
       sae: new SparseAutoencoder(folder, this.threads),
       info,
-      statistics: isWhole ? await readFeatureStatistics(folder.path, folder.config.dSae) : undefined,
+      statistics: isWhole
+        ? (await tellFeatureStatistics(folder.path, folder.config.dSae)).statistics
+        : undefined,
     };
   }
 }

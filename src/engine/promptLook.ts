@@ -71,7 +71,7 @@ async function strongestFeatures({ id, sae, value }: SaeInput, request: LookRequ
     activations.set(before.activations.subarray(0, kept * k));
   }
   if (kept < length) {
-    const fresh = await sae.strongest(positionRange(value, kept, length), k);
+    const fresh = await sae.strongest(positionRange(value, kept, length), k, { firstPosition: kept });
     indices.set(fresh.indices, kept * k);
     activations.set(fresh.activations, kept * k);
   }

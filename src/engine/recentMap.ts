@@ -34,6 +34,11 @@ export class RecentMap<V> {
     }
   }
 
+  /** All of them, without counting as read. */
+  values(): IterableIterator<V> {
+    return this.entries.values();
+  }
+
   deleteWhere(test: (value: V) => boolean): void {
     for (const [key, value] of this.entries) if (test(value)) this.entries.delete(key);
   }

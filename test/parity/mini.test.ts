@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LoadedModel } from '../../src/engine/loadedModel.ts';
 import { logSoftmax } from '../../src/engine/predictions.ts';
-import { openSaeLens } from '../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../src/engine/sae/sparseAutoencoder.ts';
 
 interface Recorded {

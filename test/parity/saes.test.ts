@@ -6,8 +6,8 @@ import { openSafetensors, type Safetensors } from '../../src/engine/files/safete
 import { floatValue, type Value } from '../../src/engine/graph/value.ts';
 import type { RunEdit } from '../../src/engine/model/edits.ts';
 import { Transformer } from '../../src/engine/model/transformer.ts';
+import { openSaeLens } from '../../src/engine/sae/formats/saelens.ts';
 import { measureSae } from '../../src/engine/sae/metrics.ts';
-import { openSaeLens } from '../../src/engine/sae/saelens.ts';
 import { type FeatureChange, SparseAutoencoder } from '../../src/engine/sae/sparseAutoencoder.ts';
 
 const fixtures = fileURLToPath(new URL('../fixtures/parity', import.meta.url));

@@ -30,7 +30,7 @@ export function Header(props: {
           )}
         </span>
       </div>
-      <SaeNote state={state} />
+      <SaeNote store={store} state={state} />
       <StripNotes state={state} />
     </header>
   );
@@ -78,12 +78,24 @@ function SaeSelect({
 }
 
 /** That the SAE is read otherwise than declared, or that it is not read right. */
-function SaeNote({ state: { saeNote } }: { readonly state: TokensState }): JSX.Element | null {
+function SaeNote({
+  store,
+  state: { saeNote },
+}: {
+  readonly store: TokensStore;
+  readonly state: TokensState;
+}): JSX.Element | null {
   if (!saeNote) return null;
+  const { action } = saeNote;
   return (
     <p class={saeNote.isWarning ? 'notice small' : 'quiet small'}>
       {saeNote.isWarning && <Icon name="warning" />}
       <span>{saeNote.text}</span>
+      {action && (
+        <button type="button" class="link" onClick={() => store.run(action.command)}>
+          {action.title}
+        </button>
+      )}
     </p>
   );
 }

@@ -6,10 +6,9 @@
 
 import type { CircuitEdge } from '../../shared/domain.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
-import { floatsOf, floatValue, type Value } from '../graph/value.ts';
+import { floatsOf, floatValue } from '../graph/value.ts';
 import { blockGradient } from '../model/gradients.ts';
-import { blockHookName } from '../model/hooks.ts';
-import type { CircuitInputs, CircuitSae } from './circuitInputs.ts';
+import { type CircuitInputs, type CircuitSae, rankOf } from './circuitInputs.ts';
 import {
   difference,
   dot,
@@ -43,7 +42,7 @@ export async function attributeEdges(
     if (!reading) continue;
     for (const source of nodes) {
       const write = writes.get(source);
-      if (!write || !reaches(source, target)) continue;
+      if (!write || !reaches(source, target, inputs.model.config)) continue;
       const { position } = source.node;
       if (reading.position !== undefined && reading.position !== position) continue;
       const start = reading.position === undefined ? position * dModel : 0;
@@ -57,9 +56,16 @@ export async function attributeEdges(
 /**
  * Whether what `source` writes is part of what `target` reads. Everything reads the residual stream, and with it all
  * that was written before; features of an attention or MLP output read that output alone.
+ * Where attention and MLP work side by side, the MLP does not read what its own layer's attention wrote.
  */
-export function reaches(source: NodeAttribution, target: NodeAttribution): boolean {
+export function reaches(
+  source: NodeAttribution,
+  target: NodeAttribution,
+  { parallel }: { readonly parallel: boolean },
+): boolean {
   if (source.rank >= target.rank) return false;
+  if (parallel && target.node.kind === 'mlp' && source.rank >= rankOf(target.node.layer, 'attention'))
+    return false;
   const site = target.node.kind === 'feature' ? target.sae?.hook : undefined;
   const isSameLayer = source.node.layer === target.node.layer;
   if (site?.endsWith('hook_attn_out')) return source.node.kind === 'head' && isSameLayer;
@@ -112,7 +118,7 @@ async function featureWrite(
   return row.map((x) => delta * scale * x);
 }
 
-/** Heads write `z_h W_O^h`, which `attn.hook_result` holds for every head of a layer. */
+/** Heads write `z_h W_O^h`, through the norm behind the attention where a model has one. */
 async function addHeadWrites(
   { model }: CircuitInputs,
   clean: RecordedRun,
@@ -122,20 +128,11 @@ async function addHeadWrites(
   signal?: AbortSignal,
 ): Promise<void> {
   const { nHeads, dModel } = model.config;
-  const results = async (residual: Value, layer: number): Promise<Value> => {
-    const name = blockHookName(layer, 'attn.hook_result');
-    const run = await model.run({
-      from: { layer, residual },
-      stopAtLayer: layer + 1,
-      capture: [name],
-      signal,
-    });
-    return run.hooks.get(name)!;
-  };
   const heads = nodes.filter(({ node }) => node.kind === 'head');
   for (const layer of new Set(heads.map(({ node }) => node.layer))) {
-    const own = await results(clean.residuals[layer]!, layer);
-    const other = baseline && (await results(baseline.residuals[layer]!, layer));
+    throwIfCancelled(signal);
+    const own = await model.headWrites(layer, clean.residuals[layer]!);
+    const other = baseline && (await model.headWrites(layer, baseline.residuals[layer]!));
     const delta = difference(own, other);
     for (const item of heads.filter(({ node }) => node.layer === layer)) {
       const start = (item.node.position * nHeads + item.node.head!) * dModel;
@@ -225,6 +222,9 @@ async function addMlpReadings(
   const mlps = inLayer.filter(({ node }) => node.kind === 'mlp');
   if (mlps.length === 0) return;
   const { dModel } = model.config;
+  // The stream between attention and MLP: paths through this block's own attention are other edges. Side by side, the MLP
+  // reads what enters the block, and a gradient at its own output does not pass through the attention.
+  const read = model.config.parallel ? 'hook_resid_pre' : 'hook_resid_mid';
   const size = ids.length * dModel;
   const seeds = new Float32Array(mlps.length * size);
   mlps.forEach(({ node, gradient }, row) => {
@@ -234,10 +234,9 @@ async function addMlpReadings(
     layer,
     residual: clean.residuals[layer]!,
     seeds: new Map([['hook_mlp_out', floatValue(seeds, [mlps.length, ids.length, dModel])]]),
-    // The stream between attention and MLP: paths through this block's own attention are other edges.
-    hooks: ['hook_resid_mid'],
+    hooks: [read],
   });
-  const fields = floatsOf(results.hook_resid_mid!);
+  const fields = floatsOf(results[read]!);
   mlps.forEach((item, row) => {
     const start = row * size + item.node.position * dModel;
     readings.set(item, { field: fields.slice(start, start + dModel), position: item.node.position });

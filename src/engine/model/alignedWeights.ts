@@ -33,12 +33,17 @@ export async function alignedWeights(
     const { shape } = tensor;
     return { name, dtype, shape, pieces: () => bytesOf(tensor, options.signal) };
   });
-  const stamp = [...new Set(floats.map(({ tensor }) => `${tensor.file} ${tensor.stamp}`))].sort().join('\n');
   const what = `Laying out the weights of ${path} anew`;
-  return convertedWeights({ kind: 'aligned', path, stamp, what, tensors }, options);
+  return convertedWeights({ kind: 'aligned', path, sources: sourcesOf(source), what, tensors }, options);
 }
 
-async function* bytesOf(
+/** The files that hold `source`'s tensors, with their stamps. */
+export function sourcesOf({ tensors }: WeightFiles): Readonly<Record<string, string>> {
+  return Object.fromEntries([...tensors.values()].map(({ file, stamp }) => [file, stamp]));
+}
+
+/** The tensor's bytes as they lie in its file, in pieces of whole numbers. */
+export async function* bytesOf(
   { file, stamp, offset, length }: LocatedTensor,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {

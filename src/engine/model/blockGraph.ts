@@ -45,7 +45,12 @@ function runMlp({ mlp: weights, mlpNorms }: BlockWeights, sites: HookSites, read
   return sites.at('hook_mlp_out', leave(sites, 'ln2', mlpNorms, out));
 }
 
-/** A sublayer's output through the norm behind it. With no norm before, that one has the plain name, as in TransformerLens. */
+/**
+ * A sublayer's output through the norm behind it. With no norm before, that one has the plain name, as in
+ * TransformerLens. What enters that norm is what the module gives in transformers.
+ */
 function leave(sites: HookSites, name: 'ln1' | 'ln2', { before, after }: SublayerNorms, x: Tensor): Tensor {
-  return after ? normalize(sites, before ? `${name}_post` : name, x, after) : x;
+  if (!after) return x;
+  const out = sites.at(name === 'ln1' ? 'attn.hook_out' : 'mlp.hook_out', x);
+  return normalize(sites, before ? `${name}_post` : name, out, after);
 }

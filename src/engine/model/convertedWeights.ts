@@ -3,28 +3,27 @@
  * is written once, and again when the files they come from or what was written have changed since.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as v from 'valibot';
+import { isDeepStrictEqual } from 'node:util';
 import type { CallOptions } from '../../shared/callOptions.ts';
 import { EngineError, isEngineError, throwIfCancelled } from '../../shared/errors.ts';
 import { formatBytes } from '../../shared/format.ts';
 import { fileError } from '../files/fileErrors.ts';
+import { withFileLock } from '../files/fileLock.ts';
 import { readJson, writeJson } from '../files/json.ts';
 import { openSafetensors } from '../files/safetensors.ts';
 import { filesOf, type WeightFiles } from '../files/safetensorsFolder.ts';
 import { type StreamedTensor, streamedBytes, writeSafetensorsStream } from '../files/safetensorsStream.ts';
-
-/** Raised whenever a file would come out otherwise. */
-const formatVersion = 1;
-
-/** Beside the weights: what they were made from, and what the file was like when it was whole. */
-const recordSchema = v.object({ format: v.number(), source: v.string(), converted: v.string() });
-
-const weightsName = 'model.safetensors';
-const recordName = 'conversion.json';
-/** Temporary files of a conversion that a crash ended; a running one has touched its file more recently. */
-const staleMilliseconds = 3_600_000;
+import {
+  type conversionKinds,
+  formatVersion,
+  recordName,
+  recordSchema,
+  removeOldConversions,
+  staleMilliseconds,
+  weightsName,
+} from './oldConversions.ts';
 
 /** The folder of converted weights: its name is that of the model's path, so a new model there replaces the old one's. */
 export function conversionFolder(storage: string, { kind, path }: Pick<Conversion, 'kind' | 'path'>): string {
@@ -33,12 +32,11 @@ export function conversionFolder(storage: string, { kind, path }: Pick<Conversio
 
 /** What is converted, and from what. */
 export interface Conversion {
-  /** A GGUF file whose numbers are made float32, or safetensors whose numbers start at odd places. */
-  readonly kind: 'gguf' | 'aligned';
+  readonly kind: (typeof conversionKinds)[number];
   /** Real path of the file or folder, for messages and as the conversion's identity. */
   readonly path: string;
-  /** Tells its files from others (see `stampOf`). */
-  readonly stamp: string;
+  /** The files that it reads, with what tells each from others (see `stampOf`). */
+  readonly sources: Readonly<Record<string, string>>;
   /** What is being done, for people: `Converting … to float32`. */
   readonly what: string;
   readonly tensors: readonly StreamedTensor[];
@@ -49,41 +47,67 @@ export interface ConversionOptions extends CallOptions {
   readonly storage: string;
   /** Bytes that a folder's disk has left; asked of the system when left out. */
   readonly freeBytes?: (folder: string) => Promise<number>;
+  /** Bytes that conversions may take together before those that nobody used for long are removed. */
+  readonly keptBytes?: number;
 }
 
 /**
- * The converted weights, which are made first where they are not there.
+ * The converted weights, which are made first where they are not there. Of several processes that want them one makes
+ * them, and the others wait.
  * @throws disk.full, file.unreadable when the folder cannot be written, file.changed, cancelled.
  */
 export async function convertedWeights(
   conversion: Conversion,
   options: ConversionOptions,
 ): Promise<WeightFiles> {
-  const { path, stamp } = conversion;
   const folder = conversionFolder(options.storage, conversion);
   const kept = await keptWeights(folder, conversion);
   if (kept) return kept;
+  const total = streamedBytes(conversion.tensors);
+  options.report?.({ done: 0, total, what: taskOf(conversion) });
+  return withFileLock(`${folder}.lock`, options.signal, async () => {
+    // Another process may have made them while this one waited.
+    const made = await keptWeights(folder, conversion);
+    return made ?? convert(folder, conversion, options);
+  });
+}
+
+async function convert(
+  folder: string,
+  conversion: Conversion,
+  options: ConversionOptions,
+): Promise<WeightFiles> {
+  const { path, sources, tensors } = conversion;
   await makeRoom(folder);
   const file = join(folder, weightsName);
-  const available = await (options.freeBytes ?? freeBytes)(folder);
-  checkDisk(path, folder, streamedBytes(conversion.tensors), available);
+  const needed = streamedBytes(tensors);
+  const available = () => (options.freeBytes ?? freeBytes)(folder);
+  const { storage, keptBytes } = options;
+  await removeOldConversions({ storage, besides: folder, needed, available, keptBytes });
+  checkDisk(path, folder, needed, await available());
   await writeSafetensorsStream(file, reporting(conversion, options), { format: 'pt' });
   const written = await openSafetensors(file);
   await writeJson(join(folder, recordName), {
     format: formatVersion,
-    source: stamp,
+    path,
+    sources,
     converted: written.stamp,
   });
   return { ...filesOf(written), path };
 }
 
 /** What is there, unless it is damaged or was made from another file or by another version. */
-async function keptWeights(folder: string, { path, stamp }: Conversion): Promise<WeightFiles | undefined> {
+async function keptWeights(folder: string, { path, sources }: Conversion): Promise<WeightFiles | undefined> {
   try {
     const record = await readJson(join(folder, recordName), recordSchema);
-    if (record.format !== formatVersion || record.source !== stamp) return undefined;
+    if (record.format !== formatVersion || !isDeepStrictEqual(record.sources, { ...sources }))
+      return undefined;
     const file = await openSafetensors(join(folder, weightsName));
-    return file.stamp === record.converted ? { ...filesOf(file), path } : undefined;
+    if (file.stamp !== record.converted) return undefined;
+    // Says when they were used last.
+    const now = new Date();
+    await utimes(join(folder, recordName), now, now).catch(() => undefined);
+    return { ...filesOf(file), path };
   } catch (error) {
     if (isEngineError(error)) return undefined;
     throw error;
@@ -121,15 +145,16 @@ function checkDisk(path: string, folder: string, needed: number, available: numb
   });
 }
 
+function taskOf({ tensors, what }: Conversion): string {
+  return `${what}, once (${formatBytes(streamedBytes(tensors))} of disk)`;
+}
+
 /** The same tensors; what has been read of them is reported, in bytes of the file that is written. */
-function reporting(
-  { tensors, what: task }: Conversion,
-  { report, signal }: CallOptions,
-): readonly StreamedTensor[] {
+function reporting(conversion: Conversion, { report, signal }: CallOptions): readonly StreamedTensor[] {
+  const { tensors } = conversion;
   const total = streamedBytes(tensors);
-  const what = `${task}, once (${formatBytes(total)} of disk)`;
+  const what = taskOf(conversion);
   let done = 0;
-  report?.({ done, total, what });
   return tensors.map((tensor) => ({
     ...tensor,
     async *pieces() {

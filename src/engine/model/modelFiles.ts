@@ -1,7 +1,7 @@
 /** What a model comes down to, whether it lies in a folder or in one GGUF file: config, weights, tokenizer. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { EngineError } from '../../shared/errors.ts';
 import { fileError, shorten } from '../files/fileErrors.ts';
@@ -10,13 +10,16 @@ import { openSafetensorsFolder } from '../files/safetensorsFolder.ts';
 import { readWeightsSample } from '../files/weightsSample.ts';
 import { defaultStorage } from '../storage.ts';
 import { alignedWeights } from './alignedWeights.ts';
-import type { ConversionOptions } from './convertedWeights.ts';
 import { openGgufModel } from './gguf/openGgufModel.ts';
+import { type PlaceOptions, placedWeights } from './placedWeights.ts';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFile.ts';
 import { ModelWeights } from './weights.ts';
+import { widenedWeights } from './widenedWeights.ts';
 
 export interface ModelFiles {
   /** Real path of the folder or file; the model's id. */
+  readonly id: string;
+  /** The same as it was asked for, absolute: what a link of the Hugging Face cache leads to has no name. */
   readonly path: string;
   /** For people: `owner/name` for one of the Hugging Face cache, else the folder's or file's name. */
   readonly name: string;
@@ -32,23 +35,34 @@ export interface ModelFiles {
   readTokenizer(): Promise<TokenizerFiles>;
 }
 
-/** Weights that cannot be used where they lie are converted into `storage`; the user's cache folder when left out. */
-export type ModelFilesOptions = Partial<ConversionOptions>;
+/** Weights that are not used where they lie are converted into `storage`; the user's cache folder when left out. */
+export interface ModelFilesOptions extends Partial<PlaceOptions> {
+  /** Looks at config and weights before anything is converted; the weights hold places and shapes only. */
+  readonly check?: (config: ModelFiles['config'], weights: ModelWeights) => void;
+}
+
+/** The same with a folder for conversions. */
+export type FoundOptions = ModelFilesOptions & PlaceOptions;
 
 /**
  * Opens the model at `path`: a folder as Hugging Face writes it, with its weights in one `.safetensors` file or in
- * several, or a GGUF file (or a folder that holds nothing else). Weights are not read, but those of a quantised file
- * (and of one that the runtime could not map) are converted when it is opened first; that is reported and can be cancelled.
- * @throws file.missing, file.unreadable, file.malformed, model.notSafetensors, model.unsupported, disk.full, cancelled.
+ * several, or a GGUF file (or a folder that holds nothing else). Weights are not read, but those of a quantised file, of
+ * a large one in 16 bits, and of one that the runtime could not map are converted when it is opened first; that is
+ * reported and can be cancelled.
+ * @throws file.missing, file.unreadable, file.malformed, model.notSafetensors, model.unsupported, model.tooLarge before
+ * anything is converted, disk.full, cancelled.
  */
 export async function openModelFiles(path: string, options: ModelFilesOptions = {}): Promise<ModelFiles> {
   const conversion = { ...options, storage: options.storage ?? defaultStorage() };
   try {
     const real = await realpath(path);
-    if ((await stat(real)).isFile()) return openGgufModel(real, conversion);
+    const asked = resolve(path);
+    if ((await stat(real)).isFile()) {
+      return { ...(await openGgufModel(real, conversion)), path: asked, name: ggufName(asked) };
+    }
     const only = await onlyGguf(real);
-    if (only === undefined) return openFolder(real, conversion);
-    return { ...(await openGgufModel(only, conversion)), path: real, name: modelName(real) };
+    const files = await (only === undefined ? openFolder(real, conversion) : openGgufModel(only, conversion));
+    return { ...files, id: real, path: asked, name: modelName(asked) };
   } catch (error) {
     throw fileError(path, error);
   }
@@ -64,19 +78,33 @@ async function onlyGguf(folder: string): Promise<string | undefined> {
   throw new EngineError('request.invalid', { what: folder, reason });
 }
 
-async function openFolder(path: string, options: ConversionOptions): Promise<ModelFiles> {
+async function openFolder(path: string, options: FoundOptions): Promise<ModelFiles> {
   const configPath = join(path, 'config.json');
   const content = await readJson(configPath, v.unknown());
   const source = await openSafetensorsFolder(path);
   const hashed = source.files.includes(source.path) ? [] : [source.path];
+  const config = { path: configPath, content };
+  const stored = new ModelWeights(source);
+  options.check?.(config, stored);
+  const { float32Bytes, widenedBytes } = stored;
+  const places = {
+    size: { path: source.path, float32Bytes, widenedBytes },
+    inPlace: () => alignedWeights(path, source, options),
+    converted: () => widenedWeights(path, source, options),
+  };
   return {
+    id: path,
     path,
     name: modelName(path),
-    config: { path: configPath, content },
-    weights: new ModelWeights(await alignedWeights(path, source, options)),
+    config,
+    weights: new ModelWeights(await placedWeights(places, options), stored.storedPrecision),
     hash: await hashOf([configPath, ...hashed], source.files),
     readTokenizer: () => readTokenizerFiles(path),
   };
+}
+
+function ggufName(path: string): string {
+  return basename(path).replace(/\.gguf$/i, '');
 }
 
 /** The folder's name; for a folder of the Hugging Face cache (`models--owner--name/snapshots/…`) the repository's. */

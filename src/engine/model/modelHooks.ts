@@ -35,7 +35,7 @@ function blockHooks(shape: HookedShape): readonly BlockHook[] {
   const hooks = order.block.filter((hook) => !reasonWithout(shape, hook));
   if (shape.norm.place !== 'after') return hooks;
   // These norms stand behind their sublayers.
-  return moved('ln2', 'mlp.hook_post', moved('ln1', 'attn.hook_result', hooks));
+  return moved('ln2', 'mlp.hook_out', moved('ln1', 'attn.hook_out', hooks));
 }
 
 /** `hooks` with those of a norm put right behind another one. */
@@ -73,6 +73,9 @@ function reasonWithout(
   if (hook === 'mlp.hook_pre_linear' && !gated) return 'the MLPs of this model have no gate';
   if (hook === 'hook_resid_mid' && parallel) {
     return 'attention and MLP of this model work side by side on hook_resid_pre, so there is no stream between them';
+  }
+  if (/^(attn|mlp)\.hook_out$/.test(hook) && norm.place !== 'both' && norm.place !== 'after') {
+    return 'this model has no norm behind its sublayers; what they give is hook_attn_out and hook_mlp_out';
   }
   if (/^ln[12]_post\./.test(hook) && norm.place !== 'both') {
     return 'this model has one norm per sublayer (ln1, ln2)';

@@ -3,8 +3,9 @@ import type { CallOptions } from '../../shared/callOptions.ts';
 import type { ModelInfo } from '../../shared/domain.ts';
 import { familyOf, type ModelConfig } from './config.ts';
 import type { ModelStages } from './families/family.ts';
-import { availableMemory, checkMemory, programsPerStage } from './memory.ts';
-import { openModelFiles } from './modelFiles.ts';
+import { programsPerStage } from './memory.ts';
+import { type ModelFiles, type ModelFilesOptions, openModelFiles } from './modelFiles.ts';
+import { stageHooks } from './modelHooks.ts';
 import { modelStages } from './modelStages.ts';
 import { familyParity } from './parity.ts';
 import { StageRunner } from './stageRunner.ts';
@@ -29,24 +30,29 @@ export interface OpenedModel {
   readTokenizer(): Promise<TokenizerFiles>;
 }
 
+function readConfig({ path, content }: ModelFiles['config']) {
+  const family = familyOf(path, content);
+  return { family, config: family.readConfig(path, content as Readonly<Record<string, unknown>>) };
+}
+
 /** Errors as `Transformer.open`. */
 export async function openModelFolder(folder: string, options: OpenOptions): Promise<OpenedModel> {
   const { signal, report, storage } = options;
-  const files = await openModelFiles(folder, { signal, report, storage });
-  const { path, weights } = files;
-  const family = familyOf(files.config.path, files.config.content);
-  const config = family.readConfig(
-    files.config.path,
-    files.config.content as Readonly<Record<string, unknown>>,
-  );
-  checkMemory(weights, options.memory ?? (await availableMemory()));
+  const check: ModelFilesOptions['check'] = (stored, places) => {
+    const { family, config } = readConfig(stored);
+    family.readWeights(config, places);
+  };
+  const { memory } = options;
+  const files = await openModelFiles(folder, { signal, report, storage, memory, check });
+  const { id, path, weights } = files;
+  const { family, config } = readConfig(files.config);
   const graph = modelStages(config, family.readWeights(config, weights));
   const stages = new StageRunner(graph, config, {
     threads: options.threads,
     programs: programsPerStage(weights) * (config.nLayers + 2),
   });
   const info: ModelInfo = {
-    id: path,
+    id,
     name: files.name,
     path,
     family: config.family,
@@ -58,6 +64,7 @@ export async function openModelFolder(folder: string, options: OpenOptions): Pro
     dMlp: config.dMlp,
     dVocab: config.dVocab,
     nContext: config.nContext,
+    blockHooks: stageHooks(config, 0),
     parameters: weights.parameters,
     hash: files.hash,
     bos: 'none',

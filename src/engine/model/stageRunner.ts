@@ -114,7 +114,12 @@ export class StageRunner {
   }
 
   /** Computes no more of a block than what `outputs` need from the given values on. */
-  async part({ layer, feeds, fed = new Map(), outputs }: BlockPart): Promise<Readonly<Record<string, Value>>> {
+  async part({
+    layer,
+    feeds,
+    fed = new Map(),
+    outputs,
+  }: BlockPart): Promise<Readonly<Record<string, Value>>> {
     const variant: PartVariant = { layer, fed: [...fed.keys()], outputs };
     const build = () =>
       compile(partProgram(this.#stages, this.#config, variant), {

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { EngineError, isEngineError } from '../../shared/errors.ts';
 import { fileError, malformed, shorten } from '../files/fileErrors.ts';
 import { checkJson, readJson } from '../files/json.ts';
+import { readOldTokenizer } from './oldTokenizerFiles.ts';
 
 /** Larger ids than this come from damaged files; the library would allocate a list of that length. */
 const maxTokenId = 4_000_000;
@@ -78,17 +79,20 @@ export interface TokenizerFiles {
 }
 
 /**
- * The two files of the tokenizer in `folder`; the config may be absent.
+ * The two files of the tokenizer in `folder`; the config may be absent, and older files stand in for the first.
  * @throws tokenizer.missing, file.missing (no such folder), file.malformed.
  */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   await stat(folder).catch((error) => {
     throw fileError(folder, error);
   });
-  const path = join(folder, 'tokenizer.json');
-  const content = await readJson(path, v.unknown()).catch((error) => {
-    if (isEngineError(error, 'file.missing')) throw new EngineError('tokenizer.missing', { path: folder });
-    throw error;
+  let path = join(folder, 'tokenizer.json');
+  const content = await readJson(path, v.unknown()).catch(async (error) => {
+    if (!isEngineError(error, 'file.missing')) throw error;
+    const old = await readOldTokenizer(folder);
+    if (old === undefined) throw new EngineError('tokenizer.missing', { path: folder });
+    path = join(folder, 'vocab.json');
+    return old;
   });
   const tokenizer = parseTokenizer(path, content);
   const config = await readJson(join(folder, 'tokenizer_config.json'), configSchema).catch((error) => {

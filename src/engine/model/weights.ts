@@ -78,6 +78,15 @@ export class ModelWeights {
     return 4 * sum(halves.map(elements));
   }
 
+  /** How the largest of all weights is stored, for people: `float32`. */
+  get storedPrecision(): string {
+    const floats = [...this.#source.tensors.values()].filter(({ dtype }) =>
+      Object.hasOwn(floatDtypes, dtype),
+    );
+    const largest = floats.sort((a, b) => elements(b) - elements(a))[0];
+    return (largest && floatDtypes[largest.dtype]) ?? 'unknown';
+  }
+
   /** How the largest of the weights handed out so far is stored, for people: `float32`. */
   get precision(): string {
     if (this.#precision !== undefined) return this.#precision;

@@ -6,7 +6,7 @@ import { floatsOf } from '../../../src/engine/graph/value.ts';
 import { loadTokenizer } from '../../../src/engine/model/tokenizer.ts';
 import { Transformer } from '../../../src/engine/model/transformer.ts';
 import { type Random, seededRandom } from '../../../src/engine/random.ts';
-import { openSaeLens } from '../../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../../src/engine/sae/sparseAutoencoder.ts';
 import type { Analysis, ModelInfo, SaeInfo } from '../../../src/shared/domain.ts';
 import type { AnalyzeRequest } from '../../../src/shared/engineApi.ts';

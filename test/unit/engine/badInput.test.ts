@@ -3,7 +3,7 @@ import { copyFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
-import { writeSaeLens } from '../../../src/engine/sae/saelens.ts';
+import { writeSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import type { Contrast, Edit, ModelInfo } from '../../../src/shared/domain.ts';
 import type { AnalyzeRequest } from '../../../src/shared/engineApi.ts';
 import { tinyConfig, tinyWeights, writeTinyGpt2 } from '../../fixtures/tinyGpt2.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { floatValue } from '../../../src/engine/graph/value.ts';
 import { LoadedModel } from '../../../src/engine/loadedModel.ts';
-import { openSaeLens } from '../../../src/engine/sae/saelens.ts';
+import { openSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../../src/engine/sae/sparseAutoencoder.ts';
 import {
   plainActivations,
@@ -69,7 +69,7 @@ it('the strongest features are the same for every count, from few programs', asy
 });
 
 it('predictions of any count leave few programs behind, and none after the release', async () => {
-  const model = await LoadedModel.open(tiny.folder, 1);
+  const model = await LoadedModel.open(tiny.folder, { threads: 1 });
   const all = [...(await model.readout.predict(row, 400)).ids];
   for (let k = 1; k <= 12; k++) {
     expect([...(await model.readout.predict(row, k)).ids]).toEqual(all.slice(0, k));

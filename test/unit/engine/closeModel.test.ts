@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import { LoadedModel } from '../../../src/engine/loadedModel.ts';
-import { writeSaeLens } from '../../../src/engine/sae/saelens.ts';
+import { writeSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../../src/engine/sae/sparseAutoencoder.ts';
 import type { Analysis, ModelInfo } from '../../../src/shared/domain.ts';
 import type { AnalyzeRequest } from '../../../src/shared/engineApi.ts';
@@ -114,7 +114,7 @@ describe('closing a model at work', () => {
   });
 
   it('waits for the last call before it frees the memory', async () => {
-    const loaded = await LoadedModel.open(tiny.folder, 1);
+    const loaded = await LoadedModel.open(tiny.folder, { threads: 1 });
     const order: string[] = [];
     const free = vi.spyOn(loaded.transformer, 'release').mockImplementation(async () => {
       order.push('freed');

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { analyzePrompt } from '../../../src/engine/analyzePrompt.ts';
+import { LabelStore } from '../../../src/engine/labels/labelStore.ts';
 import { LoadedModel } from '../../../src/engine/loadedModel.ts';
 import { LoadedSaes } from '../../../src/engine/loadedSaes.ts';
 import type { Edit } from '../../../src/shared/domain.ts';
@@ -14,7 +15,7 @@ const text = 'When she gave words to her '.repeat(5);
 
 beforeAll(async () => {
   tiny = await writeTinyModel(5);
-  model = await LoadedModel.open(tiny.folder, 1);
+  model = await LoadedModel.open(tiny.folder, { threads: 1 });
 });
 
 afterAll(async () => {
@@ -31,7 +32,15 @@ async function analyzed(edits: readonly Edit[]) {
     precision: '',
   } as const;
   const request = { model: '', text, saes: [], topFeatures: 1, topPredictions: 1, edits };
-  return (await analyzePrompt({ id: '', model, saes: new LoadedSaes(1), request, provenance })).run;
+  return (
+    await analyzePrompt({
+      id: '',
+      model,
+      saes: new LoadedSaes(new LabelStore('/nowhere'), 1),
+      request,
+      provenance,
+    })
+  ).run;
 }
 
 const scale = (factor: number, layer: number): Edit => ({

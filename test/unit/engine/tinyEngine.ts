@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { SaeConfig } from '../../../src/engine/sae/format.ts';
-import { writeSaeLens } from '../../../src/engine/sae/saelens.ts';
+import { writeSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import type { Analysis, Edit, EditAction, EditTarget, ModelInfo } from '../../../src/shared/domain.ts';
 import { type PlainHook, plainGpt2 } from '../../fixtures/plainGpt2.ts';
 import {

@@ -16,6 +16,7 @@ export function wordTokenizer(vocabulary: readonly string[]): Tokenizer {
     bosId: undefined,
     eosId: undefined,
     bosPolicy: 'none',
+    isSpecial: () => false,
     encode: (text) => {
       const found = split(text);
       return {

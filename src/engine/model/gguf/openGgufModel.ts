@@ -8,7 +8,8 @@ import { dequantize } from '../../files/ggufDequantize.ts';
 import { readBytes, withFile } from '../../files/regularFile.ts';
 import type { LocatedTensor, WeightFiles } from '../../files/safetensorsFolder.ts';
 import { type ConversionOptions, convertedWeights } from '../convertedWeights.ts';
-import type { ModelFiles } from '../modelFiles.ts';
+import type { FoundOptions, ModelFiles } from '../modelFiles.ts';
+import { placedWeights } from '../placedWeights.ts';
 import { ModelWeights } from '../weights.ts';
 import { ggufArchitectures } from './ggufArchitectures.ts';
 import { GgufMetadata } from './ggufMetadata.ts';
@@ -27,9 +28,10 @@ const changedShare = 0.2;
 
 /**
  * Opens the GGUF file at `path`.
- * @throws file.missing, file.unreadable, file.malformed, model.unsupported, disk.full, cancelled.
+ * @throws file.missing, file.unreadable, file.malformed, model.unsupported, model.tooLarge before anything is converted,
+ * disk.full, cancelled.
  */
-export async function openGgufModel(path: string, options: ConversionOptions): Promise<ModelFiles> {
+export async function openGgufModel(path: string, options: FoundOptions): Promise<ModelFiles> {
   const gguf = await openGguf(path);
   const metadata = new GgufMetadata(gguf);
   const { architecture } = metadata;
@@ -47,12 +49,26 @@ export async function openGgufModel(path: string, options: ConversionOptions): P
       metadata.count('.attention.key_length') ??
       Math.floor(metadata.requireCount('.embedding_length') / heads),
   });
-  const weights = isUsedInPlace(tensors) ? inPlace(gguf, tensors) : await converted(gguf, tensors, options);
+  const config = { path: gguf.path, content };
+  const precision = storedPrecision(tensors);
+  const stored = located(gguf, tensors);
+  options.check?.(config, new ModelWeights(stored, precision));
+  const isInPlace = isUsedInPlace(tensors);
+  const { float32Bytes, widenedBytes } = new ModelWeights(stored);
+  const weights = await placedWeights(
+    {
+      size: { path: gguf.path, float32Bytes, widenedBytes },
+      ...(isInPlace && { inPlace: async () => stored }),
+      converted: () => converted(gguf, tensors, options),
+    },
+    options,
+  );
   return {
+    id: gguf.path,
     path: gguf.path,
     name: basename(gguf.path).replace(/\.gguf$/i, ''),
-    config: { path: gguf.path, content },
-    weights: new ModelWeights(weights, storedPrecision(tensors)),
+    config,
+    weights: new ModelWeights(weights, precision),
     hash: await hashOf(gguf),
     readTokenizer: async () => ggufTokenizer(metadata),
   };
@@ -127,17 +143,23 @@ function converted(
     pieces: () => ggufNumbers(gguf, tensor, options.signal),
   }));
   const what = `Converting ${path} to float32`;
-  return convertedWeights({ kind: 'gguf', path, stamp, what, tensors: streamed }, options);
+  return convertedWeights(
+    { kind: 'gguf', path, sources: { [path]: stamp }, what, tensors: streamed },
+    options,
+  );
 }
 
-function inPlace({ path, stamp }: Gguf, tensors: readonly NamedTensor[]): WeightFiles {
-  const located = tensors.map(({ name, shape, source, rows, plusOne }): readonly [string, LocatedTensor] => {
-    const dtype = source.type as 'F32' | 'F16' | 'BF16';
-    const { offset, length } = source;
+/** The tensors where they lie; quantised ones stand there as what they will be converted to. */
+function located({ path, stamp }: Gguf, tensors: readonly NamedTensor[]): WeightFiles {
+  const places = tensors.map(({ name, shape, source, rows, plusOne }): readonly [string, LocatedTensor] => {
+    const dtype = source.type === 'F16' || source.type === 'BF16' ? source.type : 'F32';
+    const { offset } = source;
+    const isFloat = dtype === source.type;
+    const length = isFloat ? source.length : 4 * shape.reduce((product, dim) => product * dim, 1);
     const change = { ...(rows && { rows }), ...(plusOne && { plusOne }) };
     return [name, { dtype, shape, offset, length, file: path, stamp, ...change }];
   });
-  return { path, files: [path], tensors: new Map(located) };
+  return { path, files: [path], tensors: new Map(places) };
 }
 
 /** How most of the numbers are stored, for people. */

@@ -36,6 +36,7 @@ describe('a reader of damaged files', () => {
     ['JSON lines', 800],
     ['labels', 800],
     ['kept labels', 800],
+    ['tasks', 800],
   ] as const)(
     'of %s reads or refuses each of %i',
     { timeout: 120_000 },

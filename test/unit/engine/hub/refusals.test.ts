@@ -51,7 +51,10 @@ describe('access', () => {
     const { server, hub } = await startFixture();
     const { 'tokenizer.json': gone, ...files } = modelRepo.files;
     expect(gone).toBeDefined();
-    server.repos.set(repoName, { ...modelRepo, files: { ...files, 'vocab.json': new TextEncoder().encode('{}') } });
+    server.repos.set(repoName, {
+      ...modelRepo,
+      files: { ...files, 'vocab.json': new TextEncoder().encode('{}') },
+    });
     const refused = await failure(hub().planDownload(model));
     expect(refused).toMatchObject({ code: 'hub.notFound' });
     expect(refused.message).toContain('tokenizer.json');

@@ -3,6 +3,9 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { fetchLabels } from '../../../../src/engine/labels/fetchLabels.ts';
+import { LabelStore } from '../../../../src/engine/labels/labelStore.ts';
+import { Labels } from '../../../../src/engine/labels/labels.ts';
+import { temporaryFolder } from '../../temporaryFolder.ts';
 
 const source = 'gpt2-small/8-res-jb';
 
@@ -139,4 +142,21 @@ test('cancelling stops between requests and during one', async () => {
   const work = fetchLabels({ source, indices, endpoint, pause: 0 }, { signal: stop.signal });
   await expect(work).rejects.toMatchObject({ code: 'cancelled' });
   expect(requests).toBe(2);
+});
+
+test('batches that came before a refusal are kept', async () => {
+  let requests = 0;
+  const endpoint = await serve(async (request, response) => {
+    const asked = await bodyOf(request);
+    if (++requests > 2) response.writeHead(429, { 'retry-after': '60' }).end();
+    else response.end(answer(asked));
+  });
+  const store = new LabelStore(await temporaryFolder());
+  const labels = new Labels(store, () => undefined);
+  const indices = Array.from({ length: 60 }, (_, i) => i);
+  const call = labels.fetchLabels({ source, indices, endpoint, pause: 0 } as never);
+  await expect(call).rejects.toMatchObject({ code: 'labels.unavailable' });
+  await store.load(source);
+  expect(store.labelOf(source, 49)?.text).toBe('label 49');
+  expect(store.labelOf(source, 50)).toBeUndefined();
 });

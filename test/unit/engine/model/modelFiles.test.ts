@@ -1,5 +1,5 @@
 /** What a model comes down to: its name and hash, weights in shards, and files that are no model. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSafetensors, writeSafetensors } from '../../../../src/engine/files/safetensors.ts';
@@ -46,6 +46,8 @@ async function logits(folder: string): Promise<readonly number[]> {
   }
 }
 
+const ggufModels = join(import.meta.dirname, '../../../fixtures/parity/gguf/models');
+
 describe('openModelFiles', () => {
   it('gives config, weights and tokenizer of a folder', async () => {
     const files = await openModelFiles(tiny.folder);
@@ -75,6 +77,18 @@ describe('openModelFiles', () => {
     expect(files.name).toBe('some/model-1');
     expect(files.hash).toBe((await openModelFiles(tiny.folder)).hash);
     expect((await failure(files.readTokenizer())).code).toBe('tokenizer.missing');
+  });
+
+  it('calls a GGUF file of the Hugging Face cache by its name, and knows it by the blob behind it', async () => {
+    const cache = join(await temporaryFolder(), 'models--some--model-GGUF');
+    const [blob, snapshot] = [join(cache, 'blobs', 'ab'.repeat(32)), join(cache, 'snapshots', 'abcdef')];
+    await mkdir(join(cache, 'blobs'), { recursive: true });
+    await mkdir(snapshot, { recursive: true });
+    await writeFile(blob, await readFile(join(ggufModels, 'llama.gguf')));
+    await symlink(`../../blobs/${'ab'.repeat(32)}`, join(snapshot, 'Small.Q4_1.gguf'));
+    const files = await openModelFiles(join(snapshot, 'Small.Q4_1.gguf'));
+    expect(files).toMatchObject({ name: 'Small.Q4_1', path: join(snapshot, 'Small.Q4_1.gguf') });
+    expect(files.id).toBe(await realpath(blob));
   });
 
   it('runs a model in shards like the same model in one file', async () => {
