@@ -39,7 +39,8 @@ beforeAll(async () => {
   mkdirSync(join(cached, 'refs'));
   writeFileSync(join(cached, 'refs/main'), commit);
   copySae('blocks.0.hook_attn_out', 'declaredWrongly', { apply_b_dec_to_input: false });
-  copySae('blocks.3.hook_resid_post', 'ofAnotherHook', { metadata: { hook_name: 'blocks.1.hook_mlp_out' } });
+  copySae('blocks.1.hook_mlp_out', 'scrambled', {});
+  scrambleDecoder(join(scratch, 'saes/scrambled/sae_weights.safetensors'));
   mkdirSync(join(workspace, '.vscode'));
   const settings = { 'fovea.model.folders': [folders], 'fovea.sae.folders': [join(scratch, 'saes')] };
   writeFileSync(join(workspace, '.vscode/settings.json'), JSON.stringify(settings));
@@ -81,6 +82,25 @@ function copySae(from: string, name: string, change: Readonly<Record<string, unk
   const config = JSON.parse(readFileSync(join(to, 'cfg.json'), 'utf8'));
   const metadata = { ...config.metadata, ...(change.metadata ?? {}) };
   writeFileSync(join(to, 'cfg.json'), JSON.stringify({ ...config, ...change, metadata }));
+}
+
+/** Gives every feature of an SAE the decoder row of another one. */
+function scrambleDecoder(path: string): void {
+  const bytes = readFileSync(path);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, start).toString('utf8'));
+  const [from, to] = header.W_dec.data_offsets as [number, number];
+  const decoder = bytes.subarray(start + from, start + to);
+  const half = decoder.length / 2;
+  writeFileSync(
+    path,
+    Buffer.concat([
+      bytes.subarray(0, start + from),
+      decoder.subarray(half),
+      decoder.subarray(0, half),
+      bytes.subarray(start + to),
+    ]),
+  );
 }
 
 /** What axe has against a part of the window. */
@@ -176,11 +196,11 @@ describe('an SAE that is declared wrongly', () => {
   });
 });
 
-describe('an SAE of another hook', () => {
+describe('an SAE that reconstructs nothing', () => {
   test('is warned of', async () => {
     await workbench.runCommand('Fovea: Choose SAE…');
     await expect.poll(() => workbench.quickRows().count(), slow).toBeGreaterThan(5);
-    await models.pick('ofAnotherHook');
+    await models.pick('scrambled');
     const notification = await workbench.waitForNotification(
       /explains only .+ no other convention helps/,
       60_000,
@@ -252,7 +272,13 @@ describe('a model that cannot be loaded', () => {
     await models.pane().getByText('There is no file at /nowhere/model').waitFor(slow);
     await expect
       .poll(() => models.texts(), slow)
-      .toEqual(['model not loaded', 'Choose Model…', 'Use the Embedded Model', 'Show Log']);
+      .toEqual([
+        'model not loaded',
+        'Back to someone/tiny',
+        'Choose Model…',
+        'Use the Embedded Model',
+        'Show Log',
+      ]);
     await workbench.screenshot('models-failed');
     await models.row('Choose Model…').click();
     await models.pick('twin');

@@ -54,8 +54,7 @@ describe('checkSaeFits', () => {
 
   it.each([
     'blocks.1.hook_attn_in',
-    'blocks.1.mlp.hook_out',
-    'blocks.1.mlp.hook_out',
+    'blocks.1.mlp.hook_experts',
     'blocks.1.hook_embed',
     'blocks.01.hook_resid_pre',
     'blocks.1.toString',
