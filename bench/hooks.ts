@@ -4,7 +4,7 @@
  */
 
 import { join } from 'node:path';
-import { type BlockHook, blockHookAxes, blockHookName, costlyHooks } from '../src/engine/model/hooks.ts';
+import { type BlockHook, blockHookName, costlyHooks } from '../src/engine/model/hooks.ts';
 import { type RunRequest, Transformer } from '../src/engine/model/transformer.ts';
 import { seededRandom } from '../src/engine/random.ts';
 import type { HookName } from '../src/shared/domain.ts';
@@ -14,9 +14,6 @@ import { gpt2Small, randomModelFolder } from './randomModel.ts';
 const rounds = 24;
 const warmUp = 3;
 const positions = 64;
-
-/** Hooks that are computed on the way in any case; the others are made only for those who ask for them. */
-const ordinary = (Object.keys(blockHookAxes) as BlockHook[]).filter((hook) => !costlyHooks.has(hook));
 
 /** The places where the extension's interventions act. */
 const edited: readonly BlockHook[] = [
@@ -42,6 +39,8 @@ function everywhere(hooks: readonly BlockHook[]): HookName[] {
 
 async function main(): Promise<void> {
   const model = await Transformer.open(await randomModelFolder(join('.cache', 'bench', 'gpt2-small-random')));
+  // Hooks that are computed on the way in any case; the others are made only for those who ask for them.
+  const ordinary = (model.info.blockHooks as BlockHook[]).filter((hook) => !costlyHooks.has(hook));
   const random = seededRandom('tokens');
   const tokens = [Int32Array.from({ length: positions }, () => random.int(gpt2Small.dVocab))];
   // One hook that is wanted makes its program declare all of them; this one is a single number per position.
