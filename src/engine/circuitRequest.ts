@@ -1,12 +1,13 @@
 /** Turns what is asked of a circuit into what the methods work on. */
 
-import type { Token } from '../shared/domain.ts';
-import type { CircuitRequest } from '../shared/engineApi.ts';
+import type { CircuitGraph, Token } from '../shared/domain.ts';
+import type { CallOptions, CircuitRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { quoteToken } from '../shared/format.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import type { LoadedSaes } from './loadedSaes.ts';
 import type { CircuitInputs } from './method/circuitInputs.ts';
+import { gradientCircuit } from './method/gradientCircuit.ts';
 
 /**
  * The tokens, baseline, contrast and SAEs of a request.
@@ -31,6 +32,37 @@ export async function readCircuitRequest(
     metric: contrastName(request.contrast),
     saes: await saes.forCircuit(request.saes, model.info),
     labelOf: (feature) => saes.labelOf(feature),
+  };
+}
+
+/**
+ * The circuit of a contrast, by gradients; where its numbers came from is left to the caller.
+ * @throws as `readCircuitRequest`; cancelled
+ */
+export async function requestedCircuit(
+  model: LoadedModel,
+  saes: LoadedSaes,
+  request: CircuitRequest,
+  call: CallOptions,
+): Promise<Omit<CircuitGraph, 'provenance'>> {
+  const inputs = await readCircuitRequest(model, saes, request);
+  const found = await gradientCircuit(inputs, request.maxNodes, call);
+  return {
+    version: 1,
+    prompt: request.text,
+    counterfactual: request.counterfactual,
+    tokens: inputs.tokens,
+    nLayers: model.info.nLayers,
+    method: {
+      name: 'gradient attribution',
+      parameters: {
+        maxNodes: request.maxNodes,
+        baseline: request.counterfactual ? 'counterfactual' : 'zero',
+      },
+    },
+    metric: { name: inputs.metric, clean: found.clean, baseline: found.baseline },
+    nodes: found.nodes,
+    edges: found.edges,
   };
 }
 

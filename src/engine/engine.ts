@@ -1,6 +1,5 @@
-/** The engine: keeps what is loaded, looks up handles, and calls the modules that do the work. */
+/** The engine: what can be asked, each answered by the module that does the work. */
 
-import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type {
   AttributeEdgesRequest,
@@ -20,7 +19,6 @@ import type {
   ModelInfo,
   Prediction,
   PromptComparison,
-  Provenance,
   ResidualAttribution,
   SaeId,
   SaeInfo,
@@ -33,134 +31,60 @@ import type {
   ContrastSuggestionRequest,
   EngineApi,
   FeatureHeatRequest,
-  OpenModelRequest,
   SaeMetrics,
   TrainSaeRequest,
 } from '../shared/engineApi.ts';
-import { EngineError, isEngineError, throwIfCancelled } from '../shared/errors.ts';
+import { throwIfCancelled } from '../shared/errors.ts';
 import type { DownloadPlan, LocalModel } from '../shared/hubApi.ts';
 import { labelSourceOf } from '../shared/labelSource.ts';
 import type { AblateSweepRequest, PatchSweepRequest, PathPatchRequest } from '../shared/patchingApi.ts';
 import type { SaeRelease } from '../shared/saeApi.ts';
-import type { SaeCheck } from '../shared/saeCheck.ts';
-import type { AnalyzedRun } from './analyzedRun.ts';
 import { analyzePrompt } from './analyzePrompt.ts';
 import { attributeEdges, evaluateEdges, runAcdc } from './attribution.ts';
-import { readCircuitRequest, requireSameTokens } from './circuitRequest.ts';
-import { collectGarbage } from './collectGarbage.ts';
-import { fileError } from './files/fileErrors.ts';
+import { requestedCheck } from './checkRequest.ts';
+import { readCircuitRequest, requestedCircuit, requireSameTokens } from './circuitRequest.ts';
+import { decoderLogits } from './decoderLogits.ts';
+import { type EngineOptions, EngineState } from './engineState.ts';
+import { featureHeat } from './featureHeat.ts';
 import { floatsOf } from './graph/value.ts';
 import { Hub } from './hub/hub.ts';
-import { LabelStore } from './labels/labelStore.ts';
 import { Labels } from './labels/labels.ts';
-import { LoadedModel } from './loadedModel.ts';
-import { LoadedSaes } from './loadedSaes.ts';
+import type { LoadedModel } from './loadedModel.ts';
 import { readLogitSum } from './logitSumRequest.ts';
 import { comparePrompts } from './method/alignTokens.ts';
 import { evaluateCircuit } from './method/circuitEvaluation.ts';
 import { attributeFeatures, componentLens } from './method/directLogitAttribution.ts';
-import { gradientCircuit } from './method/gradientCircuit.ts';
 import { requestedEstimate, requestedStudy } from './method/ioi/studyRequest.ts';
 import { logitLens } from './method/logitLens.ts';
 import { attributeLogits } from './method/residualAttribution.ts';
 import { parseModelConfig } from './model/config.ts';
-import { blockHookName, locateHook, writesStream } from './model/hooks.ts';
+import { blockHookName } from './model/hooks.ts';
 import { ablateSweep, estimatePatching, type PatchingContext, patchSweep, pathPatch } from './patching.ts';
 import { topOfLogits } from './predictions.ts';
-import { RecentMap } from './recentMap.ts';
-import { checkSaeUsable, describeSae, findSaeFolders, infoOf } from './sae/catalog.ts';
-import { checkSae } from './sae/check/checkSae.ts';
+import { checkLayer, checkPosition, requireCount } from './requestChecks.ts';
+import { describeSae, findSaeFolders } from './sae/catalog.ts';
 import { withConvention } from './sae/convention.ts';
 import { exportSae } from './sae/exportSae.ts';
-import { outputHooks } from './sae/format.ts';
 import { openSae } from './sae/formats/registry.ts';
 import { listReleases } from './sae/releases.ts';
 import { openTunedLens } from './sae/tunedLens.ts';
-import { defaultStorage } from './storage.ts';
 import { checkTask } from './task/checkTask.ts';
 import { generateTask } from './task/generateTask.ts';
 import { readTaskFile, readTaskText, writeTaskFile } from './task/taskFile.ts';
 import { trainSaeOnModel } from './training/trainSaeOnModel.ts';
 
-/** Stands in every result's provenance. Replaced by the package's version when the engine is bundled. */
-declare const FOVEA_VERSION: string | undefined;
-const version = typeof FOVEA_VERSION === 'string' ? FOVEA_VERSION : 'development';
-
-/** Runs that can still be asked about. A view asks about the newest one, or the one before while that is computed. */
-const keptRuns = { entries: 12, weight: 512 * 2 ** 20, weigh: (run: AnalyzedRun) => run.bytes };
-
-export interface EngineOptions {
-  /** Threads inside one operation; the number of physical cores when left out. */
-  readonly threads?: number;
-  /** Folder for what is kept between runs; `defaultStorage()` when left out. */
-  readonly storage?: string;
-}
-
 /** See `EngineApi` for what each method answers. */
-export class Engine implements EngineApi {
-  private readonly models = new Map<string, Promise<LoadedModel>>();
-  private readonly saes: LoadedSaes;
+export class Engine extends EngineState implements EngineApi {
   private readonly hub: Hub;
-  private readonly labelStore: LabelStore;
   private readonly labels: Labels;
   /** SAEs as they were listed last. */
   private readonly listed = new Map<SaeId, SaeInfo>();
-  private readonly runs = new RecentMap<AnalyzedRun>(keptRuns);
   private runCount = 0;
-  /** Calls that are at work on a model. */
-  private underWay = 0;
 
-  constructor(private readonly options: EngineOptions = {}) {
-    const storage = options.storage ?? defaultStorage();
-    this.labelStore = new LabelStore(storage);
+  constructor(options: EngineOptions = {}) {
+    super(options);
     this.labels = new Labels(this.labelStore, (id) => this.listed.get(id));
-    this.saes = new LoadedSaes(this.labelStore, options.threads);
-    this.hub = new Hub({ storage, checkConfig: parseModelConfig });
-  }
-
-  async openModel({ path, bos }: OpenModelRequest, call: CallOptions = {}): Promise<ModelInfo> {
-    const { signal } = call;
-    throwIfCancelled(signal);
-    const real = await realpath(path).catch((error) => {
-      throw fileError(path, error);
-    });
-    throwIfCancelled(signal);
-    const known = this.models.get(real);
-    const loading = known ?? this.load(real, path, call);
-    const model = await loading.catch((error: unknown) => {
-      // Somebody else's call was cancelled, not this one.
-      if (known && isEngineError(error, 'cancelled') && !signal?.aborted) return undefined;
-      throw error;
-    });
-    if (!model) return this.openModel({ path, bos }, call);
-    if (bos !== undefined) model.setBos(bos);
-    return model.info;
-  }
-
-  /** Opens the model at `path`, known as `id` from now on unless it fails or is cancelled. */
-  private load(id: string, path: string, call: CallOptions): Promise<LoadedModel> {
-    const loading = (async () => {
-      const model = await LoadedModel.open(path, { ...this.options, ...call });
-      if (!call.signal?.aborted) return model;
-      await model.release();
-      throw new EngineError('cancelled', {});
-    })();
-    this.models.set(id, loading);
-    loading.catch(() => {
-      if (this.models.get(id) === loading) this.models.delete(id);
-    });
-    return loading;
-  }
-
-  /** Cancels what is under way on the model, and ends with it. Whoever asks from now on is told that it is not open. */
-  async closeModel({ model: id }: { readonly model: string }): Promise<void> {
-    const loading = this.model(id);
-    this.models.delete(id);
-    const model = await loading;
-    await model.release();
-    this.runs.deleteWhere((run) => run.model === model);
-    await this.saes.releaseUnder(model.info);
-    collectGarbage();
+    this.hub = new Hub({ storage: this.storage, checkConfig: parseModelConfig });
   }
 
   async listSaes(
@@ -197,7 +121,7 @@ export class Engine implements EngineApi {
   }
 
   async featureHeat({ run, features }: FeatureHeatRequest, call: CallOptions = {}): Promise<Float32Array> {
-    return this.withRun(run, call, (known, signal) => this.heatOf(known, features, signal));
+    return this.withRun(run, call, (known, signal) => featureHeat(known, this.saes, features, signal));
   }
 
   async featureInfo(
@@ -208,7 +132,7 @@ export class Engine implements EngineApi {
     for (const feature of request.features) {
       throwIfCancelled(call.signal);
       const known = await this.saes.featureInfo(feature);
-      infos.push(request.logits ? { ...known, ...(await this.decoderLogits(feature, call)) } : known);
+      infos.push(request.logits ? { ...known, ...(await this.logitsOf(feature, call)) } : known);
     }
     return infos;
   }
@@ -278,9 +202,10 @@ export class Engine implements EngineApi {
 
   async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
     requireCount('The number of nodes', request.maxNodes, 1);
-    return this.withModel(request.model, call, (model, signal) =>
-      this.circuitOf(model, request, { ...call, signal }),
-    );
+    return this.withModel(request.model, call, async (model, signal) => ({
+      ...(await requestedCircuit(model, this.saes, request, { ...call, signal })),
+      provenance: await this.provenance(model, request.saes),
+    }));
   }
 
   async evaluateCircuit(
@@ -316,21 +241,8 @@ export class Engine implements EngineApi {
     call: CallOptions = {},
   ) {
     return this.withModel(model, call, async (loaded, signal) => {
-      const declared = await openSae(sae);
-      checkSaeUsable(declared, loaded.info);
-      const convention = this.saes.convention(sae);
-      const { transformer, tokenizer, info } = loaded;
-      const checked = {
-        transformer,
-        tokenizer,
-        threads: this.options.threads,
-        bos: info.bos === 'prepended',
-      };
-      const request = { declared, convention, text, textName };
-      const measured = await checkSae(checked, request, { ...call, signal });
-      const { hash, release } = await infoOf(declared);
-      const of = { model: info.hash, bos: info.bos, sae: hash, ...(release !== undefined && { release }) };
-      const check: SaeCheck = { sae, model, of, ...measured };
+      const asked = { sae, text, textName, threads: this.options.threads };
+      const check = await requestedCheck(loaded, this.saes, asked, { ...call, signal });
       // A text of the user's own tells of that text, not of how the SAE is read.
       if (text === undefined) this.saes.checked(check);
       return check;
@@ -509,101 +421,10 @@ export class Engine implements EngineApi {
     return { ...info, labelSource, ...(faults && { faults }) };
   }
 
-  private model(id: string): Promise<LoadedModel> {
-    const model = this.models.get(id);
-    if (!model) throw new EngineError('handle.unknown', { what: 'model', id });
-    return model;
-  }
-
-  /** Runs `work` on an open model; see `LoadedModel.use`. @throws handle.unknown, cancelled */
-  private async withModel<T>(
-    id: string,
-    { signal }: CallOptions,
-    work: (model: LoadedModel, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    throwIfCancelled(signal);
-    const model = await this.model(id);
-    return this.counted(() => model.use(signal, (combined) => work(model, combined)));
-  }
-
-  /** Runs `work` on a kept run, whose model stays open meanwhile. @throws handle.unknown, cancelled */
-  private async withRun<T>(
-    id: string,
-    { signal }: CallOptions,
-    work: (run: AnalyzedRun, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    throwIfCancelled(signal);
-    const run = this.runs.get(id);
-    if (!run) throw new EngineError('handle.unknown', { what: 'run', id });
-    return this.counted(() => run.model.use(signal, (combined) => work(run, combined)));
-  }
-
-  /** Does `work`; when it was the last of what is under way, frees SAEs that were given up and no run needs. */
-  private async counted<T>(work: () => Promise<T>): Promise<T> {
-    this.underWay++;
-    try {
-      return await work();
-    } finally {
-      this.underWay--;
-      await this.freeRetired();
-    }
-  }
-
-  private async freeRetired(): Promise<void> {
-    if (this.underWay > 0) return;
-    await this.saes.freeRetired(new Set([...this.runs.values()].flatMap(({ saes }) => saes)));
-  }
-
-  private async heatOf(
-    run: AnalyzedRun,
-    features: readonly FeatureRef[],
-    signal: AbortSignal,
-  ): Promise<Float32Array> {
-    const positions = run.ids.length;
-    const heat = new Float32Array(features.length * positions);
-    for (const [id, places] of groupBySae(features)) {
-      const sae = await this.saes.open(id, run.model.info);
-      // Refuses features that the SAE does not have.
-      for (const { index } of places) await this.saes.featureInfo({ sae: id, index });
-      const value = await run.hook(sae.config.hookName, signal);
-      const rows = await sae.chosen(
-        value,
-        places.map(({ index }) => index),
-      );
-      places.forEach(({ place }, column) => {
-        for (let position = 0; position < positions; position++) {
-          heat[place * positions + position] = rows.data[position * places.length + column]!;
-        }
-      });
-    }
-    return heat;
-  }
-
-  private async circuitOf(
-    model: LoadedModel,
-    request: CircuitRequest,
-    call: CallOptions,
-  ): Promise<CircuitGraph> {
-    const inputs = await readCircuitRequest(model, this.saes, request);
-    const found = await gradientCircuit(inputs, request.maxNodes, call);
-    return {
-      version: 1,
-      prompt: request.text,
-      counterfactual: request.counterfactual,
-      tokens: inputs.tokens,
-      nLayers: model.info.nLayers,
-      method: {
-        name: 'gradient attribution',
-        parameters: {
-          maxNodes: request.maxNodes,
-          baseline: request.counterfactual ? 'counterfactual' : 'zero',
-        },
-      },
-      metric: { name: inputs.metric, clean: found.clean, baseline: found.baseline },
-      nodes: found.nodes,
-      edges: found.edges,
-      provenance: await this.provenance(model, request.saes),
-    };
+  private async logitsOf(feature: FeatureRef, call: CallOptions) {
+    const owner = this.saes.modelOf(feature.sae);
+    if (owner === undefined) return {};
+    return this.withModel(owner, call, (model) => decoderLogits(model, this.saes, feature));
   }
 
   private patchingContext(model: LoadedModel): PatchingContext {
@@ -613,66 +434,4 @@ export class Engine implements EngineApi {
       provenance: (saes) => this.provenance(model, saes),
     };
   }
-
-  private async provenance(model: LoadedModel, saes: readonly SaeId[]): Promise<Provenance> {
-    const { name, hash, bos, precision } = model.info;
-    const described: Provenance['saes'][number][] = [];
-    for (const id of saes) described.push(await this.saes.provenance(id, model.info));
-    return { version, model: { name, hash }, saes: described, bos, precision };
-  }
-
-  /** Tokens whose logits a feature's decoder direction raises and lowers most, read without the final norm. */
-  private async decoderLogits(
-    { sae, index }: FeatureRef,
-    call: CallOptions,
-  ): Promise<Pick<FeatureInfo, 'topLogits' | 'bottomLogits'>> {
-    const owner = this.saes.modelOf(sae);
-    if (owner === undefined) return {};
-    return this.withModel(owner, call, async ({ info, readout, tokenizer }) => {
-      const opened = await this.saes.open(sae, info);
-      const hooks = outputHooks(opened.config);
-      if (!hooks.every((hook) => writesStream(locateHook(hook, info.nLayers).hook))) return {};
-      const written = (await opened.decoderRows([index])).data;
-      // What a cross-layer transcoder writes in several layers adds up in the stream.
-      const direction = sumOfParts(written, hooks.length);
-      return readout.directionLogits(direction, 10, tokenizer);
-    });
-  }
-}
-
-function checkLayer(layer: number, { nLayers }: ModelInfo): void {
-  if (Number.isInteger(layer) && layer >= 0 && layer < nLayers) return;
-  const reason = `the model has layers 0 to ${nLayers - 1}`;
-  throw new EngineError('request.invalid', { what: `Layer ${layer}`, reason });
-}
-
-function checkPosition(position: number, length: number): void {
-  if (Number.isInteger(position) && position >= 0 && position < length) return;
-  const reason = `the prompt has ${length} tokens`;
-  throw new EngineError('request.invalid', { what: `Position ${position}`, reason });
-}
-
-function requireCount(what: string, value: number, least: number): void {
-  if (Number.isInteger(value) && value >= least) return;
-  const reason = `it must be a whole number of at least ${least}, not ${value}`;
-  throw new EngineError('request.invalid', { what, reason });
-}
-
-/** The sum of `parts` vectors that lie one behind the other. */
-function sumOfParts(data: Float32Array, parts: number): Float32Array {
-  const width = data.length / parts;
-  const sum = new Float32Array(width);
-  for (let i = 0; i < data.length; i++) sum[i % width]! += data[i]!;
-  return sum;
-}
-
-/** Features by SAE, each with its place in the list. */
-function groupBySae(features: readonly FeatureRef[]): Map<SaeId, { index: number; place: number }[]> {
-  const groups = new Map<SaeId, { index: number; place: number }[]>();
-  features.forEach(({ sae, index }, place) => {
-    const group = groups.get(sae) ?? [];
-    group.push({ index, place });
-    groups.set(sae, group);
-  });
-  return groups;
 }
