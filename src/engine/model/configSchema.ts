@@ -56,7 +56,8 @@ export const decoderEntries = {
   eos_token_id: tokenIds,
 } as const;
 
-const decoderSchema = v.looseObject(decoderEntries);
+/** A config of these families, as far as they have it in common. */
+export const decoderSchema = v.looseObject(decoderEntries);
 
 /** The sizes of such a config. @throws model.invalidConfig for heads that do not divide. */
 export function decoderSizes(path: string, raw: v.InferOutput<typeof decoderSchema>) {

@@ -1,9 +1,9 @@
 /** Llama 1 to 3 (Touvron et al. 2023, Dubey et al. 2024), and what is built like it: TinyLlama, SmolLM2. */
 import * as v from 'valibot';
 import { checkJson } from '../../files/json.ts';
-import { activationOf, decoderEntries, decoderSizes, epsilon, flag, usual } from '../configSchema.ts';
+import { decoderEntries, epsilon, flag } from '../configSchema.ts';
 import { decoderWeights } from '../decoderWeights.ts';
-import { readRope } from '../ropeConfig.ts';
+import { gatedDecoder } from '../gatedDecoder.ts';
 import type { ModelFamily } from './family.ts';
 
 const schema = v.looseObject({
@@ -21,20 +21,10 @@ export const llama: ModelFamily = {
 
   readConfig(path, content) {
     const raw = checkJson(path, content, schema, 'model.invalidConfig');
-    const sizes = decoderSizes(path, raw);
-    const { rotary, nContext } = readRope(path, content, sizes);
-    const layer = { scoreScale: 1 / Math.sqrt(sizes.dHead), window: undefined, rotary };
     return {
-      ...usual,
-      ...sizes,
+      ...gatedDecoder(path, content, raw),
       family: 'llama',
-      nContext,
       norm: { kind: 'rms', place: 'before', epsilon: raw.rms_norm_eps },
-      positions: 'rotary',
-      layers: Array.from({ length: sizes.nLayers }, () => layer),
-      activation: activationOf(path, 'hidden_act', raw.hidden_act),
-      gated: true,
-      tiedEmbeddings: raw.tie_word_embeddings,
       biases: { qkv: raw.attention_bias, attentionOut: raw.attention_bias, mlp: raw.mlp_bias },
     };
   },

@@ -1,18 +1,9 @@
 /** Mistral 7B (Jiang et al. 2023): Llama with a sliding window in every layer. */
 import * as v from 'valibot';
 import { checkJson } from '../../files/json.ts';
-import {
-  activationOf,
-  decoderEntries,
-  decoderSizes,
-  epsilon,
-  flag,
-  limits,
-  maybe,
-  usual,
-} from '../configSchema.ts';
+import { decoderEntries, epsilon, flag, limits, maybe } from '../configSchema.ts';
 import { decoderWeights } from '../decoderWeights.ts';
-import { readRope } from '../ropeConfig.ts';
+import { gatedDecoder } from '../gatedDecoder.ts';
 import type { ModelFamily } from './family.ts';
 
 const schema = v.looseObject({
@@ -31,20 +22,12 @@ export const mistral: ModelFamily = {
 
   readConfig(path, content) {
     const raw = checkJson(path, content, schema, 'model.invalidConfig');
-    const sizes = decoderSizes(path, raw);
-    const { rotary, nContext } = readRope(path, content, sizes);
-    const layer = { scoreScale: 1 / Math.sqrt(sizes.dHead), window: raw.sliding_window ?? undefined, rotary };
     return {
-      ...usual,
-      ...sizes,
+      ...gatedDecoder(path, content, raw, (nLayers) =>
+        Array.from({ length: nLayers }, () => raw.sliding_window ?? undefined),
+      ),
       family: 'mistral',
-      nContext,
       norm: { kind: 'rms', place: 'before', epsilon: raw.rms_norm_eps },
-      positions: 'rotary',
-      layers: Array.from({ length: sizes.nLayers }, () => layer),
-      activation: activationOf(path, 'hidden_act', raw.hidden_act),
-      gated: true,
-      tiedEmbeddings: raw.tie_word_embeddings,
     };
   },
 

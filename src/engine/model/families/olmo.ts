@@ -1,9 +1,9 @@
 /** OLMo 1 (Groeneveld et al. 2024): LayerNorms without parameters, and queries, keys and values that may be clipped. */
 import * as v from 'valibot';
 import { checkJson } from '../../files/json.ts';
-import { activationOf, decoderEntries, decoderSizes, flag, maybe, positive, usual } from '../configSchema.ts';
+import { decoderEntries, flag, maybe, positive } from '../configSchema.ts';
 import { decoderWeights } from '../decoderWeights.ts';
-import { readRope } from '../ropeConfig.ts';
+import { gatedDecoder } from '../gatedDecoder.ts';
 import type { ModelFamily } from './family.ts';
 
 const schema = v.looseObject({
@@ -20,21 +20,11 @@ export const olmo: ModelFamily = {
 
   readConfig(path, content) {
     const raw = checkJson(path, content, schema, 'model.invalidConfig');
-    const sizes = decoderSizes(path, raw);
-    const { rotary, nContext } = readRope(path, content, sizes);
-    const layer = { scoreScale: 1 / Math.sqrt(sizes.dHead), window: undefined, rotary };
     return {
-      ...usual,
-      ...sizes,
+      ...gatedDecoder(path, content, raw),
       family: 'olmo',
-      nContext,
       norm: { kind: 'layerNorm', place: 'before', epsilon: 1e-5 },
-      positions: 'rotary',
-      layers: Array.from({ length: sizes.nLayers }, () => layer),
-      activation: activationOf(path, 'hidden_act', raw.hidden_act),
-      gated: true,
       clipQkv: raw.clip_qkv ?? undefined,
-      tiedEmbeddings: raw.tie_word_embeddings,
       biases: { qkv: raw.attention_bias, attentionOut: raw.attention_bias, mlp: false },
     };
   },

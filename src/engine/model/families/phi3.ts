@@ -1,19 +1,10 @@
 /** Phi-3, Phi-3.5 and Phi-4-mini (Abdin et al. 2024): Llama with queries, keys and values, and gate and factor, in one layer each. */
 import * as v from 'valibot';
 import { checkJson } from '../../files/json.ts';
-import {
-  activationOf,
-  decoderEntries,
-  decoderSizes,
-  epsilon,
-  flag,
-  limits,
-  maybe,
-  usual,
-} from '../configSchema.ts';
+import { decoderEntries, epsilon, flag, limits, maybe } from '../configSchema.ts';
 import { attentionShape } from '../decoderWeights.ts';
+import { gatedDecoder } from '../gatedDecoder.ts';
 import { perLayer, unembeddingOf, weightsUnder } from '../namedWeights.ts';
-import { readRope } from '../ropeConfig.ts';
 import type { ModelFamily } from './family.ts';
 
 const schema = v.looseObject({
@@ -30,20 +21,12 @@ export const phi3: ModelFamily = {
 
   readConfig(path, content) {
     const raw = checkJson(path, content, schema, 'model.invalidConfig');
-    const sizes = decoderSizes(path, raw);
-    const { rotary, nContext } = readRope(path, content, sizes);
-    const layer = { scoreScale: 1 / Math.sqrt(sizes.dHead), window: raw.sliding_window ?? undefined, rotary };
     return {
-      ...usual,
-      ...sizes,
+      ...gatedDecoder(path, content, raw, (nLayers) =>
+        Array.from({ length: nLayers }, () => raw.sliding_window ?? undefined),
+      ),
       family: 'phi3',
-      nContext,
       norm: { kind: 'rms', place: 'before', epsilon: raw.rms_norm_eps },
-      positions: 'rotary',
-      layers: Array.from({ length: sizes.nLayers }, () => layer),
-      activation: activationOf(path, 'hidden_act', raw.hidden_act),
-      gated: true,
-      tiedEmbeddings: raw.tie_word_embeddings,
     };
   },
 

@@ -1,9 +1,9 @@
 /** Qwen2 and Qwen2.5 (Yang et al. 2024): Llama with biases on queries, keys and values; upper layers may slide. */
 import * as v from 'valibot';
 import { checkJson } from '../../files/json.ts';
-import { activationOf, decoderEntries, decoderSizes, epsilon, flag, usual } from '../configSchema.ts';
+import { decoderEntries, epsilon, flag } from '../configSchema.ts';
 import { decoderWeights } from '../decoderWeights.ts';
-import { readRope } from '../ropeConfig.ts';
+import { gatedDecoder } from '../gatedDecoder.ts';
 import { qwenWindowEntries, qwenWindows } from '../slidingWindows.ts';
 import type { ModelFamily } from './family.ts';
 
@@ -21,20 +21,10 @@ export const qwen2: ModelFamily = {
 
   readConfig(path, content) {
     const raw = checkJson(path, content, schema, 'model.invalidConfig');
-    const sizes = decoderSizes(path, raw);
-    const { rotary, nContext } = readRope(path, content, sizes);
-    const scoreScale = 1 / Math.sqrt(sizes.dHead);
     return {
-      ...usual,
-      ...sizes,
+      ...gatedDecoder(path, content, raw, (nLayers) => qwenWindows(path, nLayers, raw)),
       family: 'qwen2',
-      nContext,
       norm: { kind: 'rms', place: 'before', epsilon: raw.rms_norm_eps },
-      positions: 'rotary',
-      layers: qwenWindows(path, sizes.nLayers, raw).map((window) => ({ scoreScale, window, rotary })),
-      activation: activationOf(path, 'hidden_act', raw.hidden_act),
-      gated: true,
-      tiedEmbeddings: raw.tie_word_embeddings,
       biases: { qkv: true, attentionOut: false, mlp: false },
     };
   },
