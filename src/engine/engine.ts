@@ -1,18 +1,10 @@
 /** The engine: what can be asked, each answered by the module that does the work. */
 
 import { dirname, join } from 'node:path';
-import type {
-  AttributeEdgesRequest,
-  ComponentLens,
-  EvaluateEdgesRequest,
-  FeatureAttribution,
-  RunAcdcRequest,
-} from '../shared/attributionApi.ts';
+import type { ComponentLens, FeatureAttribution } from '../shared/attributionApi.ts';
 import type {
   Analysis,
   AttentionPattern,
-  CircuitEvaluation,
-  CircuitGraph,
   FeatureInfo,
   FeatureRef,
   LogitLens,
@@ -26,8 +18,6 @@ import type {
 import type {
   AnalyzeRequest,
   CallOptions,
-  CircuitEvaluationRequest,
-  CircuitRequest,
   ContrastSuggestionRequest,
   EngineApi,
   FeatureHeatRequest,
@@ -37,29 +27,23 @@ import type {
 import { throwIfCancelled } from '../shared/errors.ts';
 import type { DownloadPlan, LocalModel } from '../shared/hubApi.ts';
 import { labelSourceOf } from '../shared/labelSource.ts';
-import type { AblateSweepRequest, PatchSweepRequest, PathPatchRequest } from '../shared/patchingApi.ts';
 import type { SaeRelease } from '../shared/saeApi.ts';
 import { analyzePrompt } from './analyzePrompt.ts';
-import { attributeEdges, evaluateEdges, runAcdc } from './attribution.ts';
 import { requestedCheck } from './checkRequest.ts';
-import { readCircuitRequest, requestedCircuit, requireSameTokens } from './circuitRequest.ts';
 import { decoderLogits } from './decoderLogits.ts';
-import { type EngineOptions, EngineState } from './engineState.ts';
+import { EngineCircuits } from './engineCircuits.ts';
+import type { EngineOptions } from './engineState.ts';
 import { featureHeat } from './featureHeat.ts';
 import { floatsOf } from './graph/value.ts';
 import { Hub } from './hub/hub.ts';
 import { Labels } from './labels/labels.ts';
-import type { LoadedModel } from './loadedModel.ts';
 import { readLogitSum } from './logitSumRequest.ts';
 import { comparePrompts } from './method/alignTokens.ts';
-import { evaluateCircuit } from './method/circuitEvaluation.ts';
 import { attributeFeatures, componentLens } from './method/directLogitAttribution.ts';
-import { requestedEstimate, requestedStudy } from './method/ioi/studyRequest.ts';
 import { logitLens } from './method/logitLens.ts';
 import { attributeLogits } from './method/residualAttribution.ts';
 import { parseModelConfig } from './model/config.ts';
 import { blockHookName } from './model/hooks.ts';
-import { ablateSweep, estimatePatching, type PatchingContext, patchSweep, pathPatch } from './patching.ts';
 import { topOfLogits } from './predictions.ts';
 import { checkLayer, checkPosition, requireCount } from './requestChecks.ts';
 import { describeSae, findSaeFolders } from './sae/catalog.ts';
@@ -74,7 +58,7 @@ import { readTaskFile, readTaskText, writeTaskFile } from './task/taskFile.ts';
 import { trainSaeOnModel } from './training/trainSaeOnModel.ts';
 
 /** See `EngineApi` for what each method answers. */
-export class Engine extends EngineState implements EngineApi {
+export class Engine extends EngineCircuits implements EngineApi {
   private readonly hub: Hub;
   private readonly labels: Labels;
   /** SAEs as they were listed last. */
@@ -200,32 +184,6 @@ export class Engine extends EngineState implements EngineApi {
     });
   }
 
-  async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
-    requireCount('The number of nodes', request.maxNodes, 1);
-    return this.withModel(request.model, call, async (model, signal) => ({
-      ...(await requestedCircuit(model, this.saes, request, { ...call, signal })),
-      provenance: await this.provenance(model, request.saes),
-    }));
-  }
-
-  async evaluateCircuit(
-    request: CircuitEvaluationRequest,
-    call: CallOptions = {},
-  ): Promise<CircuitEvaluation> {
-    return this.withModel(request.model, call, async (model, signal) => {
-      const { prompt: text, counterfactual, nodes, tokens } = request.graph;
-      const asked = { text, counterfactual, contrast: request.contrast, saes: [] };
-      const inputs = await readCircuitRequest(model, this.saes, asked);
-      requireSameTokens(tokens, inputs.ids);
-      const kept = new Set(request.kept);
-      return evaluateCircuit(
-        inputs,
-        nodes.filter((node) => kept.has(node.id)),
-        signal,
-      );
-    });
-  }
-
   async trainSae(request: TrainSaeRequest, call: CallOptions = {}): Promise<SaeMetrics> {
     return this.withModel(request.model, call, async (model, signal) => {
       try {
@@ -269,24 +227,6 @@ export class Engine extends EngineState implements EngineApi {
     });
   }
 
-  async studyIndirectObjects(
-    request: Parameters<EngineApi['studyIndirectObjects']>[0],
-    call: CallOptions = {},
-  ) {
-    return this.withModel(request.model, call, (loaded, signal) =>
-      requestedStudy(loaded, request, { ...call, signal }),
-    );
-  }
-
-  async estimateIndirectObjects(
-    request: Parameters<EngineApi['estimateIndirectObjects']>[0],
-    call: CallOptions = {},
-  ) {
-    return this.withModel(request.model, call, (loaded, signal) =>
-      requestedEstimate(loaded, request, { ...call, signal }),
-    );
-  }
-
   async checkTask({ model, file, measure }: Parameters<EngineApi['checkTask']>[0], call: CallOptions = {}) {
     if (measure !== undefined) requireCount('The number of pairs to measure', measure, 0);
     return this.withModel(model, call, async (loaded, signal) => {
@@ -300,30 +240,6 @@ export class Engine extends EngineState implements EngineApi {
     return this.withModel(model, call, async (loaded, signal) => ({
       text: writeTaskFile(await generateTask(task, loaded, signal)),
     }));
-  }
-
-  async patchSweep(request: PatchSweepRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      patchSweep(this.patchingContext(model), request, { ...call, signal }),
-    );
-  }
-
-  async ablateSweep(request: AblateSweepRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      ablateSweep(this.patchingContext(model), request, { ...call, signal }),
-    );
-  }
-
-  async pathPatch(request: PathPatchRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      pathPatch(this.patchingContext(model), request, { ...call, signal }),
-    );
-  }
-
-  async estimateSweep(request: PatchSweepRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      estimatePatching(this.patchingContext(model), request, { ...call, signal }),
-    );
   }
 
   async featureAttribution(
@@ -349,24 +265,6 @@ export class Engine extends EngineState implements EngineApi {
       const { transformer, readout, tokenizer } = model;
       return componentLens({ model: transformer, readout, tokenizer }, ids, { position, top }, signal);
     });
-  }
-
-  async attributeEdges(request: AttributeEdgesRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      attributeEdges(this.patchingContext(model), request, { ...call, signal }),
-    );
-  }
-
-  async evaluateEdges(request: EvaluateEdgesRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      evaluateEdges(this.patchingContext(model), request, { ...call, signal }),
-    );
-  }
-
-  async runAcdc(request: RunAcdcRequest, call: CallOptions = {}) {
-    return this.withModel(request.model, call, (model, signal) =>
-      runAcdc(this.patchingContext(model), request, { ...call, signal }),
-    );
   }
 
   importLabels(...call: Parameters<EngineApi['importLabels']>) {
@@ -425,13 +323,5 @@ export class Engine extends EngineState implements EngineApi {
     const owner = this.saes.modelOf(feature.sae);
     if (owner === undefined) return {};
     return this.withModel(owner, call, (model) => decoderLogits(model, this.saes, feature));
-  }
-
-  private patchingContext(model: LoadedModel): PatchingContext {
-    return {
-      model,
-      openSae: (id) => this.saes.open(id, model.info),
-      provenance: (saes) => this.provenance(model, saes),
-    };
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { SaeCheck, SaeConvention, SaeVerdict } from './saeCheck.ts';
+import type { PromptPairs, TaskMetric } from './task.ts';
 
 /** How far a piece of long work has come. `total` 0 means that the end is not known. */
 export interface Progress {
@@ -337,7 +338,17 @@ export interface ResidualAttribution {
   readonly total: number;
 }
 
-export type CircuitNodeKind = 'token' | 'head' | 'mlp' | 'feature' | 'error' | 'logit';
+/** `neuron`: one coordinate of a hook without a dictionary. `bias` and `other` come from files of other tools. */
+export type CircuitNodeKind =
+  | 'token'
+  | 'head'
+  | 'mlp'
+  | 'feature'
+  | 'neuron'
+  | 'error'
+  | 'logit'
+  | 'bias'
+  | 'other';
 
 /** A node of a circuit: a component at a token position. */
 export interface CircuitNode {
@@ -348,11 +359,18 @@ export interface CircuitNode {
   readonly position: number;
   readonly head?: number;
   readonly feature?: FeatureRef;
+  /** The hook of a feature, neuron or error; where attention, MLP and stream of one layer each have some, it tells them apart. */
+  readonly hook?: HookName;
+  readonly neuron?: number;
   readonly label: string;
   readonly labelSource?: string;
   /** Estimated effect on the metric, in the metric's units. */
   readonly effect: number;
   readonly activation?: number;
+  /** Attribution graphs: the share of all influence that this node and all stronger ones have together, 0 to 1. */
+  readonly influence?: number;
+  /** Of a token that is predicted. */
+  readonly probability?: number;
 }
 
 /** A directed edge; `weight` estimates the effect on the metric that travels along it directly. */
@@ -375,9 +393,41 @@ export interface CircuitGraph {
   };
   /** The metric on the prompt, and on the counterfactual (0 when the baseline is zero activation). */
   readonly metric: { readonly name: string; readonly clean: number; readonly baseline: number };
+  /** What it was found on, when that was a task or a pair and not the prompt alone: needed to evaluate it again. */
+  readonly pairs?: PromptPairs;
+  readonly taskMetric?: TaskMetric;
+  readonly contrast?: Contrast;
+  /** Nodes stand for all positions; `position` is then the last one and means nothing. */
+  readonly isAggregated?: true;
   readonly nodes: readonly CircuitNode[];
   readonly edges: readonly CircuitEdge[];
   readonly provenance: Provenance;
+}
+
+/** A group of nodes that is drawn as one. */
+export interface Supernode {
+  readonly id: string;
+  readonly label: string;
+  /** Node ids; a node is in one group at most. */
+  readonly nodes: readonly string[];
+}
+
+/** What a person has added to a circuit. All of it can be undone. */
+export interface CircuitAnnotations {
+  readonly title?: string;
+  /** Share of the nodes that the slider keeps, 0 to 1. */
+  readonly keep: number;
+  readonly pinned: readonly string[];
+  /** Names given by hand, by node id; they stand before the node's own label. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly supernodes: readonly Supernode[];
+}
+
+/** A `*.circuit.json` file: the graph's own fields, and beside them what a person has added. */
+export interface CircuitDocument extends CircuitGraph {
+  readonly annotations?: CircuitAnnotations;
+  /** What was measured for the nodes that are kept. */
+  readonly evaluation?: CircuitEvaluation;
 }
 
 /** How well a part of the graph explains the metric (Marks et al. 2024): `(m(C) − m(∅)) / (m(M) − m(∅))`. */

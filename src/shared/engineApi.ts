@@ -73,8 +73,9 @@ export interface CircuitRequest {
 export interface CircuitEvaluationRequest {
   readonly graph: CircuitGraph;
   readonly model: ModelId;
-  readonly contrast: Contrast;
-  /** Ids of the nodes that stay; every other head and MLP is set to its baseline. */
+  /** The graph's own when left out. */
+  readonly contrast?: Contrast;
+  /** Ids of the nodes that stay; what else there is of their kinds is set to its baseline, as the graph's method says. */
   readonly kept: readonly string[];
 }
 

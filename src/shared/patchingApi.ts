@@ -1,7 +1,9 @@
 /** Activation patching, ablation and path patching: what can be asked, and what comes back while it runs. */
 import type { CallOptions } from './callOptions.ts';
 import type { ModelId, Provenance, SaeId } from './domain.ts';
-import type { TaskMetric, TaskSource } from './task.ts';
+import type { PromptPairs, TaskMetric } from './task.ts';
+
+export type { PromptPairs };
 
 /** Sweeps by the names that TransformerLens gives them (`get_act_patch_…`); `resid_post` and MLPs as a whole beside them. */
 export const sweepNames = [
@@ -42,19 +44,6 @@ export interface PathReceiver {
   readonly head: number;
   readonly input: 'q' | 'k' | 'v';
 }
-
-/** The prompts of a sweep: one pair, or a task. */
-export type PromptPairs =
-  | {
-      readonly kind: 'pair';
-      readonly clean: string;
-      /** As many tokens as `clean`. */
-      readonly corrupted: string;
-      /** Single tokens that continue `clean`, with their leading space. */
-      readonly answers: readonly string[];
-      readonly wrongAnswers: readonly string[];
-    }
-  | { readonly kind: 'task'; readonly task: TaskSource /** Pairs at most. */; readonly limit?: number };
 
 /** What is changed, cell by cell. */
 export type SweepTarget =

@@ -56,3 +56,16 @@ export interface GeneratedTask {
 export type TaskSource =
   | { readonly kind: 'file'; readonly path: string }
   | ({ readonly kind: 'generator' } & GeneratedTask);
+
+/** The prompts of a method: one pair, or a task. */
+export type PromptPairs =
+  | {
+      readonly kind: 'pair';
+      readonly clean: string;
+      /** As many tokens as `clean`. */
+      readonly corrupted: string;
+      /** Single tokens that continue `clean`, with their leading space. */
+      readonly answers: readonly string[];
+      readonly wrongAnswers: readonly string[];
+    }
+  | { readonly kind: 'task'; readonly task: TaskSource /** Pairs at most. */; readonly limit?: number };

@@ -6,8 +6,6 @@
 import type {
   AttentionPattern,
   AttentionSource,
-  CircuitEvaluation,
-  CircuitGraph,
   Contrast,
   Effect,
   FeatureInfo,
@@ -125,39 +123,6 @@ export interface TokensViewApi {
     request: { readonly position: number },
     options?: CallOptions,
   ): Promise<ResidualAttribution>;
-  runCommand(request: { readonly command: ViewCommand }): Promise<void>;
-}
-
-/** Everything the circuit panel draws. */
-export interface CircuitState {
-  readonly message?: ViewMessage;
-  readonly graph?: CircuitGraph;
-  /** True when the prompt has been edited since the circuit was found. */
-  readonly stale: boolean;
-  readonly selected?: string;
-  /** Node ids under the editor's selected token. */
-  readonly tokenSelected: number;
-  /** Fraction of nodes kept by the slider, 0 to 1. */
-  readonly keep: number;
-  readonly pinned: readonly string[];
-  readonly evaluation?: CircuitEvaluation;
-  readonly evaluating: boolean;
-  readonly progress?: { readonly done: number; readonly total: number; readonly what: string };
-}
-
-/** The circuit panel's questions and wishes. */
-export interface CircuitViewApi {
-  state(request: Record<string, never>, options?: CallOptions): Promise<CircuitState>;
-  selectNode(request: { readonly node?: string; readonly reveal: boolean }): Promise<void>;
-  hoverNode(request: { readonly node?: string }): Promise<void>;
-  pinNode(request: { readonly node: string; readonly pinned: boolean }): Promise<void>;
-  /** Keeps the strongest part of the nodes and asks for its faithfulness. */
-  keep(request: { readonly fraction: number; readonly nodes: readonly string[] }): Promise<void>;
-  ablateNode(request: { readonly node: string }): Promise<void>;
-  steerNode(request: { readonly node: string }): Promise<void>;
-  /** Asks where to save and writes; SVG text comes from the view, JSON from the host. */
-  exportGraph(request: { readonly kind: 'svg' | 'json'; readonly svg?: string }): Promise<void>;
-  cancel(request: Record<string, never>): Promise<void>;
   runCommand(request: { readonly command: ViewCommand }): Promise<void>;
 }
 

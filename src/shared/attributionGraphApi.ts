@@ -1,0 +1,37 @@
+/** Attribution graphs over transcoders (Ameisen et al. 2025): what can be asked, and what comes back. */
+import type { CallOptions } from './callOptions.ts';
+import type { CircuitGraph, ModelId, SaeId } from './domain.ts';
+
+export interface AttributionGraphRequest {
+  readonly model: ModelId;
+  readonly text: string;
+  /** One transcoder for every layer's MLP, or the files of one cross-layer set. */
+  readonly transcoders: readonly SaeId[];
+  /** Logits to explain: these tokens, or the most probable ones. */
+  readonly answers?: readonly string[];
+  /** Of the most probable tokens: at most so many (10), until they have this probability together (0.95). */
+  readonly maxLogits?: number;
+  readonly desiredProbability?: number;
+  /** Features whose inputs are traced, the most influential first; all when left out. */
+  readonly maxFeatureNodes?: number;
+  /** Shares of influence that are kept: 0.8 of nodes and 0.98 of edges when left out. */
+  readonly nodeThreshold?: number;
+  readonly edgeThreshold?: number;
+}
+
+export interface AttributionGraph {
+  /** `method.name` is `attribution graph`. */
+  readonly circuit: CircuitGraph;
+  /** Share of the influence on the logits that starts in tokens and not in errors. */
+  readonly replacementScore: number;
+  /** Share of the nodes' input that comes from features and tokens, weighted by the nodes' influence. */
+  readonly completenessScore: number;
+  /** Nodes and edges before pruning. */
+  readonly allNodes: number;
+  readonly allEdges: number;
+}
+
+export interface AttributionGraphApi {
+  /** Replaces MLPs by transcoders, freezes attention and norms, and traces what makes each feature and logit. */
+  attributionGraph(request: AttributionGraphRequest, options?: CallOptions): Promise<AttributionGraph>;
+}

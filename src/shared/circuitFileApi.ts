@@ -1,0 +1,30 @@
+/** Circuits of other tools: reading and writing their files. */
+import type { CallOptions } from './callOptions.ts';
+import type { CircuitDocument, ModelId } from './domain.ts';
+
+/**
+ * `fovea`: `*.circuit.json`. `attributionGraph`: the public JSON of attribution graphs. `eapIg`: EAP-IG's JSON.
+ * `autoCircuit`: auto-circuit's prune scores (`.pt`, a dictionary of tensors by module).
+ */
+export type CircuitFileFormat = 'fovea' | 'attributionGraph' | 'eapIg' | 'autoCircuit';
+
+export interface CircuitFileApi {
+  /** Reads a circuit; the format is told by the content. `model`, when open, gives shapes that a format leaves out. */
+  readCircuitFile(
+    request: { readonly path: string; readonly model?: ModelId },
+    options?: CallOptions,
+  ): Promise<{
+    readonly document: CircuitDocument;
+    readonly format: CircuitFileFormat;
+    readonly notes: readonly string[];
+  }>;
+  /** Writes a circuit. @throws request.invalid when the format cannot say what the circuit is made of. */
+  writeCircuitFile(
+    request: {
+      readonly path: string;
+      readonly format: CircuitFileFormat;
+      readonly document: CircuitDocument;
+    },
+    options?: CallOptions,
+  ): Promise<{ readonly notes: readonly string[] }>;
+}

@@ -1,0 +1,106 @@
+/** SHIFT (Marks et al. 2024, §4): taking unintended signals out of a classifier by ablating the features that carry them. */
+import type { CallOptions } from './callOptions.ts';
+import type { FeatureInfo, FeatureRef, ModelId, Provenance, SaeId } from './domain.ts';
+
+export interface ShiftRequest {
+  readonly model: ModelId;
+  /** SAEs whose features may be ablated: those below the layer that the classifier reads, or at it. */
+  readonly saes: readonly SaeId[];
+  /** Hook whose mean over positions the classifier reads; the stream after the middle layer when left out. */
+  readonly hook?: string;
+  /** Two professions of the biographies task; the task's first two when left out. */
+  readonly professions?: readonly [string, string];
+  /** Biographies to train and to test on; 500 and 400 when left out. */
+  readonly trainCount?: number;
+  readonly testCount?: number;
+  /** Features offered for judgement, the strongest first; 40 when left out. */
+  readonly maxFeatures?: number;
+  readonly seed: number;
+}
+
+/** Shares of right answers on biographies in which profession and gender are independent. */
+export interface ShiftAccuracy {
+  readonly profession: number;
+  /** How often the answer agrees with the gender: 0.5 when the classifier does not see it. */
+  readonly gender: number;
+  /** Accuracy in the worst of the four groups. */
+  readonly worstGroup: number;
+  readonly groups: readonly {
+    readonly profession: string;
+    readonly gender: string;
+    readonly accuracy: number;
+  }[];
+}
+
+/** A feature the classifier uses. */
+export interface ShiftFeature {
+  readonly feature: FeatureRef;
+  readonly hook: string;
+  readonly info: FeatureInfo;
+  /** Integrated-gradient effect on the classifier's logit, summed over positions, mean of the sizes over biographies. */
+  readonly effect: number;
+  /** How well the feature alone tells gender and profession on biographies where they are independent (|AUC − ½| · 2). */
+  readonly tellsGender: number;
+  readonly tellsProfession: number;
+  /** What the generator knows: the feature tells gender and not profession. For the benchmark, not for the judgement. */
+  readonly isGender: boolean;
+  /** Texts in which it is strongest, and the activation by token. */
+  readonly examples: readonly FeatureExample[];
+}
+
+/** A stretch of text around a feature's maximum. */
+export interface FeatureExample {
+  readonly tokens: readonly string[];
+  /** `[token]` */
+  readonly activations: readonly number[];
+}
+
+export interface ShiftFindings {
+  readonly professions: readonly [string, string];
+  readonly hook: string;
+  /** The classifier that was trained on biographies where gender gives the profession away. */
+  readonly before: ShiftAccuracy;
+  /** Strongest effect first. */
+  readonly features: readonly ShiftFeature[];
+  readonly provenance: Provenance;
+}
+
+export interface ShiftOutcome {
+  readonly before: ShiftAccuracy;
+  /** The same classifier with the features ablated. */
+  readonly after: ShiftAccuracy;
+  /** Trained again on the same biographies with the features ablated. */
+  readonly retrained: ShiftAccuracy;
+  readonly baselines: {
+    /** A classifier on cosines with the directions of concept words. */
+    readonly conceptBottleneck: ShiftAccuracy;
+    /** As many features ablated, drawn by chance: the mean over draws. */
+    readonly random: ShiftAccuracy;
+    /** As many neurons of the same sites, those that hurt the balanced biographies most. */
+    readonly neurons: ShiftAccuracy;
+    /** Trained on balanced biographies. */
+    readonly oracle: ShiftAccuracy;
+  };
+  readonly ablated: readonly FeatureRef[];
+  readonly provenance: Provenance;
+}
+
+export interface ShiftApi {
+  /** Trains the confounded classifier and finds the features it uses. */
+  findShiftFeatures(request: ShiftRequest, options?: CallOptions): Promise<ShiftFindings>;
+  /** Ablates features, trains again, and compares with the baselines. `benchmark` ablates those with `isGender`. */
+  applyShift(
+    request: ShiftRequest & { readonly ablate: readonly FeatureRef[] | 'benchmark' },
+    options?: CallOptions,
+  ): Promise<ShiftOutcome>;
+  /** The stretches of text where features are strongest: in the built-in generator's texts, or in given files. */
+  featureExamples(
+    request: {
+      readonly model: ModelId;
+      readonly features: readonly FeatureRef[];
+      readonly count: number;
+      readonly files?: readonly string[];
+    },
+    options?: CallOptions,
+  ): Promise<readonly (readonly FeatureExample[])[]>;
+}

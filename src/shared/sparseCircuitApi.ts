@@ -1,0 +1,92 @@
+/** Sparse feature circuits (Marks et al. 2024): circuits of SAE features and errors, or of neurons, and how they are tested. */
+import type { CallOptions } from './callOptions.ts';
+import type { CircuitGraph, ModelId, SaeId } from './domain.ts';
+import type { PromptPairs, TaskMetric } from './task.ts';
+
+/**
+ * `atp`: one backward pass with the paper's two gradient overrides. `ig`: integrated gradients, site by site.
+ * `exact`: every node patched by itself.
+ */
+export type NodeEffectMethod = 'atp' | 'ig' | 'exact';
+
+/** What the sites' values are taken apart into: features and errors of SAEs, or single coordinates. */
+export type NodeBasis = 'features' | 'neurons';
+
+/** What all questions about sparse feature circuits share. */
+export interface SparseNodesRequest {
+  readonly model: ModelId;
+  readonly pairs: PromptPairs;
+  /** The task's own, or the logit difference, when left out. */
+  readonly metric?: TaskMetric;
+  readonly basis: NodeBasis;
+  /**
+   * SAEs on attention outputs, MLP outputs and residual streams; a site without one has its error node only, which is
+   * then its whole value. With neurons: the sites whose coordinates are nodes.
+   */
+  readonly saes: readonly SaeId[];
+  readonly method: NodeEffectMethod;
+  /** Of integrated gradients; 10 when left out. */
+  readonly steps?: number;
+  /** `sum`: over positions, then the mean over pairs. `position`: the mean over pairs; their lengths must be equal. */
+  readonly aggregation: 'sum' | 'position';
+}
+
+export interface SparseCircuitRequest extends SparseNodesRequest {
+  /** Nodes whose |effect| is above are in the circuit; 0.1 when left out. */
+  readonly nodeThreshold?: number;
+  /** Edges whose |effect| is above are; 0.01 when left out. */
+  readonly edgeThreshold?: number;
+  /** False leaves edges out, which take most of the time. */
+  readonly edges?: boolean;
+}
+
+/** How well nodes above a threshold explain the metric, on prompts that were held out where the task has enough. */
+export interface SparseEvaluation {
+  readonly threshold: number;
+  /** Nodes in the circuit, and of all that are active. */
+  readonly nodes: number;
+  readonly active: number;
+  /** `(m(C) − m(∅)) / (m(M) − m(∅))`: everything else at its mean over the corrupted prompts, by position. */
+  readonly faithfulness: number;
+  /** The same of everything but the circuit. */
+  readonly completeness: number;
+}
+
+export interface SparseCircuit {
+  readonly circuit: CircuitGraph;
+  readonly pairCount: number;
+  readonly evaluation: SparseEvaluation;
+}
+
+export interface SparseCurveRequest extends SparseNodesRequest {
+  /** 15 from 10⁻⁴ to 1, evenly on a logarithmic scale, when left out. */
+  readonly thresholds?: readonly number[];
+  /** Whether errors of SAEs stay as they are, go with the circuit, or are all taken away. `circuit` when left out. */
+  readonly errors?: 'circuit' | 'keep' | 'remove';
+}
+
+/** How estimates of single nodes' effects compare with patching each by itself. */
+export interface EffectComparison {
+  readonly method: NodeEffectMethod;
+  readonly nodes: number;
+  /** Pearson and Spearman correlation with the exact effects. */
+  readonly correlation: number;
+  readonly rankCorrelation: number;
+  /** By site, such as `blocks.2.hook_mlp_out`. */
+  readonly sites: readonly { readonly hook: string; readonly nodes: number; readonly correlation: number }[];
+}
+
+export interface SparseCircuitApi {
+  /** Finds the features and errors that carry a task's metric, and what runs directly between them. */
+  findSparseCircuit(request: SparseCircuitRequest, options?: CallOptions): Promise<SparseCircuit>;
+  /** Faithfulness and completeness against the number of nodes. */
+  sparseCircuitCurve(
+    request: SparseCurveRequest,
+    options?: CallOptions,
+  ): Promise<readonly SparseEvaluation[]>;
+  /** Estimates every active node's effect in each way, and compares with the exact ones. Long. */
+  compareNodeEffects(
+    request: Omit<SparseNodesRequest, 'method'> & { readonly methods: readonly NodeEffectMethod[] },
+    options?: CallOptions,
+  ): Promise<readonly EffectComparison[]>;
+}
