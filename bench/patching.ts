@@ -14,6 +14,7 @@ import { compile } from '../src/engine/graph/session.ts';
 import { input } from '../src/engine/graph/sources.ts';
 import { zerosValue } from '../src/engine/graph/value.ts';
 import { patchActivations } from '../src/engine/method/activationPatching.ts';
+import { attributeAllNodes } from '../src/engine/method/attributionPatching.ts';
 import { sweepCells } from '../src/engine/method/patchCells.ts';
 import { patchPaths } from '../src/engine/method/pathPatching.ts';
 import { Transformer } from '../src/engine/model/transformer.ts';
@@ -31,39 +32,57 @@ const positions = 16;
 /** The counterfactual differs from here on: early, so that little is saved by leaving out what is the same. */
 const differing = [1, 5, 11];
 
-type Work = 'head_out' | 'resid_pre' | 'paths';
+type Work = 'head_out' | 'resid_pre' | 'paths' | 'attribution';
 
 const works: readonly { name: Work; what: string; runs: number }[] = [
   { name: 'head_out', what: 'head-output sweep, 12 layers × 12 heads', runs: 144 },
   { name: 'resid_pre', what: 'resid_pre sweep, 12 layers × 16 positions', runs: 192 },
   { name: 'paths', what: 'path patching of 144 heads to the logits, MLPs recomputed', runs: 144 },
+  { name: 'attribution', what: 'attribution patching of all 157 nodes', runs: 157 },
 ];
+
+/** Milliseconds by program and kind of clock, a number for every round. */
+type Times = Map<string, number[]>;
 
 async function main(): Promise<void> {
   const folder = await randomModelFolder(join('.cache', 'bench', 'gpt2-small-random'));
   const model = await Transformer.open(folder, { threads });
   const task = randomTask();
   const reference = startReference(folder, task);
-  const times = new Map<string, number[]>();
-  const add = (key: string, time: number) => times.set(key, [...(times.get(key) ?? []), time]);
-  const values = new Map<Work, Float32Array>();
-  for (let round = -1; round < rounds; round++) {
-    for (const { name } of works) {
-      const { wall, cpu } = await timed(async () => {
-        values.set(name, await ours(model, task, name));
-      });
-      const theirs = await reference?.ask(name, round < 0 ? 48 : every);
-      if (round < 0) continue;
-      add(`${name} fovea`, wall);
-      add(`${name} fovea cpu`, cpu);
-      for (const [other, time] of Object.entries(theirs?.times ?? {})) add(`${name} ${other}`, time);
-      for (const [other, time] of Object.entries(theirs?.cpu ?? {})) add(`${name} ${other} cpu`, time);
-      if (theirs) requireEqual(values.get(name)!, theirs, name);
-    }
+  const times: Times = new Map();
+  // What the first round measures is thrown away: it warms everything up.
+  for (const { name } of works) await measure(new Map(), name, { model, task, reference, step: 48 });
+  for (let round = 0; round < rounds; round++) {
+    for (const { name } of works) await measure(times, name, { model, task, reference, step: every });
   }
   const peak = await gemmPeak();
   reference?.process.kill();
   finish(works.flatMap((work) => figuresOf(work, times, peak)));
+}
+
+interface Setting {
+  readonly model: Transformer;
+  readonly task: TokenTask;
+  readonly reference: Reference | undefined;
+  /** The others run every so manieth cell. */
+  readonly step: number;
+}
+
+/** Runs one work with every program, holds their values against each other, and notes the times. */
+async function measure(times: Times, name: Work, { model, task, reference, step }: Setting): Promise<void> {
+  const add = (key: string, time: number) => times.set(key, [...(times.get(key) ?? []), time]);
+  let values = new Float32Array();
+  const { wall, cpu } = await timed(async () => {
+    values = new Float32Array(await ours(model, task, name));
+  });
+  add(`${name} fovea`, wall);
+  add(`${name} fovea cpu`, cpu);
+  // Attribution is no matter of cells: it is run as a whole.
+  const theirs = await reference?.ask(name, name === 'attribution' ? 1 : step);
+  if (!theirs) return;
+  requireEqual(values, theirs, name);
+  for (const [other, time] of Object.entries(theirs.times)) add(`${name} ${other}`, time);
+  for (const [other, time] of Object.entries(theirs.cpu)) add(`${name} ${other} cpu`, time);
 }
 
 async function ours(model: Transformer, task: TokenTask, name: Work): Promise<Float32Array> {
@@ -71,6 +90,15 @@ async function ours(model: Transformer, task: TokenTask, name: Work): Promise<Fl
   if (name === 'paths') {
     const senders = Array.from({ length: 144 }, (_, i) => ({ layer: Math.floor(i / 12), head: i % 12 }));
     return (await patchPaths({ ...common, senders, receivers: [], positions: [positions - 1] })).effects;
+  }
+  if (name === 'attribution') {
+    const integrate = { along: 'none' } as const;
+    const { effects } = await attributeAllNodes(model, {
+      pairs: task.pairs,
+      metric: 'logitDifference',
+      integrate,
+    });
+    return Float32Array.from(effects);
   }
   const sweep = name === 'head_out' ? 'attn_head_out_all_pos' : 'resid_pre';
   const grid = sweepCells(sweep, model.config, task.pairs);
@@ -155,13 +183,15 @@ async function gemmPeak(): Promise<number> {
  */
 function floor(name: Work): number {
   const { nLayers, nHeads, dModel: d, dVocab } = gpt2Small;
+  const readout = 2 * d * dVocab;
   const perBlock = 2 * 12 * d * d;
   const mlp = 2 * 8 * d * d;
   const [first] = differing;
+  // Both prompts forward, and one of them backward to the activations alone.
+  if (name === 'attribution') return 3 * (nLayers * positions * perBlock + readout);
   const after = (layers: number, width: number): number =>
     // Of the last block only keys and values are needed everywhere.
     layers === 0 ? 0 : (layers - 1) * width * perBlock + (width - 1) * 2 * 2 * d * d + perBlock;
-  const readout = 2 * d * dVocab;
   let sum = 0;
   for (let layer = 0; layer < nLayers; layer++) {
     const behind = nLayers - 1 - layer;
@@ -206,11 +236,16 @@ function figuresOf(
         what: `${what}: ${title} takes as many times as long`,
         value: ratio,
         unit: '×',
-        detail: `${byCpu.toFixed(1)} × by CPU time; ${median(theirs).toFixed(0)} ms, from every ${every}th of its runs; ${theirs.length} pairs`,
+        detail: detailOf(byCpu, theirs, name),
       },
     ];
   });
   return [own, ...others];
+}
+
+function detailOf(byCpu: number, theirs: readonly number[], name: Work): string {
+  const part = every === 1 || name === 'attribution' ? '' : `, from every ${every}th of its runs`;
+  return `${byCpu.toFixed(1)} × by CPU time; ${median(theirs).toFixed(0)} ms${part}; ${theirs.length} pairs`;
 }
 
 void main();

@@ -4,6 +4,7 @@ Usage: patching.py MODEL_FOLDER. The first line sets up the pair of prompts; eve
 its cells to run: all, or every so manieth, from which the time of all is extrapolated. Each is answered by one line of JSON.
 """
 
+import copy
 import json
 import sys
 import time
@@ -13,41 +14,33 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from transformer_lens import HookedTransformer, HookedTransformerConfig, patching
-from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
-from transformers import GPT2Config, GPT2LMHeadModel
+import transformer_lens
+from transformer_lens import patching
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from safetensors.torch import load_file
 
 patching.tqdm = lambda rows: rows
 
 
-def load(folder: Path) -> tuple[GPT2LMHeadModel, HookedTransformer]:
+TOKENIZER = Path(__file__).parents[2] / "models" / "mini"
+
+
+def load(folder: Path) -> tuple[GPT2LMHeadModel, TransformerBridge]:
     config = GPT2Config(**json.loads((folder / "config.json").read_text()))
     config._attn_implementation = "eager"
+    config.architectures = ["GPT2LMHeadModel"]
     hf = GPT2LMHeadModel(config).eval()
     weights = load_file(folder / "model.safetensors")
     missing, unexpected = hf.transformer.load_state_dict(weights, strict=False)
     assert not unexpected and not [name for name in missing if "bias" not in name or "attn.c" in name], missing
     hf.tie_weights()
-    cfg = HookedTransformerConfig(
-        n_layers=config.n_layer,
-        d_model=config.n_embd,
-        n_ctx=config.n_positions,
-        d_head=config.n_embd // config.n_head,
-        n_heads=config.n_head,
-        d_mlp=4 * config.n_embd,
-        d_vocab=config.vocab_size,
-        act_fn="gelu_new",
-        eps=config.layer_norm_epsilon,
-        normalization_type="LN",
-        default_prepend_bos=False,
-        device="cpu",
-    )
-    model = HookedTransformer(cfg)
-    model.load_and_process_state_dict(
-        convert_gpt2_weights(hf, cfg), fold_ln=False, center_writing_weights=False, center_unembed=False, fold_value_biases=False
-    )
-    return hf, model.eval()
+    # Gradients are wanted at activations, not at weights.
+    hf.requires_grad_(False)
+    # The bridge wants some tokenizer; tokens come as numbers here, so that any will do.
+    tokenizer = AutoTokenizer.from_pretrained(TOKENIZER)
+    bridge = TransformerBridge.boot_transformers("gpt2", hf_model=copy.deepcopy(hf), tokenizer=tokenizer, device="cpu")
+    return hf, bridge.eval()
 
 
 def cells(work: str, every: int) -> list[tuple[int, int]]:
@@ -64,6 +57,8 @@ class Lens:
     def sweep(self, work: str, chosen: list[tuple[int, int]]) -> list[float]:
         if work == "paths":
             return self.paths(chosen)
+        if work == "attribution":
+            return self.attribution()
         clean_logits, cache = self.model.run_with_cache(self.clean)
         high, low = self.metric(clean_logits), self.metric(self.model(self.corrupted))
         metric = lambda logits: (self.metric(logits) - low) / (high - low)
@@ -77,23 +72,45 @@ class Lens:
             self.model, self.corrupted, cache, metric, setter, kind, index_df=rows
         ).tolist()
 
+    def attribution(self) -> list[float]:
+        """Embeddings, then heads and MLP of every layer: (corrupted - clean) * gradient, summed over positions."""
+        layers = range(self.model.cfg.n_layers)
+        kept = ["blocks.0.hook_resid_pre"] + [f"blocks.{l}.{hook}" for l in layers for hook in ("attn.hook_z", "hook_mlp_out")]
+        _, other = self.model.run_with_cache(self.corrupted, names_filter=kept)
+        values, gradients = {}, {}
+
+        def see(value, hook, name):
+            values[name] = value.requires_grad_() if name == kept[0] else value
+            return values[name]
+
+        forward = [(name, partial(see, name=name)) for name in kept]
+        backward = [(name, partial(lambda value, hook, name: gradients.update({name: value}), name=name)) for name in kept]
+        with torch.enable_grad(), self.model.hooks(forward, backward):
+            self.metric(self.model(self.clean)).backward()
+        products = lambda name: (other[name] - values[name].detach()) * gradients[name]
+        effects = [products("blocks.0.hook_resid_pre").sum().item()]
+        for layer in layers:
+            effects += products(f"blocks.{layer}.attn.hook_z").sum((0, 1, 3)).tolist()
+            effects.append(products(f"blocks.{layer}.hook_mlp_out").sum().item())
+        return effects
+
     def paths(self, chosen: list[tuple[int, int]]) -> list[float]:
         layers = range(self.model.cfg.n_layers)
-        outputs = lambda name: name.endswith("hook_z")
+        outputs = [f"blocks.{layer}.attn.hook_z" for layer in layers]
         _, new = self.model.run_with_cache(self.corrupted, names_filter=outputs)
         plain, orig = self.model.run_with_cache(self.clean, names_filter=outputs)
         original = self.metric(plain)
 
-        def send(value, hook, layer, head):
-            value[:] = orig[hook.name]
-            if hook.layer() == layer:
-                value[:, -1, head] = new[hook.name][:, -1, head]
+        def send(value, hook, at, layer, head):
+            value = orig[outputs[at]].clone()
+            if at == layer:
+                value[:, -1, head] = new[outputs[at]][:, -1, head]
             return value
 
         effects = []
         for layer, head in chosen:
             # The receivers are the logits: steps C and D are one run.
-            hooks = [(f"blocks.{l}.attn.hook_z", partial(send, layer=layer, head=head)) for l in layers]
+            hooks = [(outputs[at], partial(send, at=at, layer=layer, head=head)) for at in layers]
             patched = self.metric(self.model.run_with_hooks(self.clean, fwd_hooks=hooks))
             effects.append(((patched - original) / original).item())
         return effects
@@ -124,7 +141,36 @@ class Plain:
             hooks += [(block.register_forward_pre_hook, see), (block.attn.c_proj.register_forward_pre_hook, see_heads)]
         return streams, heads, self.run(tokens, hooks)
 
+    def nodes(self, tokens, graded: bool):
+        """Values of all nodes: what enters the first block and every output projection, and what every MLP writes."""
+        values = {}
+
+        def see_embedding(_m, args):
+            values["in"] = args[0].detach().requires_grad_(graded)
+            return (values["in"], *args[1:])
+
+        hooks = [(self.blocks[0].register_forward_pre_hook, see_embedding)]
+        for layer, block in enumerate(self.blocks):
+            see = lambda _m, args, layer=layer: values.update({("z", layer): args[0]})
+            see_mlp = lambda _m, _args, out, layer=layer: values.update({("mlp", layer): out})
+            hooks += [(block.attn.c_proj.register_forward_pre_hook, see), (block.mlp.register_forward_hook, see_mlp)]
+        return values, self.run(tokens, hooks)
+
+    def attribution(self) -> list[float]:
+        other, _ = self.nodes(self.corrupted, False)
+        with torch.enable_grad():
+            values, metric = self.nodes(self.clean, True)
+            gradients = dict(zip(values, torch.autograd.grad(metric, list(values.values()))))
+        products = {key: (other[key] - values[key].detach()) * gradients[key] for key in values}
+        effects = [products["in"].sum().item()]
+        for layer in range(len(self.blocks)):
+            effects += products["z", layer].reshape(-1, 12, 64).sum((0, 2)).tolist()
+            effects.append(products["mlp", layer].sum().item())
+        return effects
+
     def sweep(self, work: str, chosen: list[tuple[int, int]]) -> list[float]:
+        if work == "attribution":
+            return self.attribution()
         clean, corrupted = self.inputs(self.clean), self.inputs(self.corrupted)
         values = []
         for layer, place in chosen:
@@ -183,6 +229,9 @@ def main() -> None:
             middle = clocks()
             values[name] = program.sweep(asked["work"], chosen)
             after = clocks()
+            if asked["work"] == "attribution":
+                times[name], cpu[name] = (b - a for a, b in zip(middle, after))
+                continue
             # What does not grow with the cells, such as the runs that are patched from, counts once.
             whole = [
                 one + (many - one) / max(1, len(chosen) - 1) * (total - 1)
@@ -191,7 +240,7 @@ def main() -> None:
             times[name], cpu[name] = whole
         gap = max(abs(a - b) for a, b in zip(values["transformerLens"], values["pytorch"]))
         assert gap < 1e-3 * max(map(abs, values["pytorch"])) + 1e-4, gap
-        print(json.dumps({"times": times, "cpu": cpu, "values": values["transformerLens"], "every": asked["every"]}), flush=True)
+        print(json.dumps({"times": times, "cpu": cpu, "values": values["transformerLens"], "every": asked["every"], "version": transformer_lens.__version__ if hasattr(transformer_lens, "__version__") else ""}), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import { isDifferentiable, metricSeed } from '../task/metric.ts';
 import type { TokenPair } from '../task/task.ts';
 import { graphSizes, sourceIndex } from './componentGraph.ts';
 import { type PairBatch, pairBatches } from './pairBatches.ts';
+import { cutAxis, repeatRows } from './rowValues.ts';
 
 export type Integration =
   | { readonly along: 'none' }
@@ -63,7 +64,7 @@ export async function attributeAllNodes(
 ): Promise<NodeEffects> {
   checkRequest(request);
   const { pairs, integrate } = request;
-  const rows = integrate.along === 'activations' ? integrate.steps : 1;
+  const rows = integrate.along === 'activations' ? Math.max(2, integrate.steps) : 2;
   const batches = pairBatches(pairs, Math.floor(batchTokens / rows));
   const { sources } = graphSizes(model.config);
   const lengths = new Set(pairs.map(({ clean }) => clean.length));
@@ -73,8 +74,7 @@ export async function attributeAllNodes(
     const report = (done: number): void =>
       call.report?.({ done: i + done, total: batches.length, what: 'nodes' });
     report(0);
-    const clean = await runNodes(model, { tokens: batch.clean }, call.signal);
-    const corrupted = await runNodes(model, { tokens: batch.corrupted }, call.signal);
+    const { clean, corrupted } = await runPrompts(model, batch, call.signal);
     const work = { model, request, batch, clean, corrupted, report, signal: call.signal };
     const gradients = integrate.along === 'activations' ? alongActivations(work) : alongInputs(work);
     for await (const { site, gradient } of gradients) {
@@ -122,6 +122,21 @@ async function runNodes(
   const capture = request.edits ? [] : nodeSites(model).map(({ hook }) => hook);
   const run = await model.run({ ...request, capture, logits: 'last', signal });
   return { hooks: run.hooks, residuals: run.residuals as readonly Value[], logits: run.logits! };
+}
+
+/** Both prompts of every pair in one batch: each block's weights are read once for all. */
+async function runPrompts(
+  model: Transformer,
+  { clean, corrupted }: PairBatch,
+  signal?: AbortSignal,
+): Promise<{ readonly clean: NodeRun; readonly corrupted: NodeRun }> {
+  const both = await runNodes(model, { tokens: [...clean, ...corrupted] }, signal);
+  const part = (start: number, end: number): NodeRun => ({
+    hooks: new Map([...both.hooks].map(([hook, value]) => [hook, cutAxis(value, 0, start, end)])),
+    residuals: both.residuals.map((value) => cutAxis(value, 0, start, end)),
+    logits: cutAxis(both.logits, 0, start, end),
+  });
+  return { clean: part(0, clean.length), corrupted: part(clean.length, 2 * clean.length) };
 }
 
 interface Work {
@@ -211,14 +226,6 @@ function between(a: Value, b: Value, shares: readonly number[]): Value {
     for (let i = 0; i < x.length; i++) result[row * x.length + i] = x[i]! + share * (y[i]! - x[i]!);
   });
   return floatValue(result, [shares.length * a.dims[0]!, ...a.dims.slice(1)]);
-}
-
-function repeatRows(value: Value, count: number): Value {
-  return between(
-    value,
-    value,
-    Array.from({ length: count }, () => 0),
-  );
 }
 
 function difference(a: Value, b: Value): Float32Array {
