@@ -12,11 +12,16 @@ export interface AttributionGraphRequest {
   /** Of the most probable tokens: at most so many (10), until they have this probability together (0.95). */
   readonly maxLogits?: number;
   readonly desiredProbability?: number;
-  /** Features whose inputs are traced, the most influential first; all when left out. */
+  /** Features whose inputs are traced, the most influential first; at most 7500 when left out. */
   readonly maxFeatureNodes?: number;
   /** Shares of influence that are kept: 0.8 of nodes and 0.98 of edges when left out. */
   readonly nodeThreshold?: number;
   readonly edgeThreshold?: number;
+  /**
+   * Leaves features and errors of the first position out, as circuit-tracer does, which always has a special token there.
+   * When not said: exactly where the prompt begins with the beginning-of-sequence token.
+   */
+  readonly leaveFirst?: boolean;
 }
 
 export interface AttributionGraph {
@@ -35,3 +40,7 @@ export interface AttributionGraphApi {
   /** Replaces MLPs by transcoders, freezes attention and norms, and traces what makes each feature and logit. */
   attributionGraph(request: AttributionGraphRequest, options?: CallOptions): Promise<AttributionGraph>;
 }
+
+export const attributionGraphMethods: { readonly [M in keyof AttributionGraphApi]: true } = {
+  attributionGraph: true,
+};

@@ -1,4 +1,4 @@
-/** `fovea train`: trains an SAE on a model, or the embedded model from nothing. */
+/** `fovea train`: trains an SAE or a transcoder on a model, or the embedded model from nothing. */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
@@ -9,10 +9,17 @@ import { CommandLineError, countOption, listOption, textOption } from '../argume
 import { type Command, type Context, openModel } from '../context.ts';
 
 export const train: Command = {
-  summary: 'train an SAE on a model, or the embedded model',
-  usage: 'sae --hook HOOK --out FOLDER [options] | mini [--out FOLDER]',
+  summary: 'train an SAE or a transcoder on a model, or the embedded model',
+  usage:
+    'sae --hook HOOK --out FOLDER [options] | transcoder --layer N --out FOLDER [options] | mini [--out FOLDER]',
   options: {
     hook: { type: 'string', placeholder: 'HOOK', about: 'hook to train on, e.g. blocks.1.hook_resid_post' },
+    to: {
+      type: 'string',
+      placeholder: 'HOOK',
+      about: 'hook whose value is imitated, which makes it a transcoder',
+    },
+    layer: { type: 'string', placeholder: 'N', about: "transcoder of this layer's MLP" },
     out: { type: 'string', placeholder: 'FOLDER', about: 'folder to write' },
     corpus: {
       type: 'string',
@@ -32,8 +39,9 @@ export const train: Command = {
   async run(context) {
     const what = context.line.words[0];
     if (what === 'sae') return trainSae(context);
+    if (what === 'transcoder') return trainTranscoder(context);
     if (what === 'mini') return trainEmbedded(context);
-    throw new CommandLineError('Say what to train: "sae" or "mini".');
+    throw new CommandLineError('Say what to train: "sae", "transcoder" or "mini".');
   },
 };
 
@@ -41,12 +49,34 @@ async function trainSae(context: Context): Promise<void> {
   const { line } = context;
   const hook = textOption(line, 'hook');
   if (!hook) throw new CommandLineError('Name the hook: --hook blocks.1.hook_resid_post.');
+  if (textOption(line, 'layer') !== undefined)
+    throw new CommandLineError('An SAE is trained at a hook; --layer is for "train transcoder".');
+  return trainAt(context, hook, textOption(line, 'to'));
+}
+
+/** From the MLP's input to its output, unless hooks are named. */
+async function trainTranscoder(context: Context): Promise<void> {
+  const { line } = context;
+  const [hook, to] = [textOption(line, 'hook'), textOption(line, 'to')];
+  if (hook && to) return trainAt(context, hook, to);
+  if (hook || to || textOption(line, 'layer') === undefined) {
+    throw new CommandLineError(
+      'Name the layer whose MLP is imitated, --layer 1, or both hooks with --hook and --to.',
+    );
+  }
+  const layer = countOption(line, 'layer', 0, 0);
+  return trainAt(context, `blocks.${layer}.mlp.hook_in`, `blocks.${layer}.hook_mlp_out`);
+}
+
+async function trainAt(context: Context, hook: string, hookOut: string | undefined): Promise<void> {
+  const { line } = context;
   const out = resolve(requireOut(context));
   const model = await openModel(context);
   const metrics = await context.engine.trainSae(
     {
       model: model.id,
       hook,
+      ...(hookOut !== undefined && { hookOut }),
       out,
       corpus: listOption(line, 'corpus').map((path) => resolve(path)),
       dSae: countOption(line, 'features', Math.min(4096, 8 * model.dModel)),
@@ -56,7 +86,7 @@ async function trainSae(context: Context): Promise<void> {
     },
     context.call,
   );
-  context.print({ out, hook, ...metrics }, () =>
+  context.print({ out, hook, ...(hookOut !== undefined && { hookOut }), ...metrics }, () =>
     [
       `Wrote ${out}`,
       `L0 ${metrics.l0.toFixed(1)}`,

@@ -23,7 +23,12 @@ export interface StageDemands {
   readonly gradients: ReadonlySet<StageHook>;
   /** Gradients take what norms divide by for a constant. */
   readonly frozenNorms?: boolean;
+  /** Hooks whose values are given, one row for the whole batch, instead of computed: gradients end there. */
+  readonly constants?: ReadonlySet<StageHook>;
 }
+
+/** Name of the input that carries a hook's given value. */
+export const constantInput = (hook: StageHook): string => `${hook}:constant`;
 
 /** Names of the inputs that carry an edit. */
 export const editInput = (hook: StageHook, part: 'keep' | 'add'): string => `${hook}:${part}`;
@@ -45,6 +50,7 @@ export class HookSites {
   /** Declares that `x` is the value of `hook`; what comes back is the value to go on with. */
   at(hook: StageHook, x: Tensor): Tensor {
     const form = this.#demands.edits.find((edit) => edit.hook === hook);
+    if (this.#demands.constants?.has(hook)) return this.#constant(hook);
     const value = form ? add(mul(x, this.#editTensor(form, 'keep')), this.#editTensor(form, 'add')) : x;
     this.tensors.set(hook, value);
     return value;
@@ -60,11 +66,18 @@ export class HookSites {
     return hooks.some((hook) => this.#demands.reads.has(hook)) || this.reaches(...hooks);
   }
 
-  /** True when one of `hooks` is changed or differentiated, so that the computation has to pass through it. */
+  /** True when one of `hooks` is changed, given or differentiated, so that the computation has to pass through it. */
   reaches(...hooks: readonly StageHook[]): boolean {
+    const { gradients, edits, constants } = this.#demands;
     return hooks.some(
-      (hook) => this.#demands.gradients.has(hook) || this.#demands.edits.some((edit) => edit.hook === hook),
+      (hook) => gradients.has(hook) || constants?.has(hook) || edits.some((edit) => edit.hook === hook),
     );
+  }
+
+  #constant(hook: StageHook): Tensor {
+    const value = input(constantInput(hook), 'float32', [1, ...this.shape(hook).slice(1)]);
+    this.tensors.set(hook, value);
+    return value;
   }
 
   #editTensor(form: EditForm, part: 'keep' | 'add'): Tensor {

@@ -27,6 +27,8 @@ export interface BackwardVariant {
   readonly edits: readonly EditForm[];
   /** What norms divide by is a constant, and the logits' soft cap is left out. */
   readonly direct: boolean;
+  /** Hooks whose values are given, each under `constantInput(hook)`: gradients end there. */
+  readonly constants?: readonly StageHook[];
 }
 
 /** Name of the input that carries the gradient at a hook. */
@@ -40,7 +42,7 @@ export function variantKey(variant: ForwardVariant | BackwardVariant): string {
   const sorted = (hooks: readonly StageHook[]) => [...new Set(hooks)].sort(compareHooks).join();
   const work =
     'seeds' in variant
-      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)}`
+      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)} given ${sorted(variant.constants ?? [])}`
       : `forward${variant.past ? ' past' : ''} ${sorted(variant.reads)}`;
   return `${variant.stage} ${work} ${edits.join()}`;
 }
@@ -66,7 +68,13 @@ export function forwardProgram(stages: ModelStages, widths: WidthSizes, variant:
 export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant: BackwardVariant): Program {
   const reached = new Set([...variant.seeds, ...variant.targets]);
   const sites = new HookSites(
-    { reads: new Set(), edits: variant.edits, gradients: reached, frozenNorms: variant.direct },
+    {
+      reads: new Set(),
+      edits: variant.edits,
+      gradients: reached,
+      frozenNorms: variant.direct,
+      constants: new Set(variant.constants),
+    },
     widths,
     'position',
   );

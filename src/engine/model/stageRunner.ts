@@ -5,7 +5,7 @@ import { floatValue, type Value } from '../graph/value.ts';
 import type { ModelConfig } from './config.ts';
 import type { HookEdit } from './edits.ts';
 import { type ModelStages, names } from './families/family.ts';
-import { type EditForm, editInput } from './hookSites.ts';
+import { constantInput, type EditForm, editInput } from './hookSites.ts';
 import { compareHooks, costlyHooks, hookDims, type RunSizes, type StageHook } from './hooks.ts';
 import { stageHooks } from './modelHooks.ts';
 import { ProgramCache } from './programCache.ts';
@@ -54,6 +54,11 @@ export interface BackwardStage {
    * linear in what is added to the stream. Default false.
    */
   readonly direct?: boolean;
+  /**
+   * Hooks at which gradients end, with the values that stand there, `[1, …]`, the same for every row: attention
+   * patterns and norms' scales that are frozen. A value may be undefined where no gradient that is asked for needs it.
+   */
+  readonly constants?: ReadonlyMap<StageHook, Value | undefined>;
 }
 
 /** A part of one block, from the values of some hooks on. */
@@ -133,7 +138,7 @@ export class StageRunner {
 
   /** Gradients at `targets` under their names, and at the stage's input as `residualGradient`. */
   async backward(request: BackwardStage): Promise<Readonly<Record<string, Value>>> {
-    const { stage, edits, residual, sizes, seeds, targets, direct = false } = request;
+    const { stage, edits, residual, sizes, seeds, targets, direct = false, constants } = request;
     const { forms, feeds } = this.#formEdits(edits, sizes);
     const all = stageHooks(this.#config, stage);
     // One program serves all ordinary targets. The logits' gradient is where others start, and `ln1` has none of its
@@ -143,15 +148,19 @@ export class StageRunner {
       (hook) =>
         !costlyHooks.has(hook) && hook !== 'unembed.hook_out' && !(isSplit && hook.startsWith('ln1.')),
     );
+    // What constants cut off need not be computed, so that only what is asked for has to be there.
+    const sharesProgram = targets.length > 0 && !constants;
     const variant: BackwardVariant = {
       stage,
       seeds: [...seeds.keys()].sort(compareHooks),
-      targets: targets.length === 0 ? [] : [...new Set([...ordinary, ...targets])].sort(compareHooks),
+      targets: [...new Set([...(sharesProgram ? ordinary : []), ...targets])].sort(compareHooks),
       edits: forms,
       direct,
+      ...(constants && { constants: [...constants.keys()].sort(compareHooks) }),
     };
     const seedFeeds: Record<string, Value> = {};
     for (const [hook, seed] of seeds) seedFeeds[seedInput(hook)] = seed;
+    for (const [hook, value] of constants ?? []) if (value) seedFeeds[constantInput(hook)] = value;
     const fetches = [names.residualGradient, ...targets];
     return this.#use(variant, (program) =>
       program.run({ [names.residual]: residual, ...feeds, ...seedFeeds }, { fetches }),

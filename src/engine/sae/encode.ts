@@ -52,6 +52,22 @@ export function decode(encoded: Encoded, config: SaeConfig, weights: SaeTensors)
   return shift ? add(output, shift) : output;
 }
 
+/** What `change` `[row, d_sae]` of the activations on `x` changes in the output, through its normalisation: `[row, d_out]`. */
+export function written(change: Tensor, x: Tensor, config: SaeConfig, weights: SaeTensors): Tensor {
+  const plain = product(unscaled(change, config, weights), weights, 'W_dec');
+  const { scale } = restoreOf(x, config);
+  const { outputScale = 1 } = config;
+  const scaled = scale ? mul(plain, scale) : plain;
+  return outputScale === 1 ? scaled : div(scaled, outputScale);
+}
+
+/** What the skip connection of a transcoder adds to its output, `[row, d_out]`. */
+export function skipOf(x: Tensor, config: SaeConfig, weights: SaeTensors): Tensor {
+  const skipped = productWithTranspose(normalizeInput(x, config).x, weights, 'W_skip');
+  const { outputScale = 1 } = config;
+  return outputScale === 1 ? skipped : div(skipped, outputScale);
+}
+
 /** What undoes the normalisation of `x` `[row, d_in]` in the output; see `Encoded.restore`. */
 export function restoreOf(x: Tensor, config: SaeConfig): Restore {
   return normalizeInput(x, config).restore;

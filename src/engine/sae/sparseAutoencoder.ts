@@ -10,7 +10,7 @@ import { type CompiledProgram, compile } from '../graph/session.ts';
 import { input } from '../graph/sources.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type FloatValue, floatValue, intValue, type Value } from '../graph/value.ts';
-import { decode, decoderRowsOf, encode, restoreOf } from './encode.ts';
+import { decode, decoderRowsOf, encode, restoreOf, skipOf, written } from './encode.ts';
 import { outputWidth, type SaeConfig, type SaeFolder } from './format.ts';
 import { graphWeights, loadFeeds, type SaeTensors } from './tensors.ts';
 
@@ -74,6 +74,16 @@ const programs = {
     const delta = coder.shown ? mul(sub(after, before), coder.shown) : sub(after, before);
     const plain = matMul(delta, decoderRowsOf(features, coder.config, coder.weights));
     return { change: restore.scale ? mul(plain, restore.scale) : plain };
+  },
+  /** What a change of all activations changes in the output. */
+  written: (x: Tensor, { config, weights }: Coder) => ({
+    written: written(input('delta', 'float32', ['row', config.dSae]), x, config, weights),
+  }),
+  /** A gradient at the reconstruction, led back to the input. */
+  pulledBack: (x: Tensor, coder: Coder) => {
+    const reconstruction = decode(encoded(x, coder), coder.config, coder.weights);
+    const gradient = input('gradient', 'float32', ['row', outputWidth(coder.config)]);
+    return { pulledBack: gradients([{ tensor: reconstruction, gradient }], [x])[0]! };
   },
   /** By how much each row's output is stretched, by an SAE that normalises: `[row, 1]`. */
   writeScales: (x: Tensor, { config }: Coder) => ({ scales: restoreOf(x, config).scale! }),
@@ -192,6 +202,24 @@ export class SparseAutoencoder {
     return { squares: squares?.data as Float32Array, activations: activations?.data as Float32Array };
   }
 
+  /**
+   * What to add to the output hook when all activations on `x` change by `delta` `[row, d_sae]` while the SAE's error
+   * stays: `delta · W_dec`, with the row's own scale where the SAE normalises. `[row, d_out]`.
+   */
+  async written(x: Value, delta: Float32Array): Promise<FloatValue> {
+    const ready = await this.program('written');
+    const rows = rowsOf(x, this.config.dIn);
+    const feeds = { x: rows, delta: floatValue(delta, [rows.dims[0]!, this.config.dSae]) };
+    return (await run(ready, feeds)).written as FloatValue;
+  }
+
+  /** The gradient of `Σ gradient · x̂(x)` with respect to `x`, through encoder and decoder: `[row, d_in]`. */
+  async pulledBack(x: Value, gradient: Value): Promise<FloatValue> {
+    const ready = await this.program('pulledBack');
+    const feeds = { ...this.rowFeeds(x), gradient: rowsOf(gradient, this.dOut) };
+    return (await run(ready, feeds)).pulledBack as FloatValue;
+  }
+
   /** True when the input's scale is taken out and put back: what a unit of a feature writes then depends on the row. */
   get normalizes(): boolean {
     const { normalizeActivations } = this.config;
@@ -223,6 +251,20 @@ export class SparseAutoencoder {
       features: intValue(pairs.map(({ feature }) => feature)),
     };
     return (await run(ready, feeds)).readings as FloatValue;
+  }
+
+  /** The gradient `[row, d_in]` that reaches the input through the skip connection alone from `gradient` `[row, d_out]`. */
+  async skipGradient(gradient: FloatValue): Promise<FloatValue> {
+    const ready = await this.cached('skipGradient', (weights) => {
+      const x = input('x', 'float32', ['row', this.config.dIn]);
+      const arriving = input('gradient', 'float32', ['row', this.dOut]);
+      const tensor = skipOf(x, this.config, weights);
+      return { skipped: gradients([{ tensor, gradient: arriving }], [x])[0]! };
+    });
+    // The skip connection is linear: its gradient is the same for any input.
+    const rows = gradient.dims[0]!;
+    const x = floatValue(new Float32Array(rows * this.config.dIn), [rows, this.config.dIn]);
+    return (await run(ready, { x, gradient })).skipped as FloatValue;
   }
 
   /** Directions that features write along, before the output normalisation (see `writeScales`): `[feature, d_out]`. */

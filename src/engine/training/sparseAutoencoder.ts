@@ -125,7 +125,7 @@ function topKStep(x: Tensor, { parameters, state }: StepInputs, options: TopKTra
  * How well dead features explain the error of the living: ‖e − ê‖² / ‖e‖², e held constant. A quarter of
  * the rows is enough to revive features, and costs a quarter.
  */
-function auxiliaryLoss(
+export function auxiliaryLoss(
   before: Tensor,
   error: Tensor,
   dead: Tensor,
@@ -177,7 +177,7 @@ function largest(x: Tensor, k: number): Tensor {
 }
 
 /** Metrics, and how many steps each feature has been silent. */
-function report(x: Tensor, squares: Tensor, features: Tensor, sinceFired: Tensor, dead: Tensor) {
+export function report(x: Tensor, squares: Tensor, features: Tensor, sinceFired: Tensor, dead: Tensor) {
   const fired = greater(reduceMax(features, [0]), 0);
   const spread = sub(x, reduceMean(x, [0], { keepDims: true }));
   const active = cast(greater(features, 0), 'float32');
@@ -192,12 +192,13 @@ function report(x: Tensor, squares: Tensor, features: Tensor, sinceFired: Tensor
 }
 
 /** Without the part of the gradient that would only change the length of decoder rows (Bricken et al. 2023). */
-function removeRadialPart(gradients: NamedTensors, { W_dec }: NamedTensors): NamedTensors {
+export function removeRadialPart(gradients: NamedTensors, { W_dec }: NamedTensors): NamedTensors {
   const radial = reduceSum(mul(gradients.W_dec!, W_dec!), [1], { keepDims: true });
   return { W_dec: sub(gradients.W_dec!, mul(radial, W_dec!)) };
 }
 
-function normalizeDecoder({ W_dec }: NamedTensors): NamedTensors {
+/** Decoder rows of length 1. */
+export function normalizeDecoder({ W_dec }: NamedTensors): NamedTensors {
   return { W_dec: div(W_dec!, sqrt(reduceSum(mul(W_dec!, W_dec!), [1], { keepDims: true }))) };
 }
 

@@ -1,4 +1,4 @@
-/** Trains an SAE on any open model, on the user's text or on the built-in generator's. */
+/** Trains an SAE or a transcoder on any open model, on the user's text or on the built-in generator's. */
 
 import { readFile } from 'node:fs/promises';
 import type { CallOptions, SaeMetrics, TrainSaeRequest } from '../../shared/engineApi.ts';
@@ -13,6 +13,7 @@ import { corpus } from '../task/corpus.ts';
 import { collectActivations } from './activationStore.ts';
 import { drawRows, encodeDocuments, holdOut } from './tokenRows.ts';
 import { trainTopK } from './trainTopK.ts';
+import { trainTranscoderSite } from './trainTranscoderSite.ts';
 
 /** Activations in a batch. */
 const batch = 2048;
@@ -38,7 +39,7 @@ const leastSteps = 3;
 const maxDocument = 2000;
 
 /**
- * Trains a TopK SAE at `request.hook`, writes it to `request.out`, and measures it on held-out rows. Where the model
+ * Trains a TopK SAE at `request.hook`, or a transcoder from there to `request.hookOut`, writes it to `request.out`, and measures it on held-out rows. Where the model
  * reads prompts behind a beginning-of-sequence token, so do the rows; that token itself is not trained on.
  * @throws request.invalid, file.missing, cancelled
  */
@@ -47,7 +48,8 @@ export async function trainSaeOnModel(
   request: TrainSaeRequest,
   call: CallOptions = {},
 ): Promise<SaeMetrics> {
-  checkHook(request.hook, model.info.nLayers);
+  const hooks = request.hookOut === undefined ? [request.hook] : [request.hook, request.hookOut];
+  checkHooks(hooks, model.info.nLayers);
   checkCounts(request);
   const length = Math.min(128, model.info.nContext);
   const wanted = Math.min(maxActivations, Math.max(8 * batch, Math.ceil((request.steps * batch) / passes)));
@@ -69,7 +71,7 @@ export async function trainSaeOnModel(
   const begin = prependBos ? 'separator' : 'either';
   const rowsOf = (part: keyof typeof parts, count: number): Int32Array[] =>
     splitRows(drawRows(parts[part], { rows: count, length, begin }, `${request.seed}/${part}`, 0), length);
-  const stores = await collectActivations(model.transformer, [request.hook], rowsOf('train', trainingRows), {
+  const stores = await collectActivations(model.transformer, hooks, rowsOf('train', trainingRows), {
     ...call,
     before: prependBos ? 1 : 0,
   });
@@ -82,7 +84,13 @@ export async function trainSaeOnModel(
     dataset: request.corpus.length > 0 ? request.corpus.join(', ') : 'built-in generator',
   };
   const { dSae, k, steps, seed } = request;
-  await trainTopK(site, stores.get(request.hook)!, { dSae, k, batch, steps, learningRate, seed }, call);
+  const recipe = { dSae, k, batch, steps, learningRate, seed };
+  const [input, output] = hooks.map((hook) => stores.get(hook)!);
+  if (output) {
+    await trainTranscoderSite({ ...site, hookOut: hooks[1]! }, { input: input!, output }, recipe, call);
+  } else {
+    await trainTopK(site, input!, recipe, call);
+  }
   const sae = new SparseAutoencoder(await openSaeLens(request.out));
   try {
     return await measureSae(model.transformer, sae, rowsOf('heldOut', heldOutRows), {
@@ -94,11 +102,17 @@ export async function trainSaeOnModel(
   }
 }
 
-function checkHook(name: string, nLayers: number): void {
-  const { hook, layer } = locateHook(name, nLayers);
-  if (isPerPosition(hook) && layer < nLayers) return;
-  const reason = 'an SAE needs a hook of the embedding or of a block with one row per position';
-  throw new EngineError('request.invalid', { what: `The hook "${name}"`, reason });
+function checkHooks(hooks: readonly string[], nLayers: number): void {
+  for (const name of hooks) {
+    const { hook, layer } = locateHook(name, nLayers);
+    if (isPerPosition(hook) && layer < nLayers) continue;
+    const reason = 'an SAE needs a hook of the embedding or of a block with one row per position';
+    throw new EngineError('request.invalid', { what: `The hook "${name}"`, reason });
+  }
+  if (hooks.length === 2 && hooks[0] === hooks[1]) {
+    const reason = 'it is where the transcoder reads; leave it out to train an SAE';
+    throw new EngineError('request.invalid', { what: `The output hook "${hooks[1]}"`, reason });
+  }
 }
 
 function checkCounts({ dSae, k, steps }: TrainSaeRequest): void {

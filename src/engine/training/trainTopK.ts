@@ -6,14 +6,15 @@ import { seededRandom } from '../random.ts';
 import type { SaeConfig } from '../sae/format.ts';
 import { writeSaeLens } from '../sae/formats/saelens.ts';
 import type { ActivationStore } from './activationStore.ts';
+import type { AdamWOptions } from './optimizer.ts';
 import { trainSparseAutoencoder } from './sparseAutoencoder.ts';
 import { type StepMetrics, train } from './trainer.ts';
 
 /** Activations that centre and scale are estimated from. */
-const sampleRows = 4096;
+export const sampleRows = 4096;
 
 /** A feature that has not fired for this many steps counts as dead and is trained on what is left over. */
-const deadAfterSteps = 20;
+export const deadAfterSteps = 20;
 
 export interface TopKRecipe {
   readonly dSae: number;
@@ -58,22 +59,22 @@ export async function trainTopK(
   });
   const { parameters, metrics } = await train(training.task, {
     steps,
-    optimizer: {
-      learningRate: {
-        kind: 'linear',
-        peak: learningRate,
-        warmup: Math.ceil(steps / 20),
-        hold: Math.ceil(steps * 0.6),
-        total: steps,
-      },
-      clipNorm: 1,
-    },
+    optimizer: dictionaryOptimizer(learningRate, steps),
     what: `Training the SAE at ${site.hook}`,
     signal: call.signal,
     report: call.report,
   });
   await writeSaeLens(site.folder, topKConfig(site, store.width, recipe), training.finish(parameters));
   return metrics;
+}
+
+/** The learning rate rises for a twentieth of the steps, holds until three fifths, and falls. */
+export function dictionaryOptimizer(peak: number, steps: number): AdamWOptions {
+  const warmup = Math.ceil(steps / 20);
+  return {
+    learningRate: { kind: 'linear', peak, warmup, hold: Math.ceil(steps * 0.6), total: steps },
+    clipNorm: 1,
+  };
 }
 
 function topKConfig(site: TopKSite, dIn: number, { dSae, k, steps, batch }: TopKRecipe): SaeConfig {

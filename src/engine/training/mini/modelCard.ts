@@ -13,6 +13,7 @@ export interface MiniReport {
   readonly loss: number;
   readonly tasks: ReadonlyMap<string, TaskScore>;
   readonly saes: ReadonlyMap<string, SaeMetrics>;
+  readonly transcoders: ReadonlyMap<string, SaeMetrics>;
 }
 
 /** What each prompt set asks, for people. */
@@ -34,15 +35,11 @@ const taskNames: Readonly<Record<string, string>> = {
 };
 
 /** The card as markdown. */
-export function modelCard({ recipe, model, loss, tasks, saes }: MiniReport): string {
+export function modelCard({ recipe, model, loss, tasks, saes, transcoders }: MiniReport): string {
   const { shape } = recipe;
   const taskRows = [...tasks].map(
     ([name, { prompts, accuracy, logitDifference }]) =>
       `| ${taskNames[name] ?? name} | ${prompts} | ${(100 * accuracy).toFixed(1)} % | ${logitDifference.toFixed(2)} |`,
-  );
-  const saeRows = [...saes].map(
-    ([hook, m]) =>
-      `| \`${hook}\` | ${m.l0.toFixed(1)} | ${m.explainedVariance.toFixed(3)} | ${m.ceRecovered.toFixed(3)} | ${(100 * m.deadFraction).toFixed(1)} % |`,
   );
   return `---
 license: mit
@@ -85,8 +82,20 @@ ${taskRows.join('\n')}
 
 | hook | L0 | variance explained | CE recovered | dead |
 | --- | ---: | ---: | ---: | ---: |
-${saeRows.join('\n')}
+${[...saes].map(saeRow).join('\n')}
+
+## Transcoders
+
+\`transcoders/<hook>\`, in SAELens format (\`jumprelu_transcoder\`): from every MLP's input (\`mlp.hook_in\`, behind the norm with its gain) to its output (\`hook_mlp_out\`), ${recipe.transcoder.dSae} features, trained for ${recipe.transcoder.steps.toLocaleString('en-US')} steps of ${recipe.transcoder.batch.toLocaleString('en-US')} activations with one threshold that keeps ${recipe.transcoder.k} features active on average (BatchTopK, Bussmann et al. 2024). They stand for the MLPs in attribution graphs. Measured as the SAEs are; the cross-entropy is recovered against zero ablation of the MLP, which costs little in some layers, so that small losses weigh much there.
+
+| reads | L0 | variance explained | CE recovered | dead |
+| --- | ---: | ---: | ---: | ---: |
+${[...transcoders].map(saeRow).join('\n')}
 `;
+}
+
+function saeRow([hook, m]: readonly [string, SaeMetrics]): string {
+  return `| \`${hook}\` | ${m.l0.toFixed(1)} | ${m.explainedVariance.toFixed(3)} | ${m.ceRecovered.toFixed(3)} | ${(100 * m.deadFraction).toFixed(1)} % |`;
 }
 
 function stageText({ steps, rows, rowLength, optimizer }: TrainingStage): string {

@@ -15,6 +15,8 @@ export interface MiniRecipe {
   /** One after the other, each going on from the weights of the one before. */
   readonly stages: readonly TrainingStage[];
   readonly sae: SaeRecipe;
+  /** Measured on the SAEs' evaluation tokens. */
+  readonly transcoder: Omit<SaeRecipe, 'evaluationTokens'>;
 }
 
 /** A stretch of training with rows of one length. */
@@ -82,6 +84,7 @@ export const miniRecipe: MiniRecipe = {
     learningRate: 2e-3,
     evaluationTokens: 16_384,
   },
+  transcoder: { dSae: 512, k: 24, tokens: 200_000, batch: 2048, steps: 1000, learningRate: 2e-3 },
 };
 
 /** Hooks that get an SAE: the residual stream, the attention output and the MLP output of every layer. */

@@ -1,9 +1,9 @@
-/** Makes the embedded model from nothing: tokenizer, language model, SAEs, measurements, model card. */
+/** Makes the embedded model from nothing: tokenizer, language model, SAEs, transcoders, measurements, model card. */
 
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CallOptions } from '../../../shared/engineApi.ts';
+import type { CallOptions, SaeMetrics } from '../../../shared/engineApi.ts';
 import { writeJson } from '../../files/json.ts';
 import { LoadedModel } from '../../loadedModel.ts';
 import { loadTokenizer } from '../../model/tokenizer.ts';
@@ -15,6 +15,7 @@ import type { MiniRecipe } from './recipe.ts';
 import { trainMiniLanguageModel } from './trainLanguageModel.ts';
 import { miniRows, trainMiniSaes } from './trainSaes.ts';
 import { trainMiniTokenizer } from './trainTokenizer.ts';
+import { trainMiniTranscoders } from './trainTranscoders.ts';
 
 export interface TrainMiniOptions extends CallOptions {
   /** Folder of the model. What is there already is kept, so an interrupted training goes on where it was. */
@@ -63,15 +64,17 @@ export async function trainMini(recipe: MiniRecipe, options: TrainMiniOptions): 
     }
     const loss = await heldOutLoss(model, recipe, options);
     log(`held-out cross-entropy ${loss.toFixed(3)}`);
-    const saes = await trainMiniSaes(model, recipe, {
+    const logged = {
       ...options,
-      log: (hook, m) =>
+      log: (hook: string, m: SaeMetrics) =>
         log(
           `${hook}: L0 ${m.l0.toFixed(1)}, explained ${m.explainedVariance.toFixed(3)}, ` +
             `CE recovered ${m.ceRecovered.toFixed(3)}, dead ${(100 * m.deadFraction).toFixed(1)} %`,
         ),
-    });
-    const report: MiniReport = { recipe, model: model.info, loss, tasks, saes };
+    };
+    const saes = await trainMiniSaes(model, recipe, logged);
+    const transcoders = await trainMiniTranscoders(model, recipe, logged);
+    const report: MiniReport = { recipe, model: model.info, loss, tasks, saes, transcoders };
     await writeFile(join(folder, 'README.md'), modelCard(report));
     return report;
   } finally {

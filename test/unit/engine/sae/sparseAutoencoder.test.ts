@@ -105,6 +105,35 @@ describe.each(kinds)('an SAE that is %s', (name, changes) => {
     expect(largestGap(change.data, expected)).toBeLessThan(1e-4);
   });
 
+  it('tells what a change of all features at once writes', async () => {
+    const { config, weights, x, encoded, sae } = await example(changes, name);
+    const delta = randomRow(rows * config.dSae, seededRandom(`${name}/delta`));
+    const expected = encoded.flatMap((row, r) => {
+      const features = row.features.map((value, f) => value + delta[r * config.dSae + f]!);
+      const [before, after] = [row, { ...row, features }].map((each) => plainDecode(each, config, weights));
+      return after!.map((value, d) => value - before![d]!);
+    });
+    const written = await sae.written(x, delta);
+    expect(written.dims).toEqual([rows, config.dIn]);
+    expect(largestGap(written.data, expected)).toBeLessThan(1e-4);
+  });
+
+  it('leads a gradient at the reconstruction back as finite differences say', async () => {
+    const { config, weights, x, sae } = await example(changes, name);
+    const gradient = randomRow(rows * config.dIn, seededRandom(`${name}/gradient`));
+    const small = 1e-6;
+    const expected = rowsOf(x.data, config.dIn).flatMap((row, r) => {
+      const along = (d: number, by: number) =>
+        plainDecode(plainEncode(row.with(d, row[d]! + by), config, weights), config, weights).reduce(
+          (sum, value, i) => sum + value * gradient[r * config.dIn + i]!,
+          0,
+        );
+      return row.map((_, d) => (along(d, small) - along(d, -small)) / (2 * small));
+    });
+    const found = await sae.pulledBack(x, floatValue(gradient, [rows, config.dIn]));
+    expect(largestGap(found.data, expected)).toBeLessThan(1e-3 * Math.max(1, ...expected.map(Math.abs)));
+  });
+
   it('gives the strongest and the chosen features and the directions they write along', async () => {
     const { config, weights, x, encoded, sae } = await example(changes, name);
     const k = 4;

@@ -25,6 +25,7 @@ const recipe: MiniRecipe = {
     { rows: 2, rowLength: 31, steps: 4, optimizer: { learningRate, clipNorm: 1 } },
   ],
   sae: { dSae: 24, k: 3, tokens: 2048, batch: 256, steps: 5, learningRate: 1e-3, evaluationTokens: 512 },
+  transcoder: { dSae: 24, k: 3, tokens: 2048, batch: 256, steps: 5, learningRate: 1e-3 },
 };
 
 let root: string;
@@ -72,6 +73,18 @@ describe('trainMini', () => {
     await model.release();
   });
 
+  it('writes a transcoder for every MLP, with its statistics', async () => {
+    const hook = 'blocks.0.mlp.hook_in';
+    expect([...report.transcoders.keys()]).toEqual([hook]);
+    const folder = join(whole(), 'transcoders', hook);
+    const { config } = await openSaeLens(folder);
+    const target = { kind: 'transcoder', hooks: ['blocks.0.hook_mlp_out'], width: 8 };
+    expect(config).toMatchObject({ architecture: 'jumprelu', dIn: 8, dSae: 24, hookName: hook, target });
+    const statistics = await readFeatureStatistics(folder, 24);
+    const mean = statistics!.density.reduce((sum, density) => sum + density, 0);
+    expect(mean).toBeCloseTo(report.transcoders.get(hook)!.l0, 1);
+  });
+
   it('states what was measured', async () => {
     const card = await readFile(join(whole(), 'README.md'), 'utf8');
     const model = await LoadedModel.open(whole());
@@ -86,7 +99,7 @@ describe('trainMini', () => {
       expect(card).toContain(cells);
     }
     expect(card).not.toMatch(/NaN|undefined|Infinity/);
-    for (const [hook, { l0, explainedVariance, ceRecovered }] of report.saes) {
+    for (const [hook, { l0, explainedVariance, ceRecovered }] of [...report.saes, ...report.transcoders]) {
       expect(card).toContain(
         `| \`${hook}\` | ${l0.toFixed(1)} | ${explainedVariance.toFixed(3)} | ${ceRecovered.toFixed(3)} |`,
       );
@@ -123,6 +136,7 @@ describe('trainMini', () => {
     }
     expect([...finished.tasks]).toEqual([...report.tasks]);
     expect([...finished.saes]).toEqual([...report.saes]);
+    expect([...finished.transcoders]).toEqual([...report.transcoders]);
   }, 300_000);
 
   it('makes up for statistics that an interruption left out', async () => {
