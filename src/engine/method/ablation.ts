@@ -23,7 +23,7 @@ import { ablationEdits } from './ablationEdits.ts';
 import { gridSize, type MetricTotals, metricTotals } from './activationPatching.ts';
 import { BaseRun, firstDifference } from './baseRun.ts';
 import type { CellGrid, PatchCell } from './patchCells.ts';
-import { pairsPerBatch, runSweep, type SweepState } from './patchSweep.ts';
+import { pairsPerBatch, runSweep, type SweepPlan, type SweepState } from './patchSweep.ts';
 import { type MeanOver, type MeanTargets, ReferenceMeans } from './referenceMeans.ts';
 import { type FeatureSite, fromRun, type Replacement, zeroReplacement } from './replacement.ts';
 
@@ -64,13 +64,18 @@ export async function ablateEach(
   inputs: AblationSweepInputs,
   call: CallOptions = {},
 ): Promise<AblationResult> {
-  const { model, task, metric, grid, sites = [], resumeFrom } = inputs;
+  const { model, task, metric, resumeFrom } = inputs;
   const totals = await metricTotals(model, task, metric, call);
-  const replacement = await replacerFor(inputs, grid.cells, call);
   const update = (cells: readonly number[], state: SweepState) => inputs.update?.(cells, state, totals);
-  const size = gridSize(grid);
-  const plan = { model, task, metric, cells: grid.cells, size, sites, base: 'clean', replacement } as const;
+  const plan = await ablationPlan(inputs, call);
   return { ...totals, state: await runSweep({ ...plan, resumeFrom, update }, call) };
+}
+
+/** What a sweep of ablations runs: the clean prompts, a component at a time replaced. */
+export async function ablationPlan(inputs: AblationSweepInputs, call: CallOptions = {}): Promise<SweepPlan> {
+  const { model, task, metric, grid, sites = [] } = inputs;
+  const replacement = await replacerFor(inputs, grid.cells, call);
+  return { model, task, metric, cells: grid.cells, size: gridSize(grid), sites, base: 'clean', replacement };
 }
 
 /**

@@ -10,8 +10,7 @@
 import type { CallOptions } from '../../shared/callOptions.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import type { TaskMetric } from '../../shared/task.ts';
-import { floatsOf, floatValue, type Value } from '../graph/value.ts';
-import type { HookEdit } from '../model/edits.ts';
+import { floatsOf, type Value } from '../graph/value.ts';
 import { gradientsAt } from '../model/gradients.ts';
 import { blockHookName } from '../model/hooks.ts';
 import type { RunRequest, Transformer } from '../model/transformer.ts';
@@ -19,6 +18,7 @@ import { isDifferentiable, metricSeed } from '../task/metric.ts';
 import type { TokenPair } from '../task/task.ts';
 import { graphSizes, sourceIndex } from './componentGraph.ts';
 import { type PairBatch, pairBatches } from './pairBatches.ts';
+import { between, meanGradient } from './pathGradient.ts';
 import { cutAxis, repeatRows } from './rowValues.ts';
 
 export type Integration =
@@ -116,10 +116,10 @@ export function nodeSites({ config }: Transformer): readonly NodeSite[] {
 
 async function runNodes(
   model: Transformer,
-  request: Pick<RunRequest, 'tokens' | 'from' | 'edits'>,
+  request: Pick<RunRequest, 'tokens' | 'from'>,
   signal?: AbortSignal,
 ): Promise<NodeRun> {
-  const capture = request.edits ? [] : nodeSites(model).map(({ hook }) => hook);
+  const capture = nodeSites(model).map(({ hook }) => hook);
   const run = await model.run({ ...request, capture, logits: 'last', signal });
   return { hooks: run.hooks, residuals: run.residuals as readonly Value[], logits: run.logits! };
 }
@@ -197,35 +197,18 @@ async function* alongActivations(work: Work): AsyncGenerator<SiteGradient> {
   for (const [i, site] of sites.entries()) {
     throwIfCancelled(signal);
     const { hook, layer } = site;
-    const value = between(clean.hooks.get(hook)!, corrupted.hooks.get(hook)!, shares);
-    const edits: HookEdit[] = [{ hook, keep: 0, add: value }];
-    const residual = repeatRows(clean.residuals[layer]!, steps);
-    const run = await runNodes(model, { from: { layer, residual }, edits }, signal);
-    const gradients = await gradientsAt(model, {
-      residuals: run.residuals,
-      edits,
-      seed: metricSeed(request.metric, batch.length - 1, run.logits, repeated, reference),
-      hooks: [hook],
+    const gradient = await meanGradient(model, {
+      hook,
+      layer,
+      residual: clean.residuals[layer]!,
+      values: between(clean.hooks.get(hook)!, corrupted.hooks.get(hook)!, shares),
+      steps,
+      seed: (logits) => metricSeed(request.metric, batch.length - 1, logits, repeated, reference),
       signal,
-    });
-    const all = floatsOf(gradients.get(hook)!);
-    const gradient = new Float32Array(all.length / steps);
-    all.forEach((x, at) => {
-      gradient[at % gradient.length]! += x / steps;
     });
     yield { site, gradient };
     work.report((i + 1) / sites.length);
   }
-}
-
-/** `a + share · (b − a)` for every share: `[share · batch, …]`. */
-function between(a: Value, b: Value, shares: readonly number[]): Value {
-  const [x, y] = [floatsOf(a), floatsOf(b)];
-  const result = new Float32Array(shares.length * x.length);
-  shares.forEach((share, row) => {
-    for (let i = 0; i < x.length; i++) result[row * x.length + i] = x[i]! + share * (y[i]! - x[i]!);
-  });
-  return floatValue(result, [shares.length * a.dims[0]!, ...a.dims.slice(1)]);
 }
 
 function difference(a: Value, b: Value): Float32Array {

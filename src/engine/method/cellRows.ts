@@ -33,9 +33,18 @@ export async function enterRows(
   cells: readonly PatchCell[],
   first: number,
 ): Promise<EnteringRows> {
-  const { base } = batch;
   const { layer, hook } = cells[0]!;
   const changed = await changedValues(batch, cells, first);
+  return rowsBehind(batch.base, { layer, hook }, changed, first);
+}
+
+/** The streams that values `[copy·pair, position, …]` of a hook leave behind, from position `first` on. */
+export async function rowsBehind(
+  base: BaseRun,
+  { layer, hook }: Pick<PatchCell, 'layer' | 'hook'>,
+  changed: FloatValue,
+  first: number,
+): Promise<EnteringRows> {
   if (hook === 'hook_resid_pre') return { layer, rows: changed };
   if (hook === 'hook_resid_post') return { layer: layer + 1, rows: changed };
   const after = layer + 1;
@@ -44,9 +53,10 @@ export async function enterRows(
     const stream = cutAxis(base.residual(after), 1, first);
     return { layer: after, rows: withChange(changed, before, stream) };
   }
+  const copies = changed.dims[0]! / base.rows;
   const feeds = {
-    [names.residual]: repeatRows(cutAxis(base.residual(layer), 1, first), cells.length),
-    ...base.feeds(layer, first, cells.length),
+    [names.residual]: repeatRows(cutAxis(base.residual(layer), 1, first), copies),
+    ...base.feeds(layer, first, copies),
   };
   const fed = new Map([[hook, changed]]);
   const results = await base.model.stages.part({ layer, feeds, fed, outputs: ['nextResidual'] });

@@ -28,7 +28,8 @@ export function circuitOfGraph(
   let hasLogits = false;
   for (const { source, destination, score } of edgesOf(graph, true)) {
     used.add(source);
-    const isLogits = destinationAt(shape, destination).kind === 'logits';
+    const { kind } = destinationAt(shape, destination);
+    const isLogits = kind === 'logits';
     hasLogits ||= isLogits;
     const readers = readersOf(shape, destination);
     const targets = isLogits ? ['logits'] : readers.map((reader) => sourceName(sourceAt(shape, reader)));
@@ -36,8 +37,11 @@ export function circuitOfGraph(
     for (const target of targets) {
       const from = sourceName(sourceAt(shape, source));
       const key = `${from}->${target}`;
-      const weight = (weights.get(key)?.weight ?? 0) + score / targets.length;
-      weights.set(key, { source: from, target, weight });
+      const part = score / targets.length;
+      const before = weights.get(key);
+      const parts = kind === 'mlp' || isLogits ? undefined : { ...before?.parts, [kind]: part };
+      const weight = (before?.weight ?? 0) + part;
+      weights.set(key, { source: from, target, weight, ...(parts && { parts }) });
     }
   }
   const nodes = [...used]

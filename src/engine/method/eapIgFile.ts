@@ -94,6 +94,20 @@ export function readEapIg(path: string, text: string, shape: GraphShape): Compon
   return { shape, scores, inGraph };
 }
 
+/** The shape that a file declares; heads are taken to have keys and values of their own. @throws file.malformed */
+export function shapeOfEapIg(path: string, text: string): GraphShape {
+  const {
+    n_layers: nLayers,
+    n_heads: nHeads,
+    d_model: dModel,
+    parallel_attn_mlp: parallel,
+  } = readOutline(path, text).cfg;
+  // All pairs of components have a place in memory.
+  if (nLayers * nHeads > 2500)
+    throw malformed(path, 'cfg', 'the layers and heads of a model', `${nLayers} × ${nHeads}`);
+  return { nLayers, nHeads, nKeyValueHeads: nHeads, dModel, parallel };
+}
+
 function readOutline(path: string, text: string): v.InferOutput<typeof schema> {
   let content: unknown;
   try {

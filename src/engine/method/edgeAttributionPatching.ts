@@ -5,39 +5,28 @@
  *
  * u and u' being what the source writes on the clean and the corrupted prompt, and m the metric's mean over pairs (EAP: Syed
  * et al. 2023, eq. 2). With integrated gradients (EAP-IG: Hanna et al. 2024, eq. 4) the gradient is the mean over m steps
- * k = 1…m of runs whose input embeddings are z' + k/m (z − z'). A positive score says that corrupting the edge raises the metric.
+ * k = 1…m of runs whose input embeddings are z' + k/m (z − z'), or of runs in which the source itself writes
+ * what lies between u and u', at the midpoints of the steps (along activations; Marks et al. 2024, eq. 3).
+ * A positive score says that corrupting the edge raises the metric.
  */
 import type { CallOptions } from '../../shared/callOptions.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
-import type { TaskMetric } from '../../shared/task.ts';
-import { matMul } from '../graph/ops/layer.ts';
-import { reshape, transpose } from '../graph/ops/layout.ts';
-import { program } from '../graph/program.ts';
-import { type CompiledProgram, compile } from '../graph/session.ts';
-import { input } from '../graph/sources.ts';
+import { compile } from '../graph/session.ts';
 import { type FloatValue, floatsOf, floatValue, type Value } from '../graph/value.ts';
 import { gradientsAt } from '../model/gradients.ts';
-import { type BlockHook, blockHookName } from '../model/hooks.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { isDifferentiable, metricSeed } from '../task/metric.ts';
-import type { TokenPair } from '../task/task.ts';
-import {
-  type ComponentGraph,
-  destinationIndex,
-  fullGraph,
-  type GraphDestination,
-  graphSizes,
-  readable,
-} from './componentGraph.ts';
+import { type ComponentGraph, fullGraph, graphSizes } from './componentGraph.ts';
 import { recordWrites, type WrittenRun } from './componentWrites.ts';
+import {
+  addScores,
+  contraction,
+  type EdgeAttributionRequest,
+  readingHooks,
+  type Scoring,
+} from './edgeScoring.ts';
+import { scoreAlongActivations } from './edgesAlongActivations.ts';
 import { type PairBatch, pairBatches } from './pairBatches.ts';
-
-export interface EdgeAttributionRequest {
-  readonly pairs: readonly TokenPair[];
-  readonly metric: TaskMetric;
-  /** Steps of integrated gradients (EAP-IG); 0 takes the gradient on the clean prompt alone (EAP). */
-  readonly steps: number;
-}
 
 /** Floats of activations and gradients that one batch may hold. */
 const batchFloats = 48 * 2 ** 20;
@@ -54,7 +43,8 @@ export async function attributeAllEdges(
   checkRequest(request);
   const { config } = model;
   const { sources, destinations } = graphSizes(config);
-  const perToken = (2 * sources + destinations) * config.dModel;
+  const rows = request.along === 'activations' ? request.steps : 1;
+  const perToken = (2 * sources + rows * destinations) * config.dModel;
   const batches = pairBatches(request.pairs, Math.floor(batchFloats / perToken));
   const graph = fullGraph(config);
   const contract = await compile(contraction(config.dModel));
@@ -62,7 +52,9 @@ export async function attributeAllEdges(
     for (const [i, batch] of batches.entries()) {
       const report = (done: number): void =>
         call.report?.({ done: i + done, total: batches.length, what: 'edges' });
-      await scoreBatch(model, request, batch, { graph, contract, report, signal: call.signal });
+      const scoring = { graph, contract, report, signal: call.signal };
+      if (request.along === 'activations') await scoreAlongActivations(model, request, batch, scoring);
+      else await scoreBatch(model, request, batch, scoring);
     }
   } finally {
     await contract.release();
@@ -70,24 +62,19 @@ export async function attributeAllEdges(
   return graph;
 }
 
-function checkRequest({ pairs, metric, steps }: EdgeAttributionRequest): void {
+function checkRequest({ pairs, metric, steps, along }: EdgeAttributionRequest): void {
   const invalid = (what: string, reason: string) => new EngineError('request.invalid', { what, reason });
   if (pairs.length === 0) throw invalid('The attribution of edges', 'there are no prompt pairs');
   if (!Number.isInteger(steps) || steps < 0 || steps > 1000) {
     throw invalid(`${steps} steps`, 'integrated gradients take between 0 and 1000 steps');
   }
+  if (along === 'activations' && steps < 1)
+    throw invalid('0 steps', 'integrated gradients along activations take at least one');
   if (!isDifferentiable(metric)) throw invalid('This metric', 'it has no gradient; use the logit difference');
-  if (metric === 'kl' && steps < 2) {
+  if (metric === 'kl' && steps < 2 && along !== 'activations') {
     const reason = 'its gradient is zero on the clean prompt; use integrated gradients with 2 steps or more';
     throw invalid('The KL divergence', reason);
   }
-}
-
-interface Scoring {
-  readonly graph: ComponentGraph;
-  readonly contract: CompiledProgram;
-  report(done: number): void;
-  readonly signal?: AbortSignal;
 }
 
 async function scoreBatch(
@@ -139,58 +126,4 @@ export function interpolate(a: Value, b: Value, share: number): FloatValue {
     floatsOf(a).map((x, i) => x + share * (other[i]! - x)),
     a.dims,
   );
-}
-
-/** The hooks where destinations read, with the number of the first destination of each. */
-export function readingHooks(
-  model: Transformer,
-): readonly { readonly hook: string; readonly first: number }[] {
-  const { config } = model;
-  const hooks: { hook: string; first: number }[] = [];
-  const add = (layer: number, hook: BlockHook, first: GraphDestination): void => {
-    hooks.push({ hook: blockHookName(layer, hook), first: destinationIndex(config, first) });
-  };
-  for (let layer = 0; layer < config.nLayers; layer++) {
-    for (const kind of ['q', 'k', 'v'] as const) add(layer, `hook_${kind}_input`, { kind, layer, head: 0 });
-    add(layer, 'hook_mlp_in', { kind: 'mlp', layer });
-  }
-  add(config.nLayers - 1, 'hook_resid_post', { kind: 'logits' });
-  return hooks;
-}
-
-/** Adds `weight · Σ change · gradient` for the destinations of one hook and all sources that they read. */
-async function addScores(
-  { shape, scores }: ComponentGraph,
-  contract: CompiledProgram,
-  part: {
-    readonly change: Float32Array;
-    readonly gradient: Value;
-    readonly first: number;
-    readonly weight: number;
-  },
-): Promise<void> {
-  const { sources } = graphSizes(shape);
-  const [batch = 1, positions = 1] = part.gradient.dims;
-  const width = batch * positions * shape.dModel;
-  const gradient = floatsOf(part.gradient);
-  const count = gradient.length / width;
-  const end = readable(shape, part.first);
-  const { scores: found } = await contract.run({
-    change: floatValue(part.change.subarray(0, end * width), [end, width]),
-    gradient: floatValue(gradient, [batch, positions, count, shape.dModel]),
-  });
-  const products = floatsOf(found!);
-  for (let d = 0; d < count; d++) {
-    for (let source = 0; source < end; source++) {
-      scores[(part.first + d) * sources + source]! += part.weight * products[d * end + source]!;
-    }
-  }
-}
-
-/** `[destination, source]` products of changes `[source, n]` and gradients `[batch, position, destination, d_model]`. */
-function contraction(dModel: number) {
-  const change = input('change', 'float32', ['source', 'n']);
-  const gradient = input('gradient', 'float32', ['batch', 'position', 'destination', dModel]);
-  const byDestination = reshape(transpose(gradient, [2, 0, 1, 3]), ['destination', 'n']);
-  return program({ scores: matMul(byDestination, transpose(change)) });
 }

@@ -245,7 +245,7 @@ async function featureNodes(
         layer: site.layer,
         position,
         feature,
-        label: label ? `${index} ${formatToken(label).replaceAll('·', ' ')}` : `Feature ${index}`,
+        label: featureLabel(index, label),
         labelSource,
         effect: delta * perUnit,
         activation,
@@ -255,6 +255,11 @@ async function featureNodes(
     nodes.push(errorNode(site, position, rank, slope, errorDelta(clean, baseline, position, dIn)));
   }
   return nodes;
+}
+
+/** What a feature's node is called: its number, and what is known of it. */
+export function featureLabel(index: number, label: string | undefined): string {
+  return label ? `${index} ${formatToken(label).replaceAll('·', ' ')}` : `Feature ${index}`;
 }
 
 function errorNode(

@@ -76,12 +76,7 @@ export async function patchPaths(
     original += sumOf(metricsOf(orig, metricOf));
     const open = senders.flatMap((_, i) => (state.pairs[i]! <= before ? [i] : []));
     if (open.length > 0) {
-      const fresh = await BaseRun.of(
-        model,
-        pairs.map(({ corrupted }) => corrupted),
-        call.signal,
-      );
-      const batch: PathBatch = { pairs, orig, fresh, positions: positionsOf(inputs, pairs, orig.positions) };
+      const batch = await pathBatch(inputs, pairs, orig, call.signal);
       for (const chunk of chunks(batch, inputs, open)) {
         const values = await patchChunk(batch, inputs, chunk, metricOf, call.signal);
         for (const [i, sender] of chunk.entries()) addPairs(state, sender, values[i]!, pairs.length);
@@ -96,8 +91,20 @@ export async function patchPaths(
   return { original, state, effects: relativeEffects(state, original) };
 }
 
-/** Mean metric of step D for each sender of a chunk. */
-async function patchChunk(
+/** Both runs of some pairs, and where paths begin and end in each. @throws request.invalid; cancelled. */
+export async function pathBatch(
+  inputs: PathPatchingInputs,
+  pairs: readonly TokenPair[],
+  orig: BaseRun,
+  signal?: AbortSignal,
+): Promise<PathBatch> {
+  const corrupted = pairs.map((pair) => pair.corrupted);
+  const fresh = await BaseRun.of(inputs.model, corrupted, signal);
+  return { pairs, orig, fresh, positions: positionsOf(inputs, pairs, orig.positions) };
+}
+
+/** Mean metric of step D for each sender of a chunk, which holds places in `inputs.senders`. */
+export async function patchChunk(
   batch: PathBatch,
   inputs: PathPatchingInputs,
   chunk: readonly number[],
@@ -171,7 +178,11 @@ function resolve(position: number | string, { roles }: TokenPair, length: number
 }
 
 /** Senders that run together. */
-function chunks(batch: PathBatch, { receivers }: PathPatchingInputs, open: readonly number[]): number[][] {
+export function chunks(
+  batch: PathBatch,
+  { receivers }: PathPatchingInputs,
+  open: readonly number[],
+): number[][] {
   const { orig, positions, pairs } = batch;
   const first = Math.min(...positions.flat());
   const width = receivers.length === 0 ? positions[0]!.length : orig.positions - first;
@@ -181,7 +192,8 @@ function chunks(batch: PathBatch, { receivers }: PathPatchingInputs, open: reado
   return result;
 }
 
-function checkPlaces({ model: { config }, senders, receivers }: PathPatchingInputs): void {
+/** @throws request.invalid when a sender or receiver is not in the model. */
+export function checkPlaces({ model: { config }, senders, receivers }: PathPatchingInputs): void {
   const { nLayers, nHeads, nKeyValueHeads } = config;
   const check = (what: string, layer: number, head: number | undefined, heads: number): void => {
     const isThere = Number.isInteger(layer) && layer >= 0 && layer < nLayers;

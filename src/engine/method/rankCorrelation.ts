@@ -1,21 +1,31 @@
-/** Agreement of two scorings in rank. */
+/** Agreement of two scorings: in rank, and in value. */
+import { mean } from '../task/metric.ts';
 
 /**
  * Spearman's ρ: the correlation of ranks, equal values sharing the mean of theirs. NaN when one list has a single value
  * throughout, or none.
  */
 export function rankCorrelation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) throw new RangeError(`${a.length} and ${b.length} values cannot be paired.`);
-  const [x, y] = [ranksOf(a), ranksOf(b)];
-  const middle = (x.length - 1) / 2;
+  requirePairs(a, b);
+  return correlation(ranksOf(a), ranksOf(b));
+}
+
+/** Pearson's r. NaN when one list has a single value throughout, or none. */
+export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  requirePairs(a, b);
+  const [middleA, middleB] = [mean(a), mean(b)];
   let [both, first, second] = [0, 0, 0];
-  for (let i = 0; i < x.length; i++) {
-    const [dx, dy] = [x[i]! - middle, y[i]! - middle];
-    both += dx * dy;
-    first += dx * dx;
-    second += dy * dy;
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]! - middleA, b[i]! - middleB];
+    both += x * y;
+    first += x * x;
+    second += y * y;
   }
   return first === 0 || second === 0 ? Number.NaN : both / Math.sqrt(first * second);
+}
+
+function requirePairs(a: ArrayLike<number>, b: ArrayLike<number>): void {
+  if (a.length !== b.length) throw new RangeError(`${a.length} and ${b.length} values cannot be paired.`);
 }
 
 function ranksOf(values: ArrayLike<number>): Float64Array {

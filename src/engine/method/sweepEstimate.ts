@@ -12,11 +12,12 @@ import {
   type SweepPlan,
   type Wave,
 } from './patchSweep.ts';
+import { type TimedSample, timeWork, type WorkTime } from './timedWork.ts';
 
-/** Cells that are run for the clock. */
-const timedCells = 8;
+/** Cells that are run for the clock, in a small and in a wide wave. */
+const timedCells = { few: 4, many: 48 } as const;
 
-/** Runs a few cells of the plan's first batch twice: once to compile what they need, once for the clock. */
+/** Runs a few cells of the plan's first batch: once to compile what they need, then for the clock. */
 export async function estimateSweep(plan: SweepPlan, { signal }: CallOptions = {}): Promise<SweepEstimate> {
   const { task, model, base: side, cells } = plan;
   const batches = batchesByLength(
@@ -39,13 +40,13 @@ export async function estimateSweep(plan: SweepPlan, { signal }: CallOptions = {
     ({ first: at }) => at < base.positions,
   );
   const units = waves.reduce((sum, wave) => sum + unitsOf(batch, wave), 0);
-  const time = await timeOf(batch, waves, signal);
+  const { perCall, perUnit } = await timeOf(batch, waves, signal);
   const share = task.pairs.length / pairs.length;
   return {
     cells: cells.length,
     runs: waves.reduce((sum, wave) => sum + wave.cells.length, 0) * task.pairs.length,
     memory: memoryOf(batch, waves),
-    seconds: ((units * time + baseTime) * share) / 1000,
+    seconds: ((units * perUnit + waves.length * perCall + baseTime) * share) / 1000,
   };
 }
 
@@ -56,30 +57,30 @@ function unitsOf({ pairs, base }: PatchBatch, { first, cells }: Wave): number {
   return blocks * pairs.length * (base.positions - first);
 }
 
-/** Milliseconds of one unit. */
+/** What a wave takes by itself, and each unit in it, from the largest one. */
 async function timeOf(
   batch: PatchBatch,
   waves: readonly Wave[],
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<WorkTime> {
   const largest = waves.reduce<Wave | undefined>(
     (best, wave) => (best && best.cells.length >= wave.cells.length ? best : wave),
     undefined,
   );
-  if (!largest) return 0;
-  const step = Math.max(1, Math.floor(largest.cells.length / timedCells));
-  const sample: Wave = {
-    first: largest.first,
-    cells: largest.cells.filter((_, i) => i % step === 0).slice(0, timedCells),
-  };
-  let time = 0;
-  for (let run = 0; run < 2; run++) {
-    const started = performance.now();
+  if (!largest) return { perCall: 0, perUnit: 0 };
+  const sample = (count: number): TimedSample => {
+    const wave = sampleOf(largest, count);
     // Metrics take no time worth counting; this one needs no other run.
-    await runWave(batch, sample, 'logitDifference', undefined, signal);
-    time = performance.now() - started;
-  }
-  return time / unitsOf(batch, sample);
+    const run = () => runWave(batch, wave, 'logitDifference', undefined, signal);
+    return { units: unitsOf(batch, wave), run };
+  };
+  return timeWork(sample(timedCells.few), sample(timedCells.many));
+}
+
+/** Some cells of a wave, from all of its layers. */
+function sampleOf({ first, cells }: Wave, count: number): Wave {
+  const step = Math.max(1, Math.floor(cells.length / count));
+  return { first, cells: cells.filter((_, i) => i % step === 0).slice(0, count) };
 }
 
 /** Streams, keys and values of both runs, the widest wave with the MLPs it runs, and the logits that are read at once. */

@@ -6,7 +6,7 @@
  * - minimality: for every node v there is a K ⊆ C∖{v} with |F(C∖(K∪{v})) − F(C∖K)| ≥ 1 % of F(M).
  */
 import type { CallOptions } from '../../../shared/engineApi.ts';
-import type { IoiHeadClass, StudiedCircuit, StudyRemoval } from '../../../shared/studyApi.ts';
+import type { IoiHeadClass, StudiedCircuit, StudyRemoval } from '../../../shared/study.ts';
 import type { Random } from '../../random.ts';
 import { type CircuitNode, type KnockOutRuns, nodeKey, onlyCircuit, withoutNodes } from './knockOuts.ts';
 
@@ -21,6 +21,8 @@ export interface CriteriaRequest {
   readonly sets: readonly (readonly CircuitNode[])[];
   readonly classOf: (node: CircuitNode) => IoiHeadClass | 'other';
   readonly random: Random;
+  /** F of the sets that have been run; circuits that differ in a few nodes share most of them. */
+  readonly values?: Map<string, number>;
 }
 
 export interface NodeMinimality {
@@ -32,18 +34,20 @@ export interface NodeMinimality {
 
 /** F(C∖K), and the same for M, each computed once. */
 class Removals {
-  readonly #known = new Map<string, number>();
+  readonly #known: Map<string, number>;
 
   constructor(
     private readonly runs: KnockOutRuns,
     private readonly request: CriteriaRequest,
     private readonly signal: AbortSignal | undefined,
-  ) {}
+  ) {
+    this.#known = request.values ?? new Map();
+  }
 
   circuit(removed: readonly CircuitNode[]): Promise<number> {
     const out = new Set(removed.map(nodeKey));
     const rest = this.request.nodes.filter((node) => !out.has(nodeKey(node)));
-    return this.#value(`C ${[...out].sort().join()}`, () =>
+    return this.#value(`C ${rest.map(nodeKey).sort().join()}`, () =>
       this.runs.logitDifference(onlyCircuit(rest), this.signal),
     );
   }

@@ -3,9 +3,6 @@
  * from the logits backward, and each step starts from the heads of the step before.
  */
 import type { IoiHeadClass, IoiThresholds } from '../../../shared/studyApi.ts';
-import type { CopyScores } from './copyScores.ts';
-import type { RepetitionScores } from './repeatedTokens.ts';
-import type { RoleAttention } from './roleAttention.ts';
 
 /** The paper names no thresholds of its own; these part the heads it lists from the others. */
 export const defaultThresholds: IoiThresholds = {
@@ -22,6 +19,9 @@ export const defaultThresholds: IoiThresholds = {
 export type HeadClasses = readonly (IoiHeadClass | undefined)[];
 
 type Effects = ArrayLike<number>;
+type RoleAttention = Readonly<Record<'IO' | 'S1' | 'S2', Effects>>;
+type CopyScores = Readonly<Record<'positive' | 'negative', Effects>>;
+type RepetitionScores = Readonly<Record<'duplicateToken' | 'induction' | 'previousToken', Effects>>;
 
 /**
  * Heads with a direct effect on the logits: a name mover helps the answer, attends to IO and copies what it attends to; a

@@ -21,7 +21,7 @@ export interface CopyScores {
 }
 
 /** Logits in memory at a time, in numbers. */
-const logitBudget = 2 ** 24;
+export const logitBudget = 2 ** 24;
 
 /** The names are those at IO, S1 and S2 of every pair. @throws cancelled */
 export async function copyScores(

@@ -1,134 +1,81 @@
-/** Finds the heads of the circuit by iterated path patching (Wang et al. 2022, §3) and gives them their classes. */
+/** Finds the heads of the circuit by iterated path patching from the logits backward (Wang et al. 2022, §3), stage by stage. */
 import type { CallOptions } from '../../../shared/engineApi.ts';
 import type { PathReceiver } from '../../../shared/patchingApi.ts';
-import type { IoiHeadClass, IoiThresholds } from '../../../shared/studyApi.ts';
+import type { ByRole, IoiThresholds } from '../../../shared/study.ts';
 import type { Random } from '../../random.ts';
 import { type PathPatchingResult, patchPaths } from '../pathPatching.ts';
-import {
-  classifyDirect,
-  type HeadClasses,
-  isBackup,
-  isInhibition,
-  isPreviousToken,
-  repetitionClass,
-} from './classifyHeads.ts';
-import { type CopyScores, copyScores } from './copyScores.ts';
+import { copyScores } from './copyScores.ts';
 import { inhibitionEffects } from './inhibition.ts';
-import { allHeads, type HeadPlace, headIndex, type IoiRole } from './ioiTask.ts';
+import { allHeads, type HeadPlace, type IoiRole } from './ioiTask.ts';
 import { knockedOutEffects } from './knockedOutPaths.ts';
-import { type RepetitionScores, repetitionScores } from './repeatedTokens.ts';
+import { type ReadHeads, readHeads } from './readHeads.ts';
+import { repetitionScores } from './repeatedTokens.ts';
 import { attentionToRoles, emptyRoleAttention, type RoleAttention } from './roleAttention.ts';
 import type { StudyContext } from './studyContext.ts';
-import { templateMeans } from './templateMeans.ts';
-
-/** What is measured of all heads before any is known to belong to the circuit; `[head]` in the order of `allHeads`. */
-export interface HeadMeasurements {
-  readonly attention: RoleAttention;
-  readonly copying: CopyScores;
-  readonly repetition: RepetitionScores;
-}
-
-/** Effects by path, `[head]`; all 0 where a step had no receivers. */
-export interface PathEffects {
-  readonly logits: ArrayLike<number>;
-  readonly logitsKnockedOut: ArrayLike<number>;
-  readonly queries: ArrayLike<number>;
-  readonly values: ArrayLike<number>;
-  readonly keys: ArrayLike<number>;
-}
-
-export interface FoundHeads {
-  readonly classes: HeadClasses;
-  readonly effects: PathEffects;
-  readonly inhibition: RoleAttention;
-  readonly receivers: {
-    readonly queries: readonly HeadPlace[];
-    readonly values: readonly HeadPlace[];
-    readonly keys: readonly HeadPlace[];
-  };
-  /** Mean logit difference with all name movers knocked out, when there are any. */
-  readonly withoutNameMovers: number | undefined;
-  headsOf(wanted: IoiHeadClass): HeadPlace[];
-}
+import type { StudyStages } from './studyStages.ts';
 
 /** Attention, copying and repeated tokens of every head. @throws cancelled */
 export async function measureHeads(
   { model, task, tokenizer, bos }: StudyContext,
   { copyPairs, random }: { readonly copyPairs: number; readonly random: Random },
+  stages: StudyStages,
   call: CallOptions,
-): Promise<HeadMeasurements> {
+): Promise<void> {
   const size = Math.min(tokenizer.vocabSize, model.config.dVocab);
   const vocabulary = Array.from({ length: size }, (_, id) => id).filter((id) => !tokenizer.isSpecial(id));
   const repeated = { vocabulary, ...(bos !== undefined && { bos }) };
-  return {
-    attention: await attentionToRoles(model, task.pairs, call),
-    copying: await copyScores(model, task.pairs.slice(0, copyPairs), call),
-    repetition: await repetitionScores(model, repeated, random.fork('repeated tokens'), call),
-  };
+  await stages.run('attention', async () => plain(await attentionToRoles(model, task.pairs, call)));
+  await stages.run('copying', async () => {
+    const { positive, negative } = await copyScores(model, task.pairs.slice(0, copyPairs), call);
+    return { positive: [...positive], negative: [...negative] };
+  });
+  await stages.run('repetition', async () => {
+    const found = await repetitionScores(model, repeated, random.fork('repeated tokens'), call);
+    const { previousToken, duplicateToken, induction } = found;
+    return {
+      previousToken: [...previousToken],
+      duplicateToken: [...duplicateToken],
+      induction: [...induction],
+    };
+  });
 }
 
-/**
- * Path patching from the logits backward. Where no head is a name mover by the paper's test, the heads that favour the
- * answer most directly take their place as receivers, and so on backward.
- * @throws cancelled
- */
+/** Path patching from the logits backward; each step starts from the heads of the step before. @throws cancelled */
 export async function findHeads(
   context: StudyContext,
-  measured: HeadMeasurements,
   limits: IoiThresholds,
+  stages: StudyStages,
   call: CallOptions,
-): Promise<FoundHeads> {
+): Promise<ReadHeads> {
   const { model, task } = context;
-  const places = allHeads(model.config);
-  const { attention, copying, repetition } = measured;
-  const { original, effects: logits } = await sweepAll(context, [], 'END', call);
-  const classes = classifyDirect(logits, attention, copying, limits);
-  const of = (...wanted: readonly IoiHeadClass[]) => places.filter((_, i) => wanted.includes(classes[i]!));
-  const give = (test: (head: number) => IoiHeadClass | false | undefined): void => {
-    for (const i of places.keys()) {
-      const found = test(i);
-      // Whoever has a class by a test of its own is no longer just one with a direct effect.
-      if (found && (classes[i] ?? 'direct') === 'direct') classes[i] = found;
-    }
-  };
-  const movers = of('nameMover');
-  const means = await templateMeans(model, task.pairs, call.signal);
-  const without =
-    movers.length === 0
-      ? undefined
-      : await knockedOutEffects(model, task.pairs, { out: movers, original, means }, call);
-  const logitsKnockedOut = without?.effects ?? new Float64Array(places.length);
-  if (without) {
-    const effects = { before: logits, knockedOut: without.effects };
-    give((i) => isBackup(i, effects, copying, limits) && 'backupNameMover');
+  const read = () => readHeads(model.config, stages.parts, limits);
+  const { original } = await stages.run('logits', async () => {
+    const found = await sweepAll(context, [], 'END', call);
+    return { original: found.original, effects: Array.from(found.effects) };
+  });
+  const { nameMovers: out } = read();
+  if (out.length > 0) {
+    await stages.run('knockedOut', async () => {
+      const found = await knockedOutEffects(model, task.pairs, { out, original }, call);
+      return { logitDifference: found.logitDifference, effects: [...found.effects] };
+    });
   }
-  const asked =
-    movers.length > 0 ? movers : places.filter((_, i) => classes[i] === 'direct' && logits[i]! < 0);
-  const queries = await sweep(context, asked, 'q', 'END', call);
-  const inhibition =
-    asked.length > 0
-      ? await inhibitionEffects(model, task.pairs, asked, call)
-      : emptyRoleAttention(places.length);
-  give((i) => isInhibition(i, queries, attention, inhibition, limits) && 'sInhibition');
-  // Without S-inhibition heads, what attends from END to S2 and decides is what reads the repetition.
-  const inhibiting = of('sInhibition');
-  const told =
-    inhibiting.length > 0
-      ? inhibiting
-      : asked.filter((place) => attention.S2[headIndex(model.config, place)]! >= limits.attention);
-  const values = await sweep(context, told, 'v', 'S2', call);
-  give((i) => repetitionClass(i, values, repetition, limits));
-  const inductive = of('induction');
-  const keys = await sweep(context, inductive, 'k', 'S1+1', call);
-  give((i) => isPreviousToken(i, keys, repetition, limits) && 'previousToken');
-  return {
-    classes,
-    effects: { logits, logitsKnockedOut, queries, values, keys },
-    inhibition,
-    receivers: { queries: asked, values: told, keys: inductive },
-    withoutNameMovers: without?.logitDifference,
-    headsOf: of,
-  };
+  const { queries } = read().receivers;
+  await stages.run('queries', () => sweep(context, queries, 'q', 'END', call));
+  await stages.run('inhibition', async () =>
+    plain(
+      queries.length > 0
+        ? await inhibitionEffects(model, task.pairs, queries, call)
+        : emptyRoleAttention(allHeads(model.config).length),
+    ),
+  );
+  await stages.run('values', () => sweep(context, read().receivers.values, 'v', 'S2', call));
+  await stages.run('keys', () => sweep(context, read().receivers.keys, 'k', 'S1+1', call));
+  return read();
+}
+
+function plain({ IO, S1, S2 }: RoleAttention): ByRole {
+  return { IO: [...IO], S1: [...S1], S2: [...S2] };
 }
 
 /** Effects through one input of some heads, which senders and receivers share a position for; 0 without receivers. */
@@ -138,16 +85,16 @@ async function sweep(
   input: 'q' | 'k' | 'v',
   role: IoiRole,
   call: CallOptions,
-): Promise<ArrayLike<number>> {
+): Promise<readonly number[]> {
   const { nHeads, nKeyValueHeads, nLayers } = context.model.config;
-  if (heads.length === 0) return new Float64Array(nLayers * nHeads);
+  if (heads.length === 0) return new Array<number>(nLayers * nHeads).fill(0);
   const shared = (head: number) => (input === 'q' ? head : Math.floor((head * nKeyValueHeads) / nHeads));
   const names = new Set(heads.map(({ layer, head }) => `${layer}.${shared(head)}`));
   const receivers = [...names].map((name) => {
     const [layer, head] = name.split('.').map(Number);
     return { layer: layer!, head: head!, input };
   });
-  return (await sweepAll(context, receivers, role, call)).effects;
+  return Array.from((await sweepAll(context, receivers, role, call)).effects);
 }
 
 function sweepAll(

@@ -22,7 +22,7 @@ import { allHeads, type HeadPlace, positionOf } from './ioiTask.ts';
 import { attendedRoles, attentionFromEnd, emptyRoleAttention, type RoleAttention } from './roleAttention.ts';
 
 /** Positions of one part of the work. */
-const waveTokens = 4096;
+const waveTokens = 1024;
 
 /** Mean change of attention from END by role, `[sender]` in the order of `allHeads`. @throws cancelled */
 export async function inhibitionEffects(

@@ -1,14 +1,16 @@
-/** All that was measured of every head, as the report has it. */
-import type { StudiedHead } from '../../../shared/studyApi.ts';
-import type { FoundHeads, HeadMeasurements } from './findHeads.ts';
+/** All that was measured of every head so far, as the report has it. */
+import type { ByRole, StudiedHead, StudyParts } from '../../../shared/study.ts';
+import type { HeadClasses } from './classifyHeads.ts';
 import { allHeads } from './ioiTask.ts';
-import type { RoleAttention } from './roleAttention.ts';
 
+/** Undefined before the measurements of single heads are all there. */
 export function studiedHeads(
   sizes: Parameters<typeof allHeads>[0],
-  { attention, copying, repetition }: HeadMeasurements,
-  { classes, effects, inhibition }: FoundHeads,
-): StudiedHead[] {
+  parts: StudyParts,
+  classes: HeadClasses,
+): StudiedHead[] | undefined {
+  const { attention, copying, repetition } = parts;
+  if (!attention || !copying || !repetition) return undefined;
   return allHeads(sizes).map((place, i) => ({
     ...place,
     ...(classes[i] && { class: classes[i] }),
@@ -19,16 +21,16 @@ export function studiedHeads(
     duplicateToken: repetition.duplicateToken[i]!,
     induction: repetition.induction[i]!,
     effects: {
-      logits: effects.logits[i]!,
-      logitsKnockedOut: effects.logitsKnockedOut[i]!,
-      queries: effects.queries[i]!,
-      values: effects.values[i]!,
-      keys: effects.keys[i]!,
+      logits: parts.logits?.effects[i] ?? 0,
+      logitsKnockedOut: parts.knockedOut?.effects[i] ?? 0,
+      queries: parts.queries?.[i] ?? 0,
+      values: parts.values?.[i] ?? 0,
+      keys: parts.keys?.[i] ?? 0,
     },
-    inhibition: at(inhibition, i),
+    inhibition: parts.inhibition ? at(parts.inhibition, i) : { IO: 0, S1: 0, S2: 0 },
   }));
 }
 
-function at({ IO, S1, S2 }: RoleAttention, i: number): StudiedHead['attention'] {
+function at({ IO, S1, S2 }: ByRole, i: number): StudiedHead['attention'] {
   return { IO: IO[i]!, S1: S1[i]!, S2: S2[i]! };
 }

@@ -1,15 +1,24 @@
 /** The circuit of a study: that of the classes, and the one found by elimination with the paper's three criteria. */
 import type { CallOptions } from '../../../shared/engineApi.ts';
-import type { IoiHeadClass, IoiStudy, IoiStudyRequest, IoiThresholds } from '../../../shared/studyApi.ts';
+import type {
+  IoiHeadClass,
+  IoiStudy,
+  IoiStudyRequest,
+  IoiThresholds,
+  StudyParts,
+} from '../../../shared/study.ts';
 import type { Random } from '../../random.ts';
 import { type CriteriaRequest, circuitCompleteness, circuitMinimality } from './circuitCriteria.ts';
-import { eliminateNodes, everyNode, nodesOfClasses } from './circuitNodes.ts';
-import type { FoundHeads } from './findHeads.ts';
+import { everyNode, nodesOfClasses } from './circuitNodes.ts';
+import type { HeadClasses } from './classifyHeads.ts';
+import { eliminateNodes } from './eliminateNodes.ts';
 import { headIndex } from './ioiTask.ts';
-import { KnockOutRuns, onlyCircuit, withoutNodes } from './knockOuts.ts';
+import { type CircuitNode, KnockOutRuns, onlyCircuit, withoutNodes } from './knockOuts.ts';
 import { type StudyContext, studyDefaults } from './studyContext.ts';
+import type { StudyStages } from './studyStages.ts';
 
 export interface CircuitSettings {
+  readonly classes: HeadClasses;
   readonly request: IoiStudyRequest;
   readonly limits: IoiThresholds;
   readonly random: Random;
@@ -18,36 +27,42 @@ export interface CircuitSettings {
 /** @throws cancelled */
 export async function studyCircuit(
   { model, task }: StudyContext,
-  { classes }: Pick<FoundHeads, 'classes'>,
-  { request, limits, random }: CircuitSettings,
+  { classes, request, limits, random }: CircuitSettings,
+  stages: StudyStages,
   call: CallOptions,
-): Promise<Pick<IoiStudy, 'circuit' | 'classCircuit'>> {
+): Promise<void> {
+  if (stages.parts.completeness) return;
   const { circuitPairs, randomSets, greedy } = { ...studyDefaults, ...request };
   const runs = await KnockOutRuns.of(model, task.pairs, { count: circuitPairs, signal: call.signal });
-  const whole = await runs.logitDifference(withoutNodes([]), call.signal);
-  const classNodes = nodesOfClasses(model.config, classes);
-  const ofClasses = await runs.logitDifference(onlyCircuit(classNodes), call.signal);
-  const { nodes, sets } = await eliminateNodes(runs, { model: whole, ...limits }, call);
+  const F = (nodes: readonly CircuitNode[]) => runs.logitDifference(onlyCircuit(nodes), call.signal);
+  const whole = await stages.run('whole', async () => ({
+    model: await runs.logitDifference(withoutNodes([]), call.signal),
+    empty: await F([]),
+    ofClasses: await F(nodesOfClasses(model.config, classes)),
+  }));
+  const eliminated = await eliminateNodes(
+    runs,
+    {
+      model: whole.model,
+      ...limits,
+      from: stages.parts.elimination,
+      keep: (state) => stages.keep('elimination', state),
+    },
+    call,
+  );
+  stages.keep('elimination', eliminated.state);
+  const { nodes, sets } = eliminated;
   const classOf = (node: { layer: number; head: number }): IoiHeadClass | 'other' =>
     classes[headIndex(model.config, node)] ?? 'other';
   const { nodeEffect } = limits;
-  const criteria = { nodes, model: whole, randomSets, greedy, nodeEffect, sets, classOf, random };
-  const minimal = await minimalCircuit(runs, criteria, call);
-  const value = await runs.logitDifference(onlyCircuit(minimal.nodes), call.signal);
-  const apart = (other: number) => Math.abs(whole - other) / Math.abs(whole);
-  return {
-    circuit: {
-      nodes: minimal.nodes,
-      allNodes: everyNode(model.config).length,
-      model: whole,
-      circuit: value,
-      empty: await runs.logitDifference(onlyCircuit([]), call.signal),
-      unfaithfulness: apart(value),
-      completeness: await circuitCompleteness(runs, { ...criteria, nodes: minimal.nodes }, call),
-      minimality: minimal.minimality,
-    },
-    classCircuit: { nodes: classNodes, circuit: ofClasses, unfaithfulness: apart(ofClasses) },
-  };
+  const values = new Map<string, number>();
+  const common = { model: whole.model, randomSets, greedy, nodeEffect, sets, classOf, random, values };
+  const minimal = await stages.run('minimality', async () => {
+    const found = await minimalCircuit(runs, { ...common, nodes }, call);
+    return { ...found, circuit: await F(found.nodes) };
+  });
+  const criteria = { ...common, nodes: minimal.nodes as readonly CircuitNode[] };
+  await stages.run('completeness', () => circuitCompleteness(runs, criteria, call));
 }
 
 /** Elimination keeps nodes that only steady F together; those that matter for no set by themselves go here, one by one. */
@@ -62,4 +77,30 @@ async function minimalCircuit(runs: KnockOutRuns, criteria: CriteriaRequest, cal
     if (!weakest || weakest.effect >= criteria.nodeEffect) return { nodes, minimality };
     nodes = nodes.filter((node) => node !== weakest.node);
   }
+}
+
+/** The circuit as the report has it; its criteria are there once they have been measured. */
+export function studiedCircuit(
+  sizes: Parameters<typeof everyNode>[0],
+  { whole, minimality, completeness }: StudyParts,
+  classes: HeadClasses,
+): Pick<IoiStudy, 'circuit' | 'classCircuit'> {
+  if (!whole) return {};
+  const apart = (other: number) => Math.abs(whole.model - other) / Math.abs(whole.model);
+  const nodes = nodesOfClasses(sizes, classes);
+  const classCircuit = { nodes, circuit: whole.ofClasses, unfaithfulness: apart(whole.ofClasses) };
+  if (!minimality) return { classCircuit };
+  return {
+    circuit: {
+      nodes: minimality.nodes,
+      allNodes: everyNode(sizes).length,
+      model: whole.model,
+      circuit: minimality.circuit,
+      empty: whole.empty,
+      unfaithfulness: apart(minimality.circuit),
+      completeness: completeness ?? { random: [], byClass: [] },
+      minimality: minimality.minimality,
+    },
+    classCircuit,
+  };
 }

@@ -1,6 +1,6 @@
 /** What the study of indirect objects runs on, and what it assumes when it is not told. */
 import { EngineError } from '../../../shared/errors.ts';
-import type { IoiStudyRequest } from '../../../shared/studyApi.ts';
+import type { IoiStudyRequest } from '../../../shared/study.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import type { TokenTask } from '../../task/task.ts';
@@ -10,6 +10,8 @@ export interface StudyContext {
   readonly tokenizer: Pick<Tokenizer, 'vocabSize' | 'isSpecial'>;
   /** Clean prompts, ABC counterfactuals, and the roles IO, S1, S1+1, S2, END. */
   readonly task: TokenTask;
+  /** Tells the model's weights apart from others: parts of a study belong to them. */
+  readonly identity?: string;
   /** Put before random tokens when prompts have it too. */
   readonly bos?: number;
 }

@@ -4,7 +4,15 @@
  * are, which signals they pass on, and whether the circuit they form is faithful, complete and minimal.
  */
 import type { CallOptions } from '../../../shared/engineApi.ts';
-import type { IoiStudy, IoiStudyRequest } from '../../../shared/studyApi.ts';
+import type {
+  IoiStudy,
+  IoiStudyRequest,
+  IoiThresholds,
+  StudyParts,
+  StudyProvenance,
+  StudySignals,
+  StudySoFar,
+} from '../../../shared/study.ts';
 import { floatsOf } from '../../graph/value.ts';
 import { batchesByLength } from '../../model/tokenBatches.ts';
 import type { Transformer } from '../../model/transformer.ts';
@@ -13,61 +21,102 @@ import { metricValue } from '../../task/metric.ts';
 import type { TokenPair } from '../../task/task.ts';
 import { defaultThresholds } from './classifyHeads.ts';
 import { findHeads, measureHeads } from './findHeads.ts';
-import { inhibitionSignals, signalVariants } from './inhibitionSignals.ts';
+import { type InhibitionSignals, inhibitionSignals, signalVariants } from './inhibitionSignals.ts';
 import { requireIoiTask } from './ioiTask.ts';
+import { readHeads } from './readHeads.ts';
 import { studiedHeads } from './studiedHeads.ts';
-import { studyCircuit } from './studyCircuit.ts';
+import { studiedCircuit, studyCircuit } from './studyCircuit.ts';
 import { requireStudyNumbers, type StudyContext, studyDefaults } from './studyContext.ts';
+import { StudyStages, studyKey } from './studyStages.ts';
 import { smallestTemplate } from './templateMeans.ts';
 
-/** @throws request.invalid when the task lacks roles or has several answers; cancelled. */
+export type StudyRequest = IoiStudyRequest & {
+  /** Of the same study, stopped before: what it measured is not measured again. */
+  readonly known?: StudyParts;
+  readonly provenance?: StudyProvenance;
+};
+
+/**
+ * Whatever a stage finds is told with the progress, so that a study that was stopped can go on from there.
+ * @throws request.invalid when the task lacks roles or has several answers; cancelled.
+ */
 export async function studyIndirectObjects(
   context: StudyContext,
-  request: IoiStudyRequest = {},
+  request: StudyRequest = {},
   call: CallOptions = {},
 ): Promise<IoiStudy> {
   const { model, task } = context;
   requireIoiTask(task);
   requireStudyNumbers(request);
-  const limits = { ...defaultThresholds, ...request.thresholds };
-  const random = seededRandom(request.seed ?? 1).fork('indirect objects');
-  const behaviour = await measureBehaviour(model, task.pairs, call);
-  const { copyPairs, pathPairs } = { ...studyDefaults, ...request };
+  const { known, provenance, thresholds, seed = 1, ...counts } = { ...studyDefaults, ...request };
+  const limits = { ...defaultThresholds, ...thresholds };
+  const random = seededRandom(seed).fork('indirect objects');
+  const describe = (parts: StudyParts) => studySoFar(context, { limits, provenance }, parts);
+  const key = studyKey(context, { limits, numbers: { ...asked(counts), seed } });
+  const stages = new StudyStages(key, known, describe, call);
+  await stages.run('behaviour', () => measureBehaviour(model, task.pairs, call));
+  const { copyPairs, pathPairs } = counts;
   const paths = { ...context, task: { ...task, pairs: task.pairs.slice(0, pathPairs) } };
-  const measured = await measureHeads(paths, { copyPairs, random }, call);
-  const found = await findHeads(paths, measured, limits, call);
-  const signals = await inhibitionSignals(
-    model,
-    paths.task.pairs,
-    found.headsOf('sInhibition'),
-    random.fork('signals'),
-    call,
-  );
-  const circuit =
-    request.circuit === false ? {} : await studyCircuit(context, found, { request, limits, random }, call);
+  await measureHeads(paths, { copyPairs, random }, stages, call);
+  const { classes, sInhibition } = await findHeads(paths, limits, stages, call);
+  if (!stages.parts.signals) {
+    const { pairs } = paths.task;
+    const found = await inhibitionSignals(model, pairs, sInhibition, random.fork('signals'), call);
+    if (found) stages.keep('signals', describeSignals(found));
+  }
+  if (request.circuit !== false)
+    await studyCircuit(context, { classes, request, limits, random }, stages, call);
+  // Every part is there: the study so far is the study.
+  return describe(stages.parts) as IoiStudy;
+}
+
+/** The counts of a request that a study depends on. */
+function asked({
+  pathPairs,
+  circuitPairs,
+  copyPairs,
+  randomSets,
+  greedy,
+  circuit = true,
+}: IoiStudyRequest): Record<string, unknown> {
+  const { runs, steps, candidates } = greedy ?? studyDefaults.greedy;
+  return { pathPairs, circuitPairs, copyPairs, randomSets, greedy: [runs, steps, candidates], circuit };
+}
+
+function studySoFar(
+  { model, task }: StudyContext,
+  { limits, provenance }: { readonly limits: IoiThresholds; readonly provenance?: StudyProvenance },
+  parts: StudyParts,
+): StudySoFar {
+  const { classes, receivers } = readHeads(model.config, parts, limits);
+  const heads = studiedHeads(model.config, parts, classes);
   return {
+    ...(provenance && { provenance }),
     task: task.name,
     pairs: task.pairs.length,
     smallestTemplate: smallestTemplate(task.pairs),
-    behaviour,
-    ...(found.withoutNameMovers !== undefined && { withoutNameMovers: found.withoutNameMovers }),
     thresholds: limits,
-    receivers: found.receivers,
-    heads: studiedHeads(model.config, measured, found),
-    ...(signals && {
-      signals: {
-        variants: signalVariants.map((variant, i) => ({
-          ...variant,
-          logitDifference: signals.logitDifferences[i]!,
-        })),
-        token: signals.token,
-        position: signals.position,
-        error: signals.error,
-        pairs: signals.pairs,
-      },
-    }),
-    ...circuit,
+    ...(parts.behaviour && { behaviour: parts.behaviour }),
+    ...(parts.knockedOut && { withoutNameMovers: parts.knockedOut.logitDifference }),
+    receivers,
+    ...(heads && { heads }),
+    ...(parts.signals && { signals: parts.signals }),
+    ...studiedCircuit(model.config, parts, classes),
   };
+}
+
+function describeSignals({
+  logitDifferences,
+  token,
+  position,
+  error,
+  pairs,
+}: InhibitionSignals): StudySignals {
+  const variants = signalVariants.map((variant, i) => ({
+    ...variant,
+    logitDifference: logitDifferences[i]!,
+  }));
+  return { variants, token, position, error, pairs };
 }
 
 async function measureBehaviour(

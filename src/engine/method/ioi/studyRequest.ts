@@ -11,9 +11,13 @@ import { studyIndirectObjects } from './studyIndirectObjects.ts';
 export async function requestedStudy(
   loaded: LoadedModel,
   request: IndirectObjectsRequest,
+  version: string,
   call: CallOptions,
 ): Promise<IoiStudy> {
-  return studyIndirectObjects(await contextOf(loaded, request, call.signal), request, call);
+  const { name, hash, bos, precision } = loaded.info;
+  const provenance = { version, model: { name, hash }, bos, precision, seed: request.seed ?? 1 };
+  const context = await contextOf(loaded, request, call.signal);
+  return studyIndirectObjects(context, { ...request, provenance }, call);
 }
 
 /** @throws as `loadTask` and `estimateStudy` */
@@ -30,7 +34,7 @@ async function contextOf(
   { task: source }: IndirectObjectsRequest,
   signal?: AbortSignal,
 ): Promise<StudyContext> {
-  const { transformer: model, tokenizer, bos } = loaded;
+  const { transformer: model, tokenizer, bos, info } = loaded;
   const { task } = await loadTask(source, loaded, signal);
-  return { model, tokenizer, task, ...(bos !== undefined && { bos }) };
+  return { model, tokenizer, task, identity: info.hash, ...(bos !== undefined && { bos }) };
 }

@@ -60,6 +60,11 @@ export function smallestTemplate(pairs: readonly TokenPair[]): number {
   return Math.min(...sizes.values());
 }
 
+/** How many means there are. */
+export function countTemplates(pairs: readonly TokenPair[]): number {
+  return new Set(pairs.map(groupKey)).size;
+}
+
 function groupKey({ template, clean, roles }: TokenPair): string {
   return JSON.stringify([template, clean.length, roles]);
 }

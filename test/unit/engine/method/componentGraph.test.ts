@@ -16,7 +16,7 @@ import {
   sourceIndex,
 } from '../../../../src/engine/method/componentGraph.ts';
 import { edgeAt, readEapIg, writeEapIg } from '../../../../src/engine/method/eapIgFile.ts';
-import { rankCorrelation } from '../../../../src/engine/method/rankCorrelation.ts';
+import { correlation, rankCorrelation } from '../../../../src/engine/method/rankCorrelation.ts';
 import { pruneLoose, selectEdges } from '../../../../src/engine/method/selectEdges.ts';
 import { seededRandom } from '../../../../src/engine/random.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
@@ -123,7 +123,12 @@ describe("the panel's form", () => {
     ]);
     const score = (name: string) => graph.scores[edgeAt(name, plain)!]!;
     expect(edges).toEqual([
-      { source: 'input', target: 'a0.h0', weight: score(names[0]!) + score(names[1]!) },
+      {
+        source: 'input',
+        target: 'a0.h0',
+        weight: score(names[0]!) + score(names[1]!),
+        parts: { q: score(names[0]!), k: score(names[1]!) },
+      },
       { source: 'a0.h0', target: 'm1', weight: score('a0.h0->m1') },
       { source: 'm1', target: 'logits', weight: score('m1->logits') },
     ]);
@@ -202,5 +207,12 @@ describe('correlation of ranks', () => {
     expect(rankCorrelation([1, 2, 2, 9], [0, 7, 5, 8])).toBeCloseTo(4.5 / Math.sqrt(4.5 * 5), 12);
     expect(rankCorrelation([1, 2, 3], [-1, -10, -100])).toBeCloseTo(-1, 12);
     expect(rankCorrelation([1, 1], [1, 2])).toBeNaN();
+  });
+
+  it('in value follow Pearson by hand, which outliers carry', () => {
+    expect(correlation([1, 2, 3], [2, 4, 6])).toBeCloseTo(1, 12);
+    expect(correlation([1, 2, 6], [3, 1, 2])).toBeCloseTo(-1 / Math.sqrt(14 * 2), 12);
+    expect(correlation([5, 5], [1, 2])).toBeNaN();
+    expect(() => correlation([1], [1, 2])).toThrow(/cannot be paired/);
   });
 });

@@ -55,14 +55,37 @@ function slope(pair: TokenPair, source: string, reader: string, metric: Metric, 
 const difference: Metric = (logits, pair) => plainDifference(logits, dVocab, pair);
 const divergence: Metric = (logits, _pair, clean) => plainDivergence(clean, logits, dVocab);
 
+/** The same with the source on its way from clean to corrupted, at the midpoints of the steps. */
+function slopeAlong(pair: TokenPair, source: string, reader: string, metric: Metric, steps: number): number {
+  const [clean, corrupted] = [[...pair.clean], [...pair.corrupted]];
+  const start = plainEmbedding(tiny, clean);
+  const ran = plainFlow(tiny, clean, start);
+  const other = plainFlow(tiny, corrupted, plainEmbedding(tiny, corrupted));
+  const own = other.writes.get(source)!.map((x, i) => x - ran.writes.get(source)![i]!);
+  let total = 0;
+  for (let step = 0; step < steps; step++) {
+    const share = (step + 0.5) / steps;
+    const moved = (by: number): number => {
+      const { logits } = plainFlow(tiny, clean, start, (name, stream, writes) => {
+        if (!writes.has(source)) return stream;
+        return stream.map((x, i) => x + (share + (name === reader ? by : 0)) * own[i]!);
+      });
+      return metric(logits, pair, ran.logits);
+    };
+    total += (moved(small) - moved(-small)) / (2 * small);
+  }
+  return total / steps;
+}
+
 /** Compares every `stride`th edge with the mean of its slopes over the pairs. */
 async function compareEdges(
   pairs: readonly TokenPair[],
   metric: 'logitDifference' | 'kl',
   steps: number,
   stride: number,
+  along: 'inputs' | 'activations' = 'inputs',
 ): Promise<void> {
-  const graph = await attributeAllEdges(model, { pairs, metric, steps });
+  const graph = await attributeAllEdges(model, { pairs, metric, steps, along });
   const edges = edgesOf(graph, false);
   const plain = metric === 'kl' ? divergence : difference;
   let largest = 0;
@@ -70,7 +93,8 @@ async function compareEdges(
     const { source, destination, score } = edges[i]!;
     const [from, to] = [sourceAt(graph.shape, source), destinationAt(graph.shape, destination)];
     const [u, d] = [sourceName(from), destinationName(graph.shape, to)];
-    const expected = pairs.reduce((sum, pair) => sum + slope(pair, u, d, plain, steps), 0) / pairs.length;
+    const slopeOf = along === 'inputs' ? slope : slopeAlong;
+    const expected = pairs.reduce((sum, pair) => sum + slopeOf(pair, u, d, plain, steps), 0) / pairs.length;
     expect(Math.abs(score - expected), `${u}->${d}: ${score}, expected ${expected}`).toBeLessThan(2e-4);
     largest = Math.max(largest, Math.abs(expected));
   }
@@ -85,6 +109,12 @@ describe('edge attribution patching', () => {
 
   it('integrates the gradient over the input embeddings', () =>
     compareEdges(tinyPairs.slice(0, 2), 'logitDifference', 3, 7));
+
+  it('integrates the gradient over what each source writes', () =>
+    compareEdges(tinyPairs.slice(0, 2), 'logitDifference', 2, 17, 'activations'));
+
+  it('integrates the divergence over what each source writes', () =>
+    compareEdges(tinyPairs.slice(0, 1), 'kl', 1, 23, 'activations'));
 
   it('integrates the divergence from the clean run', () => compareEdges(tinyPairs.slice(0, 1), 'kl', 3, 5));
 

@@ -91,11 +91,14 @@ describe('on indirect objects, attribution of the embedded model', () => {
       .filter((_, i) => i % 5 === 0)
       .map(({ source, destination }) => destination * sources + source);
     const exact = await exactEdgeEffects(model, { pairs, metric }, asked);
-    const scores = async (steps: number) => {
-      const graph = await attributeAllEdges(model, { pairs, metric, steps });
+    const scores = async (steps: number, along: 'inputs' | 'activations' = 'inputs') => {
+      const graph = await attributeAllEdges(model, { pairs, metric, steps, along });
       return asked.map((at) => graph.scores[at]!);
     };
     const [eap, integrated] = [await scores(0), await scores(5)];
+    const ofSources = await scores(2, 'activations');
+    expect(rankCorrelation(ofSources, exact)).toBeGreaterThan(0.8);
+    expect(rankCorrelation(sizes(ofSources), sizes(exact))).toBeGreaterThan(0.9);
     expect(rankCorrelation(eap, exact)).toBeGreaterThan(0.8);
     expect(rankCorrelation(sizes(eap), sizes(exact))).toBeGreaterThan(0.8);
     // Averaged along the way to the corrupted prompt, small effects change their sign: the size is what agrees.

@@ -5,7 +5,8 @@ import {
   circuitCompleteness,
   circuitMinimality,
 } from '../../../../../src/engine/method/ioi/circuitCriteria.ts';
-import { eliminateNodes, everyNode } from '../../../../../src/engine/method/ioi/circuitNodes.ts';
+import { everyNode } from '../../../../../src/engine/method/ioi/circuitNodes.ts';
+import { eliminateNodes } from '../../../../../src/engine/method/ioi/eliminateNodes.ts';
 import {
   type CircuitNode,
   KnockOutRuns,

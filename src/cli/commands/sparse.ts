@@ -1,0 +1,226 @@
+/** `fovea sparse`: the SAE features that carry a task, how well they explain it, and how sure their effects are. */
+import { resolve } from 'node:path';
+import { sparseDefaults } from '../../engine/sparseCircuits.ts';
+import type { SaeInfo } from '../../shared/domain.ts';
+import { formatNumber, formatSigned } from '../../shared/format.ts';
+import { portableCircuit } from '../../shared/portableCircuit.ts';
+import type {
+  EffectComparison,
+  NodeEffectMethod,
+  SparseCircuit,
+  SparseEvaluation,
+  SparseNodesRequest,
+} from '../../shared/sparseCircuitApi.ts';
+import { type PromptPairs, type TaskGenerator, taskGenerators } from '../../shared/task.ts';
+import {
+  type CommandLine,
+  CommandLineError,
+  countOption,
+  listOption,
+  type OptionSpec,
+  textOption,
+} from '../arguments.ts';
+import { type Command, type Context, openModel } from '../context.ts';
+import { renderTable } from '../table.ts';
+import { numberOption, readMetric, readPromptPairs } from './attribute.ts';
+import { chooseSaes, requireWritable } from './circuit.ts';
+import { generatorOptions } from './task.ts';
+
+/** Nodes and edges in the tables; --json has all of them. */
+const [shownNodes, shownEdges] = [25, 15];
+
+const methods: readonly NodeEffectMethod[] = ['atp', 'ig', 'exact'];
+
+const text = (placeholder: string, about: string, multiple = false): OptionSpec => ({
+  type: 'string',
+  placeholder,
+  about,
+  multiple,
+});
+
+export const sparse: Command = {
+  summary: 'the SAE features that carry a task, as a circuit',
+  usage: '--generate NAME | --task FILE | "clean" "corrupted" --answer TOKEN --wrong TOKEN [options]',
+  options: {
+    answer: text('TOKEN', 'right answer of the clean prompt (may be given several times)', true),
+    wrong: text('TOKEN', 'wrong answer (may be given several times)', true),
+    task: text('FILE', 'a task file instead of two prompts'),
+    generate: text('NAME', `pairs of a generator: ${taskGenerators.join(', ')}`),
+    option: text('NAME=VALUE', 'of the generator, such as structure=rc (may be given several times)', true),
+    pairs: text(
+      'N',
+      'pairs to generate, or to run of the task at most (default 160 generated, all of a file)',
+    ),
+    seed: text('N', 'where the generator begins (default 0)'),
+    metric: text('NAME', 'what is measured (default: the task’s own, or the logit difference)'),
+    method: text(methods.join('|'), 'how effects are estimated (default ig)'),
+    steps: text('N', `steps of integrated gradients (default ${sparseDefaults.steps})`),
+    basis: text('features|neurons', 'what nodes are (default features)'),
+    position: { type: 'boolean', about: 'nodes by position; prompts must be equally long' },
+    sae: text('HOOK|FOLDER', 'SAE whose features are nodes (may be given several times; default: all)', true),
+    threshold: text(
+      'X',
+      'least effect of a node, in units of the metric (default: 0.2 % of clean − corrupted)',
+    ),
+    'edge-threshold': text('X', 'least effect of an edge (default: as for nodes)'),
+    'no-edges': { type: 'boolean', about: 'nodes only, which is faster' },
+    curve: { type: 'boolean', about: 'faithfulness against the number of nodes instead of one circuit' },
+    errors: text(
+      'circuit|keep|remove',
+      'of the curve: errors of SAEs are nodes, stay, or go (default circuit)',
+    ),
+    compare: {
+      type: 'boolean',
+      about: 'compare estimated effects with patching every node by itself (slow)',
+    },
+    out: text('FILE', 'write the circuit as *.circuit.json'),
+  },
+  async run(context) {
+    const { line, engine, call } = context;
+    const pairs = readPairs(line);
+    const method = choice(line, 'method', methods, 'ig');
+    const basis = choice(line, 'basis', ['features', 'neurons'] as const, 'features');
+    const errors = choice(line, 'errors', ['circuit', 'keep', 'remove'] as const, 'circuit');
+    const metric = readMetric(line);
+    const nodeThreshold = numberOption(line, 'threshold');
+    const edgeThreshold = numberOption(line, 'edge-threshold');
+    const out = textOption(line, 'out');
+    if (out) requireWritable(out);
+    const model = await openModel(context);
+    const saes = await chooseSaes(context, model, /hook_(resid_pre|resid_post|attn_out|mlp_out)$/);
+    const request: SparseNodesRequest = {
+      model: model.id,
+      pairs,
+      ...(metric && { metric }),
+      basis,
+      saes: saes.map(({ id }) => id),
+      method,
+      steps: countOption(line, 'steps', sparseDefaults.steps),
+      aggregation: line.options.position ? 'position' : 'sum',
+    };
+    if (line.options.compare) {
+      const found = await engine.compareNodeEffects({ ...request, methods: ['atp', 'ig'] }, call);
+      return context.print(found, () => comparisonText(found));
+    }
+    if (line.options.curve) {
+      const found = await engine.sparseCircuitCurve({ ...request, errors }, call);
+      return context.print(found, () => curveText(found));
+    }
+    const edges = line.options['no-edges'] !== true;
+    const found = await engine.findSparseCircuit({ ...request, nodeThreshold, edgeThreshold, edges }, call);
+    await show(context, found, saes);
+  },
+};
+
+async function show(context: Context, found: SparseCircuit, saes: readonly SaeInfo[]): Promise<void> {
+  const out = textOption(context.line, 'out');
+  const circuit = portableCircuit(found.circuit, (id) => saes.find((sae) => sae.id === id)?.hook);
+  if (out) {
+    const request = { path: resolve(out), format: 'fovea', document: circuit } as const;
+    await context.engine.writeCircuitFile(request, context.call);
+  }
+  context.print({ ...found, circuit }, () => circuitText({ ...found, circuit }));
+}
+
+function readPairs(line: CommandLine): PromptPairs {
+  const name = textOption(line, 'generate');
+  if (name === undefined) {
+    const pairs = readPromptPairs(line);
+    if (pairs.kind === 'pair' || pairs.task.kind !== 'file') return pairs;
+    const limit = countOption(line, 'pairs', 0, 0);
+    const task = { ...pairs.task, path: resolve(pairs.task.path) };
+    return { kind: 'task', task, ...(limit > 0 && { limit }) };
+  }
+  if (line.words.length > 0 || textOption(line, 'task') !== undefined) {
+    throw new CommandLineError('Give --generate, --task or two prompts, one of them.');
+  }
+  const known: TaskGenerator = choice(line, 'generate', taskGenerators, 'ioi');
+  const options = generatorOptions(listOption(line, 'option'));
+  const count = countOption(line, 'pairs', 160);
+  const seed = countOption(line, 'seed', 0, 0);
+  return { kind: 'task', task: { kind: 'generator', name: known, count, seed, options } };
+}
+
+function choice<T extends string>(line: CommandLine, name: string, known: readonly T[], usual: T): T {
+  const given = textOption(line, name);
+  if (given === undefined) return usual;
+  const found = known.find((one) => one === given);
+  if (found !== undefined) return found;
+  throw new CommandLineError(`--${name} takes one of ${known.join(', ')}, not "${given}".`);
+}
+
+function circuitText({ circuit, evaluation, pairCount }: SparseCircuit): string {
+  const { metric, nodes, edges } = circuit;
+  const right = 'right' as const;
+  const bySize = [...nodes]
+    .filter(({ kind }) => kind !== 'logit')
+    .sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect));
+  const strongest = [...edges].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  const place = circuit.isAggregated ? '' : ', by position';
+  return [
+    `${metric.name} (${pairCount} ${pairCount === 1 ? 'pair' : 'pairs'}${place}): clean ${formatNumber(metric.clean)}, corrupted ${formatNumber(metric.baseline)}`,
+    evaluationText(evaluation),
+    '',
+    renderTable(
+      [{ title: 'node' }, { title: 'effect', align: right }, { title: '' }],
+      bySize.slice(0, shownNodes).map(({ id, effect, label }) => [id, formatSigned(effect), label]),
+    ),
+    ...more(bySize.length - shownNodes, 'nodes'),
+    '',
+    renderTable(
+      [{ title: 'edge' }, { title: 'effect', align: right }],
+      strongest
+        .slice(0, shownEdges)
+        .map(({ source, target, weight }) => [`${source} → ${target}`, formatSigned(weight)]),
+    ),
+    ...more(edges.length - shownEdges, 'edges'),
+  ].join('\n');
+}
+
+function more(count: number, what: string): string[] {
+  return count > 0 ? [`… and ${count} more ${what}`] : [];
+}
+
+function evaluationText({ threshold, nodes, active, faithfulness, completeness }: SparseEvaluation): string {
+  const share = formatNumber((100 * nodes) / active);
+  return `${nodes} of ${active} active nodes (${share} %) above ${formatNumber(threshold)}: faithfulness ${formatNumber(faithfulness)}, completeness ${formatNumber(completeness)}`;
+}
+
+function curveText(curve: readonly SparseEvaluation[]): string {
+  const right = 'right' as const;
+  return renderTable(
+    ['threshold', 'nodes', 'of active', 'faithfulness', 'completeness'].map((title) => ({
+      title,
+      align: right,
+    })),
+    curve.map(({ threshold, nodes, active, faithfulness, completeness }) => [
+      formatNumber(threshold),
+      `${nodes}`,
+      `${formatNumber((100 * nodes) / active)} %`,
+      formatNumber(faithfulness),
+      formatNumber(completeness),
+    ]),
+  );
+}
+
+function comparisonText(found: readonly EffectComparison[]): string {
+  const right = 'right' as const;
+  const sites = found[0]?.sites ?? [];
+  const columns = [{ title: 'site' }, { title: 'nodes', align: right }];
+  const rows = sites.map(({ hook, nodes }) => [
+    hook,
+    `${nodes}`,
+    ...found.map((one) =>
+      formatNumber(one.sites.find((site) => site.hook === hook)?.correlation ?? Number.NaN),
+    ),
+  ]);
+  const whole = found.map(
+    ({ method, nodes, correlation, rankCorrelation }) =>
+      `${method} against exact effects of ${nodes} nodes: r ${formatNumber(correlation)}, Spearman ${formatNumber(rankCorrelation)}`,
+  );
+  return [
+    ...whole,
+    '',
+    renderTable([...columns, ...found.map(({ method }) => ({ title: method, align: right }))], rows),
+  ].join('\n');
+}

@@ -1,0 +1,58 @@
+/**
+ * Tests a circuit of the study as the study does (Wang et al. 2022, §4): every head outside it writes its mean over the ABC
+ * prompts of the same template, at every position.
+ *
+ * faithfulness = (F(C) − F(∅)) / (F(M) − F(∅)), and completeness the same of everything outside C.
+ */
+import type { CircuitEvaluation, CircuitGraph } from '../../../shared/domain.ts';
+import { EngineError } from '../../../shared/errors.ts';
+import type { Transformer } from '../../model/transformer.ts';
+import type { TokenTask } from '../../task/task.ts';
+import { everyNode } from './circuitNodes.ts';
+import { ioiRoles, requireIoiTask } from './ioiTask.ts';
+import { type CircuitNode, KnockOutRuns, nodeKey, onlyCircuit, withoutNodes } from './knockOuts.ts';
+import { studyDefaults } from './studyContext.ts';
+
+/** `kept`: ids of nodes that stay. @throws request.invalid for a task without roles, or a node of no head; cancelled */
+export async function evaluateStudyCircuit(
+  model: Transformer,
+  task: TokenTask,
+  { graph, kept }: { readonly graph: CircuitGraph; readonly kept: readonly string[] },
+  signal?: AbortSignal,
+): Promise<CircuitEvaluation> {
+  requireIoiTask(task);
+  const ids = new Set(kept);
+  const known = new Set(everyNode(model.config).map(nodeKey));
+  const nodes = graph.nodes
+    .filter(({ id, kind }) => kind === 'head' && ids.has(id))
+    .map((node) => placeOf(graph, node, known));
+  const asked = graph.method.parameters.circuitPairs;
+  const count = typeof asked === 'number' && asked >= 1 ? asked : studyDefaults.circuitPairs;
+  const runs = await KnockOutRuns.of(model, task.pairs, { count, signal });
+  const full = await runs.logitDifference(withoutNodes([]), signal);
+  const empty = await runs.logitDifference(onlyCircuit([]), signal);
+  const circuit = await runs.logitDifference(onlyCircuit(nodes), signal);
+  const complement = await runs.logitDifference(withoutNodes(nodes), signal);
+  const share = (value: number) => (value - empty) / (full - empty);
+  return {
+    faithfulness: share(circuit),
+    completeness: share(complement),
+    full,
+    empty,
+    circuit,
+    complement,
+  };
+}
+
+/** A node stands in the column of its role. */
+function placeOf(
+  { tokens }: CircuitGraph,
+  { id, layer, head = -1, position }: CircuitGraph['nodes'][number],
+  known: ReadonlySet<string>,
+): CircuitNode {
+  const text = tokens[position]?.text.trim();
+  const role = [...ioiRoles, 'other' as const].find((name) => name === text);
+  if (role && known.has(nodeKey({ layer, head, role }))) return { layer, head, role };
+  const reason = `its node ${id} is no head of this model at a role of the study`;
+  throw new EngineError('request.invalid', { what: 'The circuit', reason });
+}

@@ -1,0 +1,106 @@
+/** Sparse feature circuits as the circuit panel's nodes and edges, and back again. */
+import type { CircuitEdge, CircuitNode, FeatureRef, Token } from '../../../shared/domain.ts';
+import { quoteToken } from '../../../shared/format.ts';
+import { featureLabel } from '../nodeAttribution.ts';
+import type { EffectTable, SparseNode } from './effectTable.ts';
+import type { SparseEdge } from './sparseEdges.ts';
+import { type SparseSite, unitsOf } from './sparseSites.ts';
+
+export interface GraphContext {
+  /** Tokens of the prompt that the circuit is shown on. */
+  readonly tokens: readonly Token[];
+  readonly nLayers: number;
+  /** The metric's name, and its value on the clean prompts. */
+  readonly metric: { readonly name: string; readonly clean: number };
+  labelOf(feature: FeatureRef): { readonly label?: string; readonly labelSource?: string };
+}
+
+/** Id of the node that stands for the metric. */
+const metricNode = 'y';
+
+/** Nodes with their effects, the metric's own, and edges among them; those into the metric are the last stream's effects. */
+export function graphOf(
+  table: EffectTable,
+  nodes: readonly SparseNode[],
+  edges: readonly SparseEdge[],
+  context: GraphContext,
+): { readonly nodes: readonly CircuitNode[]; readonly edges: readonly CircuitEdge[] } {
+  const drawn = nodes.map((node) => drawNode(table, node, context));
+  const { tokens, nLayers, metric } = context;
+  const position = tokens.length - 1;
+  const last = table.sites.length - 1;
+  const among = edges.map(({ source, target, weight }) => ({
+    source: drawn[source]!.id,
+    target: drawn[target]!.id,
+    weight,
+  }));
+  const outward = nodes.flatMap(({ site }, i) =>
+    site === last ? [{ source: drawn[i]!.id, target: metricNode, weight: drawn[i]!.effect }] : [],
+  );
+  const y: CircuitNode = {
+    id: metricNode,
+    kind: 'logit',
+    layer: nLayers,
+    position,
+    label: metric.name,
+    effect: metric.clean,
+  };
+  return { nodes: [...drawn, y], edges: [...among, ...outward] };
+}
+
+function drawNode(table: EffectTable, node: SparseNode, context: GraphContext): CircuitNode {
+  const site = table.sites[node.site]!;
+  const { hook, layer, dictionary, sae } = site;
+  const isSummed = table.positions === undefined;
+  const position = isSummed ? context.tokens.length - 1 : node.place;
+  const at = isSummed ? 'all' : `${position}`;
+  const common = { layer, position, hook, effect: table.effect(node) };
+  if (node.unit === dictionary.width) {
+    const isToken = site.kind === 'embedding';
+    const label = errorLabel(site, isSummed ? undefined : context.tokens[position]?.text);
+    const kind = isToken ? 'token' : 'error';
+    return { ...common, id: `${kind}${shortName(site)}@${at}`, kind, layer: isToken ? -1 : layer, label };
+  }
+  if (sae === undefined) {
+    const id = `neuron${shortName(site)}.${node.unit}@${at}`;
+    return { ...common, id, kind: 'neuron', neuron: node.unit, label: `Neuron ${node.unit}` };
+  }
+  const feature = { sae, index: node.unit };
+  const { label, labelSource } = context.labelOf(feature);
+  return {
+    ...common,
+    id: `feature${shortName(site)}.${node.unit}@${at}`,
+    kind: 'feature',
+    feature,
+    label: featureLabel(node.unit, label),
+    ...(labelSource !== undefined && { labelSource }),
+  };
+}
+
+function errorLabel({ kind, layer, dictionary }: SparseSite, token: string | undefined): string {
+  const names = { embedding: 'Embeddings', attention: 'Attention', mlp: 'MLP', residual: 'Residual stream' };
+  if (kind === 'embedding') return token === undefined ? names.embedding : quoteToken(token);
+  return dictionary.width === 0
+    ? `${names[kind]} ${layer}`
+    : `SAE error, ${names[kind].toLowerCase()} ${layer}`;
+}
+
+function shortName({ kind, layer, place }: SparseSite): string {
+  return kind === 'embedding' ? '.embed' : `${layer}.${place.replace('hook_', '')}`;
+}
+
+/** The kept nodes of a graph that was made by `graphOf`; those of other sites than `sites` are left out. */
+export function nodesOfGraph(
+  sites: readonly SparseSite[],
+  nodes: readonly CircuitNode[],
+  isAggregated: boolean,
+): SparseNode[] {
+  const places = new Map(sites.map(({ hook }, index) => [hook, index]));
+  return nodes.flatMap(({ hook, feature, neuron, kind, position }) => {
+    const site = hook === undefined || kind === 'logit' ? undefined : places.get(hook);
+    if (site === undefined) return [];
+    const unit = feature?.index ?? neuron ?? sites[site]!.dictionary.width;
+    if (!(Number.isInteger(unit) && unit >= 0 && unit < unitsOf(sites[site]!))) return [];
+    return [{ site, unit, place: isAggregated ? 0 : position }];
+  });
+}

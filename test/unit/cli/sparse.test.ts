@@ -1,0 +1,85 @@
+/** `fovea sparse` from the outside: circuits, curves, comparisons, files and messages. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Bundle, bundle } from '../../fixtures/bundle.ts';
+import { type TinyModel, topKHook, writeTinyModel } from '../../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../temporaryFolder.ts';
+import { type Outcome, runProgram } from './program.ts';
+
+let program: Bundle;
+let tiny: TinyModel;
+
+beforeAll(async () => {
+  [program, tiny] = await Promise.all([bundle('src/cli/main.ts'), writeTinyModel(7)]);
+});
+
+afterAll(async () => {
+  await program?.remove();
+  await tiny?.remove();
+});
+
+const asked = ['When she gave', 'When she words', '--answer', ' words', '--wrong', ' letter', '--steps', '2'];
+
+function sparse(...argv: string[]): Promise<Outcome> {
+  return runProgram(program.file, ['sparse', '--model', tiny.folder, ...argv]);
+}
+
+describe('sparse', () => {
+  it('lists the strongest nodes and edges, and how well they explain the metric', async () => {
+    const { code, out, err } = await sparse(...asked);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(
+      /^logitDifference \(1 pair\): clean .*, corrupted .*\n\d+ of \d+ active nodes \(.* %\) above .*: faithfulness /,
+    );
+    expect(out).toMatch(/\n(feature|error)\d\S+@all +[+−]/);
+    expect(out).toMatch(/ → y /);
+  });
+
+  it('writes a circuit that names SAEs by their hooks', async () => {
+    const file = join(await temporaryFolder(), 'found.circuit.json');
+    const { code, out } = await sparse(...asked, '--position', '--sae', topKHook, '--out', file, '--json');
+    expect(code).toBe(0);
+    const circuit = JSON.parse(await readFile(file, 'utf8'));
+    const idsOf = ({ nodes }: { nodes: { id: string }[] }) => nodes.map(({ id }) => id).sort();
+    expect(idsOf(JSON.parse(out).circuit)).toEqual(idsOf(circuit));
+    expect(circuit).toMatchObject({ method: { name: 'sparse feature circuit' }, pairs: { kind: 'pair' } });
+    const saes = circuit.nodes.flatMap(({ feature }: { feature?: { sae: string } }) => feature?.sae ?? []);
+    expect(new Set(saes)).toEqual(new Set([topKHook]));
+  });
+
+  it('draws a curve of a task file, of features or neurons', async () => {
+    const file = join(await temporaryFolder(), 'one.task.jsonl');
+    const line = { clean: asked[0], corrupted: asked[1], answer: ' words', wrongAnswer: ' letter' };
+    await writeFile(file, `${JSON.stringify(line)}\n`);
+    for (const basis of ['features', 'neurons']) {
+      const { code, out, err } = await sparse('--task', file, '--curve', '--steps', '2', '--basis', basis);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out.trimEnd().split('\n')).toHaveLength(17);
+    }
+  });
+
+  it('compares estimates with exact effects', async () => {
+    const { code, out } = await sparse(...asked, '--compare');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^atp against exact effects of \d+ nodes: r .*, Spearman .*\nig against/);
+    expect(out).toMatch(/blocks\.0\.hook_resid_post/);
+  });
+
+  it.each([
+    [['--method', 'guess'], /--method takes one of atp, ig, exact, not "guess"/],
+    [['--basis', 'heads'], /--basis takes one of features, neurons/],
+    [['--threshold', 'much'], /--threshold takes a number of at least 0/],
+    [['--generate', 'riddles'], /Give --generate, --task or two prompts/],
+  ])('says what is wrong with %j', async (argv, message) => {
+    const { code, err } = await sparse(...asked, ...argv);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+  });
+
+  it('knows its generators', async () => {
+    const { code, err } = await sparse('--generate', 'riddles');
+    expect(code).toBe(2);
+    expect(err).toMatch(/--generate takes one of ioi, agreement/);
+  });
+});
