@@ -69,7 +69,9 @@ export function readableText(background: Rgb, foreground: Rgb): Rgb {
 /** Fill for a share from 0 (background) to 1 (full heat). Negative shares take the negative color. */
 export function heatFill(share: number, palette: Palette): Fill {
   const size = Number.isFinite(share) ? Math.min(1, Math.abs(share)) : 0;
-  const background = mix(palette.background, share < 0 ? palette.negative : palette.heat, size);
+  const exact = mix(palette.background, share < 0 ? palette.negative : palette.heat, size);
+  // Text is chosen for the color that is drawn, which has whole numbers.
+  const background = exact.map(Math.round) as unknown as Rgb;
   return { background: toCss(background), text: toCss(readableText(background, palette.foreground)) };
 }
 

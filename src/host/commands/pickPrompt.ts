@@ -36,7 +36,7 @@ async function promptItems({
   const current = documents.document;
   const items: PromptItem[] = [];
   const { other } = session;
-  if (other) items.push(textItem(other.name, other.text, vscode.l10n.t('compared now')));
+  if (other) items.push(textItem(other.name, other.text, other.uri, vscode.l10n.t('compared now')));
   items.push({
     label: `$(edit) ${vscode.l10n.t('Type a Prompt…')}`,
     alwaysShow: true,
@@ -52,7 +52,7 @@ async function promptItems({
   items.push(
     ...withHeading(
       vscode.l10n.t('Open documents'),
-      open.map((document) => textItem(nameOf(document.uri), document.getText())),
+      open.map((document) => textItem(nameOf(document.uri), document.getText(), document.uri.toString())),
     ),
   );
   const shown = new Set([current, ...open].map((document) => document?.uri.toString()));
@@ -65,7 +65,7 @@ function lineItems(document: vscode.TextDocument, text: string | undefined): Pro
   for (let line = 0; line < Math.min(document.lineCount, 200); line++) {
     const content = document.lineAt(line).text;
     if (content.trim() === '' || content === text) continue;
-    items.push(textItem(vscode.l10n.t('line {0}', line + 1), content));
+    items.push(textItem(vscode.l10n.t('line {0}', line + 1), content, document.uri.toString()));
   }
   return items;
 }
@@ -81,18 +81,18 @@ async function fileItems(shown: ReadonlySet<string | undefined>): Promise<Prompt
       label: nameOf(file),
       read: async () => {
         const document = await vscode.workspace.openTextDocument(file);
-        return { name: nameOf(file), text: document.getText() };
+        return { name: nameOf(file), text: document.getText(), uri: file.toString() };
       },
     }));
 }
 
-function textItem(name: string, text: string, description?: string): PromptItem {
+function textItem(name: string, text: string, uri: string | undefined, description?: string): PromptItem {
   const shortText = text.length > 120 ? `${text.slice(0, 120)}…` : text;
   return {
     label: name,
     description,
     detail: shortText.replace(/\s+/g, ' '),
-    read: async () => ({ name, text: text.slice(0, longestText) }),
+    read: async () => ({ name, text: text.slice(0, longestText), uri }),
   };
 }
 

@@ -1,0 +1,88 @@
+/** One sweep as the host keeps it: what was asked, what it will take, and its cells as they come. Knows no VS Code. */
+
+import type { ModelInfo, PartialCells } from '../../shared/domain.ts';
+import type { SweepEstimate, SweepGrid, SweepOutline } from '../../shared/patchingApi.ts';
+import { cellCount } from '../../shared/sweepCell.ts';
+import type { SweepQuestion, SweepStatus } from '../../shared/sweepViewApi.ts';
+
+/** The model a sweep was planned with; the hash says whether another one is the same. */
+export interface SweepModel {
+  readonly name: string;
+  readonly hash: string;
+}
+
+/** The model that is open. */
+export type OpenSweepModel = Pick<ModelInfo, 'id' | 'name' | 'hash'>;
+
+/** Where the prompts were taken from: addresses of documents, for the way back to the text. */
+export interface SweepPlaces {
+  /** The document of the clean prompt, or the task file. */
+  readonly clean?: string;
+  readonly corrupted?: string;
+}
+
+/** What the cells hold now; the same arrays are filled while the sweep runs. */
+export interface SweepCells {
+  /** See `SweepGrid.values`. */
+  readonly values: Float32Array;
+  readonly raw: Float64Array;
+  readonly pairs: Int32Array;
+}
+
+/** A sweep. `failure` is not kept over a reload: what failed may be over by then. */
+export interface SweepRecord {
+  readonly id: string;
+  readonly question: SweepQuestion;
+  readonly model: SweepModel;
+  readonly places: SweepPlaces;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  readonly status: SweepStatus;
+  readonly outline?: SweepOutline;
+  readonly estimate?: SweepEstimate;
+  readonly cells: SweepCells;
+  readonly failure?: unknown;
+}
+
+/** Cells of which nothing is known. */
+export function emptyCells(outline: SweepOutline): SweepCells {
+  const size = cellCount(outline.axes);
+  return {
+    values: new Float32Array(size).fill(Number.NaN),
+    raw: new Float64Array(size).fill(Number.NaN),
+    pairs: new Int32Array(size),
+  };
+}
+
+/** Whether two sweeps have the same cells, so that they can be compared one by one. */
+export function hasSameCells(one: SweepRecord, other: SweepRecord): boolean {
+  return (
+    one.outline !== undefined &&
+    other.outline !== undefined &&
+    JSON.stringify(one.outline.axes) === JSON.stringify(other.outline.axes)
+  );
+}
+
+/** Enters cells that came with the progress. */
+export function fillCells({ values, raw, pairs }: SweepCells, partial: PartialCells): void {
+  for (const [i, cell] of partial.cells.entries()) {
+    if (!(cell >= 0 && cell < values.length)) continue;
+    values[cell] = partial.values[i] ?? Number.NaN;
+    raw[cell] = partial.raw[i] ?? Number.NaN;
+    pairs[cell] = partial.pairs[i] ?? 0;
+  }
+}
+
+/** The cells of a finished grid. */
+export function cellsOf({ values, raw, pairs }: SweepGrid): SweepCells {
+  return { values: Float32Array.from(values), raw: Float64Array.from(raw), pairs: Int32Array.from(pairs) };
+}
+
+/** Interventions that are known, of all: pairs behind the cells, of pairs times cells. */
+export function progressOf({ cells, outline }: SweepRecord): {
+  readonly done: number;
+  readonly total: number;
+} {
+  const done = cells.pairs.reduce((sum, count) => sum + count, 0);
+  return { done, total: cells.pairs.length * (outline?.pairCount ?? 1) };
+}

@@ -1,0 +1,213 @@
+/** The sweep panel: a heat map that fills while a sweep runs, linked to the text, to attention and to interventions. */
+
+import * as vscode from 'vscode';
+import type { SweepOutline } from '../../shared/patchingApi.ts';
+import { restingValue } from '../../shared/sweepCell.ts';
+import type { SweepRow, SweepState, SweepView, SweepViewApi } from '../../shared/sweepViewApi.ts';
+import { changeSweep, planSweep } from '../commands/sweepCommands.ts';
+import { Disposable } from '../disposable.ts';
+import { panels } from '../names.ts';
+import type { CommandServices, Services } from '../services.ts';
+import { actOnCell } from '../sweeps/cellActions.ts';
+import { sweepSubject, sweepTitle } from '../sweeps/describeSweep.ts';
+import { exportSweep } from '../sweeps/exportSweep.ts';
+import { placeOfCell, revealCell } from '../sweeps/revealCell.ts';
+import { hasSameCells, progressOf, type SweepRecord } from '../sweeps/sweepRecord.ts';
+import { showError, wordError } from '../wordError.ts';
+import { panelIcon } from './panelIcon.ts';
+import { runViewCommand } from './tokensPanel.ts';
+import { ViewPanel } from './viewPanel.ts';
+
+/** Milliseconds between two pictures of a sweep that runs; large ones take a while to send and to draw. */
+const tellEvery = { small: 80, large: 500 } as const;
+
+/** Cells of a large sweep. */
+const manyCells = 20_000;
+
+/** Serves the sweep panel. */
+export class SweepPanel extends Disposable {
+  private readonly panel: ViewPanel<SweepViewApi>;
+  private tellTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly services: Services,
+    /** What the panel's actions need is there once all panels are. */
+    private readonly all: () => CommandServices,
+    restorePrompt: () => void,
+  ) {
+    super();
+    const { context, models, sweeps } = services;
+    this.panel = this.own(
+      new ViewPanel<SweepViewApi>({
+        viewType: panels.sweep,
+        app: 'sweep',
+        title: vscode.l10n.t('Sweep'),
+        extensionUri: context.extensionUri,
+        icon: panelIcon(context.extensionUri, 'sweep'),
+        api: this.api(),
+        onRestore: restorePrompt,
+      }),
+    );
+    this.own(sweeps.onDidChange(() => this.tellSoon()));
+    this.own(models.onDidChange(() => this.tellSoon()));
+    this.own({ dispose: () => clearTimeout(this.tellTimer) });
+  }
+
+  /** Opens the panel beside the editor. */
+  show(): void {
+    this.panel.show();
+  }
+
+  private tellSoon(): void {
+    if (!this.panel.isOpen) return;
+    const { current, isRunning } = this.services.sweeps;
+    const isLarge = isRunning && (current?.cells.values.length ?? 0) > manyCells;
+    this.tellTimer ??= setTimeout(
+      () => {
+        this.tellTimer = undefined;
+        this.panel.surface?.tell('changed', {});
+      },
+      isLarge ? tellEvery.large : tellEvery.small,
+    );
+  }
+
+  private api(): SweepViewApi {
+    const { sweeps } = this.services;
+    return {
+      state: async () => sweepState(this.services),
+      run: () => this.told(() => this.run()),
+      cancel: async () => sweeps.cancel(),
+      change: () => this.told(() => this.withCurrent((record) => changeSweep(this.all(), record))),
+      again: ({ metric, direction }) =>
+        this.told(() =>
+          this.withCurrent(({ question, places }) => {
+            const changed = { ...question, ...(metric && { metric }) };
+            const other = changed.method === 'patch' && direction ? { ...changed, direction } : changed;
+            return planSweep(this.all(), other, places);
+          }),
+        ),
+      choose: async ({ id }) => sweeps.choose(id),
+      remove: async ({ id }) => sweeps.remove(id),
+      compare: async ({ id }) => sweeps.compare(id),
+      revealCell: ({ cell }) => this.told(() => this.reveal(cell)),
+      actOnCell: ({ cell, action }) => this.told(() => actOnCell(this.all(), cell, action)),
+      exportSweep: ({ kind, svg }) =>
+        this.told(() => this.withCurrent((record) => exportSweep(viewOf(record, this.services), kind, svg))),
+      runCommand: ({ command }) => this.told(() => runViewCommand(command)),
+    };
+  }
+
+  private async run(): Promise<void> {
+    const { models, sweeps } = this.services;
+    const model = await models.ensure();
+    // Waiting for the end would only hold the view's question open; the status bar tells when the panel is hidden.
+    void vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Sweeping') },
+      async (progress) => {
+        const listening = sweeps.onDidChange(() => progress.report({ message: shareOf(sweeps.current) }));
+        await sweeps.run(model).finally(() => listening.dispose());
+      },
+    );
+  }
+
+  private async reveal(cell: number): Promise<void> {
+    await this.withCurrent(async (record) => {
+      const place = placeOfCell(record, cell);
+      if (place) await revealCell(this.services, record, place);
+    });
+  }
+
+  private async withCurrent(work: (record: SweepRecord) => Promise<void>): Promise<void> {
+    const { current } = this.services.sweeps;
+    if (current) await work(current);
+  }
+
+  /** Failures of what the user asks for are told to the user. */
+  private async told(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      showError(error, this.services.log);
+    }
+  }
+}
+
+function shareOf(record: SweepRecord | undefined): string | undefined {
+  if (!record) return undefined;
+  const { done, total } = progressOf(record);
+  return `${Math.floor((100 * done) / Math.max(1, total))} %`;
+}
+
+/** The panel's state now. */
+function sweepState(services: Services): SweepState {
+  const { sweeps } = services;
+  const { current } = sweeps;
+  return {
+    ...(!current && { message: emptyMessage() }),
+    sweep: current && viewOf(current, services),
+    history: [...sweeps.all].reverse().map((record) => rowOf(record, services)),
+  };
+}
+
+function emptyMessage(): SweepState['message'] {
+  return {
+    kind: 'empty',
+    text: vscode.l10n.t(
+      'Patch every place between two prompts, one after the other, and see where the answer is decided.',
+    ),
+    action: { title: vscode.l10n.t('Sweep Patches…'), command: 'sweepPatches' },
+  };
+}
+
+function rowOf(record: SweepRecord, { models, sweeps }: Pick<Services, 'models' | 'sweeps'>): SweepRow {
+  const { done, total } = progressOf(record);
+  const { current } = sweeps;
+  return {
+    id: record.id,
+    title: sweepTitle(record.question, models),
+    status: record.status,
+    share: total > 0 ? done / total : 0,
+    comparable: current !== undefined && current !== record && hasSameCells(current, record),
+  };
+}
+
+function viewOf(record: SweepRecord, services: Services): SweepView {
+  const { cells, estimate, failure, model, outline, question } = record;
+  return {
+    ...rowOf(record, services),
+    question,
+    subject: sweepSubject(record),
+    model: model.name,
+    outline,
+    estimate,
+    values: cells.values,
+    raw: Float32Array.from(cells.raw),
+    pairs: cells.pairs,
+    remaining: services.sweeps.remaining,
+    ...otherOf(services),
+    ...(failure !== undefined && { error: wordError(failure) }),
+    ...(outline && { labels: featureLabels(record, outline, services) }),
+  };
+}
+
+function otherOf({ models, sweeps: { other } }: Services): Pick<SweepView, 'other'> {
+  if (!other) return {};
+  const { cells, id, question } = other;
+  const title = sweepTitle(question, models);
+  return { other: { id, title, values: cells.values, resting: restingValue(question) } };
+}
+
+function featureLabels(
+  { question }: SweepRecord,
+  { axes }: SweepOutline,
+  { session }: Pick<Services, 'session'>,
+): Readonly<Record<number, string>> | undefined {
+  if (question.method === 'path' || question.target.kind !== 'features') return undefined;
+  const { sae } = question.target;
+  const labels = axes.find(({ name }) => name === 'feature')?.labels ?? [];
+  const known = labels
+    .filter((label) => label !== 'error')
+    .map((label) => [label, session.catalog.get({ sae, index: Number(label) }).label])
+    .filter(([, label]) => label !== undefined);
+  return Object.fromEntries(known);
+}

@@ -1,0 +1,35 @@
+/** Moving over a heat map by keyboard, and numbers that fit into its cells. */
+import { describe, expect, it } from 'vitest';
+import { shortNumber } from '../../../../webview-ui/marks/heatScale.ts';
+import { moveOverHeat } from '../../../../webview-ui/marks/moveOverHeat.ts';
+
+describe('moveOverHeat', () => {
+  const move = (key: string, row: number, column: number) => {
+    const to = moveOverHeat(key, { row, column }, 3, 5);
+    return to && [to.row, to.column];
+  };
+
+  it('steps to the neighbor on the screen and stops at the edges', () => {
+    expect(move('ArrowRight', 1, 1)).toEqual([1, 2]);
+    expect(move('ArrowDown', 1, 1)).toEqual([2, 1]);
+    expect(move('ArrowUp', 0, 1)).toEqual([0, 1]);
+    expect(move('ArrowLeft', 2, 0)).toEqual([2, 0]);
+    expect(move('ArrowRight', 2, 4)).toEqual([2, 4]);
+  });
+
+  it('jumps to the ends of rows and columns, and leaves other keys alone', () => {
+    expect(move('Home', 1, 3)).toEqual([1, 0]);
+    expect(move('End', 1, 3)).toEqual([1, 4]);
+    expect(move('PageUp', 2, 3)).toEqual([0, 3]);
+    expect(move('PageDown', 0, 3)).toEqual([2, 3]);
+    expect(move('Tab', 1, 1)).toBeUndefined();
+    expect(move('toString', 1, 1)).toBeUndefined();
+  });
+});
+
+describe('shortNumber', () => {
+  it('takes few characters, keeps the sign, and says 0 only for what is nearly 0', () => {
+    const given = [0.421, -0.07, 1.34, -12.4, 0.998, 0.004, -0.004, 0, 104];
+    expect(given.map(shortNumber)).toEqual(['.42', '−.07', '1.3', '−12', '1.0', '0', '0', '0', '104']);
+  });
+});

@@ -1,0 +1,41 @@
+/** The numbers of a sweep as they are drawn: effects, the scale they share, and the strongest of them. Pure. */
+
+/** Effects of one sweep minus those of another, told on the scale of the first, so that a cell alike in both rests. */
+export function differenceOf(
+  values: Float32Array,
+  other: { readonly values: Float32Array; readonly resting: number },
+): Float32Array {
+  return values.map((value, cell) => value - (other.values[cell] ?? Number.NaN) + other.resting);
+}
+
+/** Ends that a scale may have, times a power of ten. */
+const steps = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+
+/** The end of the color scale: the largest effect rounded up, so that it seldom moves while cells come. */
+export function scaleEnd(values: Float32Array, resting: number): number {
+  let largest = 0;
+  for (const value of values) {
+    const size = Math.abs(value - resting);
+    if (size > largest) largest = size;
+  }
+  if (largest === 0 || !Number.isFinite(largest)) return 1;
+  const power = 10 ** Math.floor(Math.log10(largest));
+  const step = steps.find((one) => one * power >= largest * (1 - 1e-6)) ?? 10;
+  return step * power;
+}
+
+/** The `count` cells whose values are farthest from `resting`, strongest first; unknown cells are none. */
+export function strongestCells(values: Float32Array, resting: number, count: number): readonly number[] {
+  const best: number[] = [];
+  const size = (cell: number): number => Math.abs((values[cell] ?? resting) - resting);
+  for (let cell = 0; cell < values.length; cell++) {
+    const own = size(cell);
+    if (!(own > 0)) continue;
+    if (best.length === count && own <= size(best[count - 1]!)) continue;
+    let at = best.length;
+    while (at > 0 && size(best[at - 1]!) < own) at--;
+    best.splice(at, 0, cell);
+    if (best.length > count) best.pop();
+  }
+  return best;
+}

@@ -1,0 +1,65 @@
+/** The strongest cells as a list: the heat map for those who read it by keyboard or ear. */
+
+import type { JSX } from 'preact';
+import { formatSigned } from '../../src/shared/format.ts';
+import { cellPlace, componentName, effectOf, restingValue } from '../../src/shared/sweepCell.ts';
+import { strings } from '../lib/strings.ts';
+import { labelText, TokenText } from '../lib/tokenText.tsx';
+import { SignedBarList, type SignedRow } from '../marks/signedBarList.tsx';
+import { strongestCells } from './cellEffects.ts';
+import { cellLabel, tokenAt, type WordedSweep } from './cellWords.ts';
+import type { SweepStore } from './sweepStore.ts';
+
+/** Cells that are listed. */
+const listed = 20;
+
+/** The list; a row goes to its cell and its token. */
+export function StrongestList(props: {
+  readonly store: SweepStore;
+  readonly sweep: WordedSweep;
+}): JSX.Element {
+  const { store, sweep } = props;
+  const rows = strongestCells(sweep.values, restingValue(sweep.question), listed).map((cell) =>
+    rowOf(store, sweep, cell),
+  );
+  return (
+    <section class="sweep-strongest">
+      <h2>{strings.sweepStrongest}</h2>
+      {rows.length > 0 ? (
+        <SignedBarList rows={rows} label={strings.sweepStrongest} />
+      ) : (
+        <p class="small quiet">{strings.sweepStrongestNone}</p>
+      )}
+    </section>
+  );
+}
+
+function rowOf(store: SweepStore, sweep: WordedSweep, cell: number): SignedRow {
+  const { outline, question } = sweep;
+  const place = cellPlace(question, outline.axes, cell);
+  const { position, role, source } = place;
+  const label = typeof place.feature === 'number' ? sweep.labels?.[place.feature] : undefined;
+  const value = effectOf(question, sweep.values[cell] ?? Number.NaN);
+  return {
+    key: String(cell),
+    name: (
+      <>
+        {componentName(place)}{' '}
+        <span class="quiet">
+          {position !== undefined && <TokenText text={tokenAt(outline, position)} />}
+          {role !== undefined && labelText(role)}
+          {source !== undefined && (
+            <>
+              {' → '}
+              <TokenText text={tokenAt(outline, source)} />
+            </>
+          )}
+          {label !== undefined && ` ${labelText(label)}`}
+        </span>
+      </>
+    ),
+    value,
+    label: cellLabel(sweep, cell) || formatSigned(value),
+    onSelect: () => store.openCell(cell),
+  };
+}

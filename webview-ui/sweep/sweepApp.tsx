@@ -1,0 +1,72 @@
+/** The sweep panel: what is swept, how far it is, the heat map, the chosen cell, and the strongest cells as a list. */
+
+import type { JSX } from 'preact';
+import { formatSigned } from '../../src/shared/format.ts';
+import type { SweepView } from '../../src/shared/sweepViewApi.ts';
+import { Activity, Connecting, Message } from '../lib/message.tsx';
+import { say, strings } from '../lib/strings.ts';
+import { CellDetail } from './cellDetail.tsx';
+import { metricName, type WordedSweep } from './cellWords.ts';
+import { GridSection } from './gridSection.tsx';
+import { StrongestList } from './strongestList.tsx';
+import { SweepHeader } from './sweepHeader.tsx';
+import { SweepProgress } from './sweepProgress.tsx';
+import type { SweepStore } from './sweepStore.ts';
+
+/** The whole panel. */
+export function SweepApp({ store }: { readonly store: SweepStore }): JSX.Element {
+  const state = store.state.value;
+  if (!state) {
+    return (
+      <main class="app">
+        <Connecting failure={store.failure.value} retry={() => void store.refresh()} />
+      </main>
+    );
+  }
+  const { message, sweep } = state;
+  return (
+    <main class="app sweep">
+      <h1 class="sr-only">{strings.sweepHeading}</h1>
+      <Activity active={sweep?.status === 'estimating'} />
+      {sweep && <SweepHeader store={store} state={state} sweep={sweep} />}
+      {message && <Message message={message} run={(command) => store.run(command)} />}
+      {sweep && <SweepProgress store={store} sweep={sweep} />}
+      {sweep && <Filled store={store} sweep={sweep} />}
+    </main>
+  );
+}
+
+/** What there is once the grid is known. */
+function Filled(props: { readonly store: SweepStore; readonly sweep: SweepView }): JSX.Element | null {
+  const { store } = props;
+  const worded = store.worded.value;
+  const layout = store.layout.value;
+  if (!worded || !layout) return null;
+  const { title: own, other } = props.sweep;
+  const title = other ? `${own} − ${other.title}` : own;
+  return (
+    <div class="sweep-body">
+      <div class="sweep-main">
+        <Totals sweep={worded} />
+        <GridSection store={store} sweep={worded} layout={layout} title={title} />
+        <CellDetail store={store} sweep={worded} />
+      </div>
+      <StrongestList store={store} sweep={worded} />
+    </div>
+  );
+}
+
+function Totals({ sweep: { outline } }: { readonly sweep: WordedSweep }): JSX.Element {
+  const { clean, corrupted, metric, pairCount } = outline;
+  const scale = say('sweepScale', {
+    metric: metricName(metric),
+    clean: formatSigned(clean),
+    corrupted: formatSigned(corrupted),
+  });
+  return (
+    <p class="sweep-totals small quiet">
+      {scale}
+      {pairCount > 1 && ` · ${say('sweepPairs', { count: pairCount })}`}
+    </p>
+  );
+}

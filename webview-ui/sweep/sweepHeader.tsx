@@ -1,0 +1,113 @@
+/** First lines of the sweep panel: which sweep of which prompts, the sweeps before it, and the ways out. */
+
+import type { JSX } from 'preact';
+import type { SweepRow, SweepState, SweepStatus, SweepView } from '../../src/shared/sweepViewApi.ts';
+import { IconButton } from '../lib/icon.tsx';
+import { strings } from '../lib/strings.ts';
+import { palette } from '../lib/theme.ts';
+import type { SweepStore } from './sweepStore.ts';
+import { sweepSvg } from './sweepSvg.ts';
+
+/** The header. */
+export function SweepHeader(props: {
+  readonly store: SweepStore;
+  readonly state: SweepState;
+  readonly sweep: SweepView;
+}): JSX.Element {
+  const { store, state, sweep } = props;
+  return (
+    <header class="sweep-header">
+      <div class="sweep-line">
+        <select
+          class="sweep-select"
+          aria-label={strings.sweepHistory}
+          value={sweep.id}
+          onChange={(event) => store.choose(event.currentTarget.value)}
+        >
+          {state.history.map((row) => (
+            <option key={row.id} value={row.id}>
+              {rowText(row, row.id === sweep.id)}
+            </option>
+          ))}
+        </select>
+        <IconButton icon="close" label={strings.sweepRemove} onClick={() => store.remove(sweep.id)} />
+        <IconButton icon="plus" label={strings.sweepNew} onClick={() => store.run('sweepPatches')} />
+      </div>
+      <div class="sweep-about">
+        <p class="sweep-subject small quiet" title={sweep.subject}>
+          {sweep.model} · <span class="mono">{sweep.subject}</span>
+        </p>
+        {sweep.outline && <Exports store={store} />}
+      </div>
+      <Compare store={store} state={state} sweep={sweep} />
+    </header>
+  );
+}
+
+/** Which sweep of the same cells is subtracted; nothing when there is no other. */
+function Compare(props: {
+  readonly store: SweepStore;
+  readonly state: SweepState;
+  readonly sweep: SweepView;
+}): JSX.Element | null {
+  const { store, state, sweep } = props;
+  const rows = state.history.filter(({ comparable }) => comparable);
+  if (rows.length === 0) return null;
+  return (
+    <label class="sweep-compare small">
+      <span class="quiet">{strings.sweepCompare}</span>
+      <select
+        value={sweep.other?.id ?? ''}
+        onChange={(event) => store.compare(event.currentTarget.value || undefined)}
+      >
+        <option value="">{strings.sweepCompareNone}</option>
+        {rows.map((row) => (
+          <option key={row.id} value={row.id}>
+            {rowText(row, false)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function rowText({ title, status, share }: SweepRow, isShown: boolean): string {
+  if (isShown || status === 'done') return title;
+  const percent = `${Math.floor(share * 100)} %`;
+  return `${title} (${statusName(status)}, ${percent})`;
+}
+
+function statusName(status: SweepStatus): string {
+  const names: Readonly<Record<SweepStatus, string>> = {
+    estimating: strings.sweepStatusEstimating,
+    ready: strings.sweepStatusReady,
+    running: strings.sweepStatusRunning,
+    stopped: strings.sweepStatusStopped,
+    done: strings.sweepStatusDone,
+    failed: strings.sweepStatusFailed,
+  };
+  return names[status];
+}
+
+function Exports({ store }: { readonly store: SweepStore }): JSX.Element {
+  const exportSvg = (): void => {
+    const sweep = store.worded.peek();
+    const layout = store.layout.peek();
+    const { title = '', other } = store.state.peek()?.sweep ?? {};
+    if (!sweep || !layout) return;
+    const name = other ? `${title} − ${other.title}` : title;
+    store.exportSweep('svg', sweepSvg(sweep, layout, name, store.scale.peek(), palette.peek()));
+  };
+  const link = (name: string, label: string, onClick: () => void): JSX.Element => (
+    <button type="button" class="link" aria-label={label} title={label} onClick={onClick}>
+      {name}
+    </button>
+  );
+  return (
+    <span class="sweep-exports small">
+      {link('CSV', strings.sweepExportCsv, () => store.exportSweep('csv'))}
+      {link('JSON', strings.sweepExportJson, () => store.exportSweep('json'))}
+      {link('SVG', strings.sweepExportSvg, exportSvg)}
+    </span>
+  );
+}
