@@ -13,7 +13,7 @@ export interface ShiftRequest {
   /** Biographies to train and to test on; 500 and 400 when left out. */
   readonly trainCount?: number;
   readonly testCount?: number;
-  /** Features offered for judgement, the strongest first; 40 when left out. */
+  /** Features offered for judgement, the strongest first; 150 when left out. */
   readonly maxFeatures?: number;
   readonly seed: number;
 }
@@ -37,7 +37,10 @@ export interface ShiftFeature {
   readonly feature: FeatureRef;
   readonly hook: string;
   readonly info: FeatureInfo;
-  /** Integrated-gradient effect on the classifier's logit, summed over positions, mean of the sizes over biographies. */
+  /**
+   * How much the feature pushes the classifier towards a biography's own label: integrated-gradient effect on the logit
+   * (zero patch, summed over positions), mean over biographies. Negative when it pushes the other way.
+   */
   readonly effect: number;
   /** How well the feature alone tells gender and profession on biographies where they are independent (|AUC − ½| · 2). */
   readonly tellsGender: number;
@@ -104,3 +107,9 @@ export interface ShiftApi {
     options?: CallOptions,
   ): Promise<readonly (readonly FeatureExample[])[]>;
 }
+
+export const shiftMethods: { readonly [M in keyof ShiftApi]: true } = {
+  findShiftFeatures: true,
+  applyShift: true,
+  featureExamples: true,
+};

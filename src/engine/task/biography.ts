@@ -9,7 +9,7 @@ import { professions } from './lexicon/professions.ts';
 import type { PromptPair } from './promptSet.ts';
 import { capitalized, fill, lastWord, slotSpans } from './template.ts';
 import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
-import { anyWord, distinctPairs, enough, isHeldOutCombination } from './textKind.ts';
+import { anyWord, distinctPairs, enough, inSplit, isHeldOutCombination } from './textKind.ts';
 
 /** A biography with what it is about. */
 export interface Biography {
@@ -31,6 +31,10 @@ export interface BiographyOptions {
   readonly professions?: readonly string[];
   /** Whether the text may name the profession. */
   readonly mention: boolean;
+  /** The gender that goes with a profession in confounded pairing, for those that should not follow the list. */
+  readonly genders?: Readonly<Record<string, Gender>>;
+  /** Whose names; all when absent. */
+  readonly names?: Split;
 }
 
 const introductions: readonly string[] = [
@@ -89,11 +93,12 @@ function slotsFor(
   };
 }
 
-function genderFor(profession: Profession, pairing: Pairing, random: Random): Gender {
-  const { femaleShare } = profession;
+function genderFor(profession: Profession, { pairing, genders }: BiographyOptions, random: Random): Gender {
+  const { femaleShare, text } = profession;
   if (pairing === 'confounded') {
-    if (femaleShare === 0.5)
-      throw new RangeError(`"${profession.text}" leans to no gender; it cannot be confounded.`);
+    const chosen = genders?.[text];
+    if (chosen) return chosen;
+    if (femaleShare === 0.5) throw new RangeError(`"${text}" leans to no gender; it cannot be confounded.`);
     return femaleShare > 0.5 ? 'female' : 'male';
   }
   return random.next() < (pairing === 'balanced' ? 0.5 : femaleShare) ? 'female' : 'male';
@@ -128,10 +133,12 @@ export function biographies(random: Random, count: number, options: BiographyOpt
     if (!profession) throw new RangeError(`There is no profession "${text}" in the list.`);
     return profession;
   });
+  const { names } = options;
+  const people = names === undefined ? firstNames : inSplit(firstNames, names);
   return Array.from({ length: count }, () => {
     const profession = random.pick(chosen);
-    const gender = genderFor(profession, options.pairing, random);
-    const name = random.pick(firstNames.filter((candidate) => candidate.gender === gender));
+    const gender = genderFor(profession, options, random);
+    const name = random.pick(people.filter((candidate) => candidate.gender === gender));
     return { text: write(random, name, profession, options.mention), profession: profession.text, gender };
   });
 }

@@ -1,0 +1,182 @@
+/** What the engine answers about SHIFT: requests read, the method run, findings handed back. */
+
+import type { CallOptions } from '../shared/callOptions.ts';
+import type { FeatureInfo, FeatureRef } from '../shared/domain.ts';
+import { EngineError } from '../shared/errors.ts';
+import type {
+  ShiftApi,
+  ShiftFeature,
+  ShiftFindings,
+  ShiftOutcome,
+  ShiftRequest,
+} from '../shared/shiftApi.ts';
+import type { FeatureExamples } from './featureExamples.ts';
+import type { LoadedModel } from './loadedModel.ts';
+import type { SiteFeature } from './method/shift/ablateInside.ts';
+import { applyAblation } from './method/shift/applyAblation.ts';
+import { type ConfoundedProbe, siteHook, trainConfoundedProbe } from './method/shift/confoundedProbe.ts';
+import { progressBetween } from './method/shift/progressPart.ts';
+import type { PatchingContext } from './patching.ts';
+import { RecentMap } from './recentMap.ts';
+import { requireCount } from './requestChecks.ts';
+
+/** What a request is read with. */
+export interface ShiftContext extends PatchingContext {
+  featureInfo(feature: FeatureRef): Promise<FeatureInfo>;
+  readonly examples: FeatureExamples;
+}
+
+/** Biographies to train and to test on, and features to judge, when the request does not say. */
+const usual = { trainCount: 500, testCount: 400, maxFeatures: 150 };
+
+/** Fewer leave a group empty, or a pass without a whole step. */
+const fewestTexts = 8;
+
+/** More are read for minutes and tell no more. */
+const mostTexts = 20_000;
+
+/** Examples of each feature. */
+const examples = 3;
+
+/** Classifiers that are remembered, so that ablating does not train them again. */
+const remembered = { entries: 3, weight: 3, weigh: () => 1 };
+
+/** Finds and ablates; remembers the classifiers that were trained last. */
+export class Shift {
+  /** They go with their model. */
+  private readonly found = new WeakMap<LoadedModel, RecentMap<ConfoundedProbe>>();
+
+  /** See `ShiftApi.findShiftFeatures`. */
+  async find(context: ShiftContext, request: ShiftRequest, call: CallOptions): Promise<ShiftFindings> {
+    const found = await this.train(context, request, progressBetween(call, 0, 90));
+    const features = await describe(context, found, progressBetween(call, 90, 100));
+    const { professions } = found.sets;
+    const { hook, before } = found;
+    return { professions, hook, before, features, provenance: await provenanceOf(context, request) };
+  }
+
+  /** See `ShiftApi.applyShift`. */
+  async apply(
+    context: ShiftContext,
+    request: Parameters<ShiftApi['applyShift']>[0],
+    call: CallOptions,
+  ): Promise<ShiftOutcome> {
+    const found = await this.train(context, request, progressBetween(call, 0, 50));
+    const chosen =
+      request.ablate === 'benchmark'
+        ? found.candidates.filter(({ isGender }) => isGender)
+        : request.ablate.map((feature) => siteFeature(found, feature));
+    if (chosen.length === 0) {
+      const reason =
+        request.ablate === 'benchmark'
+          ? 'none of the features that were found tells gender and not profession; look at more features'
+          : 'choose at least one feature';
+      throw new EngineError('request.invalid', { what: 'Ablating no feature', reason });
+    }
+    return {
+      ...(await applyAblation(found, chosen, progressBetween(call, 50, 100))),
+      ablated: chosen.map((feature) => refOf(found, feature)),
+      provenance: await provenanceOf(context, request),
+    };
+  }
+
+  private async train(
+    context: ShiftContext,
+    request: ShiftRequest,
+    call: CallOptions,
+  ): Promise<ConfoundedProbe> {
+    const { model, openSae } = context;
+    const counts = { ...usual, ...countsOf(request) };
+    requireCount('The number of biographies to train on', counts.trainCount, fewestTexts);
+    requireCount('The number of biographies to test on', counts.testCount, fewestTexts);
+    requireCount('The number of features', counts.maxFeatures, 1);
+    requireMost(Math.max(counts.trainCount, counts.testCount));
+    const { saes: ids, hook, professions, seed } = request;
+    const opened: ConfoundedProbe['inputs']['saes'][number][] = [];
+    for (const id of ids) opened.push({ id, sae: await openSae(id) });
+    const key = JSON.stringify([
+      model.info.id,
+      await context.provenance(ids),
+      ids,
+      hook,
+      professions,
+      seed,
+      counts,
+    ]);
+    const known = this.found.get(model) ?? new RecentMap<ConfoundedProbe>(remembered);
+    this.found.set(model, known);
+    const before = known.get(key);
+    // An SAE that was closed since is another object; its programs are gone.
+    if (before?.sites.every(({ id, sae }) => opened.some((one) => one.id === id && one.sae === sae)))
+      return before;
+    const { bos, nContext, tokenizer, transformer } = model;
+    const text = { tokenizer, bos, nContext };
+    const inputs = { model: transformer, text, saes: opened, hook, professions, seed, ...counts };
+    const found = await trainConfoundedProbe(inputs, call);
+    known.set(key, found);
+    return found;
+  }
+}
+
+/** The counts that a request names. */
+function countsOf({ trainCount, testCount, maxFeatures }: ShiftRequest): Partial<typeof usual> {
+  return {
+    ...(trainCount !== undefined && { trainCount }),
+    ...(testCount !== undefined && { testCount }),
+    ...(maxFeatures !== undefined && { maxFeatures }),
+  };
+}
+
+function requireMost(count: number): void {
+  if (count <= mostTexts) return;
+  const reason = `SHIFT takes at most ${mostTexts} for each set`;
+  throw new EngineError('request.invalid', { what: `${count} biographies`, reason });
+}
+
+function provenanceOf(
+  context: ShiftContext,
+  { saes, seed }: ShiftRequest,
+): Promise<ShiftFindings['provenance']> {
+  return context.provenance(saes).then((provenance) => ({ ...provenance, seed }));
+}
+
+/** The candidates with what is known of them, and where they are strongest. */
+async function describe(
+  context: ShiftContext,
+  found: ConfoundedProbe,
+  call: CallOptions,
+): Promise<ShiftFeature[]> {
+  const refs = found.candidates.map((candidate) => refOf(found, candidate));
+  const texts = await context.examples.of(context, { features: refs, count: examples }, call);
+  return Promise.all(
+    found.candidates.map(async ({ site, effect, tellsGender, tellsProfession, isGender }, i) => ({
+      feature: refs[i]!,
+      hook: siteHook(found.sites[site]!),
+      info: await context.featureInfo(refs[i]!),
+      effect,
+      tellsGender,
+      tellsProfession,
+      isGender,
+      examples: texts[i]!,
+    })),
+  );
+}
+
+function refOf({ sites }: ConfoundedProbe, { site, index }: SiteFeature): FeatureRef {
+  return { sae: sites[site]!.id, index };
+}
+
+/** @throws request.invalid for a feature of another SAE, or one that it lacks. */
+function siteFeature({ sites }: ConfoundedProbe, { sae, index }: FeatureRef): SiteFeature {
+  const site = sites.findIndex(({ id }) => id === sae);
+  if (site < 0) {
+    const reason = 'its SAE is none of those of the request';
+    throw new EngineError('request.invalid', { what: `Feature ${index} of ${sae}`, reason });
+  }
+  const { dSae } = sites[site]!.sae.config;
+  if (Number.isInteger(index) && index >= 0 && index < dSae) return { site, index };
+  throw new EngineError('request.invalid', {
+    what: `Feature ${index}`,
+    reason: `the SAE has features 0 to ${dSae - 1}`,
+  });
+}
