@@ -15,7 +15,7 @@ import { readBytes, withFile } from './files/regularFile.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import { acdc } from './method/acdc.ts';
 import { evaluateGraph } from './method/circuitMetric.ts';
-import { circuitOfGraph } from './method/componentCircuit.ts';
+import { circuitOfGraph, scoreSign } from './method/componentCircuit.ts';
 import {
   type ComponentGraph,
   destinationAt,
@@ -52,10 +52,11 @@ export async function attributeEdges(
   checkChoice(request.edges);
   const { task, metric } = await readPairs(context.model, request.pairs, request.metric, call.signal);
   const steps = request.method === 'eap' ? 0 : (request.steps ?? usualSteps);
-  if (request.method === 'eap-ig' && steps < 1) {
+  if (request.method !== 'eap' && steps < 1) {
     throw new EngineError('request.invalid', { what: `${steps} steps`, reason: 'there is at least one' });
   }
-  const scored = await attributeAllEdges(model, { pairs: task.pairs, metric, steps }, call);
+  const along = request.method === 'eap-ig-activations' ? 'activations' : 'inputs';
+  const scored = await attributeAllEdges(model, { pairs: task.pairs, metric, steps, along }, call);
   const graph = selectEdges(scored, request.edges);
   const parameters = { steps, ...request.edges, pairs: task.pairs.length };
   return describe(
@@ -143,7 +144,10 @@ async function describe(
       nLayers: shape.nLayers,
       method,
       metric: { name: metric, clean, baseline: corrupted },
-      ...circuitOfGraph(graph, tokens.length - 1, { name: metric, clean }),
+      pairs,
+      taskMetric: metric,
+      isAggregated: true,
+      ...circuitOfGraph(graph, tokens.length - 1, { name: metric, clean }, scoreSign(method)),
       provenance: await context.provenance([]),
     },
     edges: edges.map(({ name, source, destination, score }) => ({
@@ -173,7 +177,7 @@ function namedEffects(graph: ComponentGraph): { name: string; effect: number }[]
 }
 
 /** The first pair's tokens, laid end to end: the prompt that the panel shows. */
-function tokensOf({ tokenizer }: LoadedModel, { pairs }: TokenTask): Token[] {
+export function tokensOf({ tokenizer }: LoadedModel, { pairs }: TokenTask): Token[] {
   let at = 0;
   return Array.from(pairs[0]!.clean, (id) => {
     const text = tokenizer.tokenText(id);

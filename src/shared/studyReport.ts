@@ -1,27 +1,13 @@
 /** The study as a page to read: Markdown with the numbers that Wang et al. (2022) report for GPT-2 small beside it. */
-import type { IoiHeadClass, IoiStudy, StudiedCircuit, StudiedHead, StudyNode } from './studyApi.ts';
-
-const classTitles: Readonly<Record<IoiHeadClass, string>> = {
-  nameMover: 'Name mover',
-  negativeNameMover: 'Negative name mover',
-  backupNameMover: 'Backup name mover',
-  direct: 'Direct effect, copies nothing',
-  sInhibition: 'S-inhibition',
-  induction: 'Induction',
-  duplicateToken: 'Duplicate token',
-  previousToken: 'Previous token',
-};
-
-/** The heads of GPT-2 small in the paper; in brackets those it calls weaker. */
-const paperHeads: Readonly<Partial<Record<IoiHeadClass, string>>> = {
-  nameMover: '9.9, 10.0, 9.6',
-  negativeNameMover: '10.7, 11.10',
-  backupNameMover: '10.10, 10.6, 10.2, 10.1, 11.2, 9.7, 9.0, 11.9',
-  sInhibition: '7.3, 7.9, 8.6, 8.10',
-  induction: '5.5, 6.9 (5.8, 5.9)',
-  duplicateToken: '0.1, 3.0 (0.10)',
-  previousToken: '2.2, 4.11',
-};
+import {
+  classTitles,
+  headClasses,
+  studyHeadName as nameOf,
+  studyNodeName as nodeName,
+  paperFigures,
+  paperHeads,
+} from './ioiPaper.ts';
+import type { IoiStudy, StudiedCircuit, StudyProvenance } from './study.ts';
 
 const signalWords = { '1': 'original', '0': 'random', '-1': 'inverted' } as const;
 
@@ -55,7 +41,7 @@ function behaviourPart({ behaviour, withoutNameMovers }: IoiStudy): string {
 }
 
 function classPart({ heads }: IoiStudy): string {
-  const rows = (Object.keys(classTitles) as IoiHeadClass[]).map((name) => {
+  const rows = headClasses.map((name) => {
     const found = heads.filter((head) => head.class === name).map(nameOf);
     return [classTitles[name], found.join(', ') || 'none', paperHeads[name] ?? ''];
   });
@@ -96,12 +82,11 @@ function headPart({ heads }: IoiStudy): string {
 
 function signalPart({ signals }: IoiStudy): string {
   if (!signals) return '';
-  const paper = [3.55, -0.99, 2.45, -1.96, 1.77, -3.16];
   const rows = signals.variants.map(({ token, position, logitDifference }, i) => [
     signalWords[token],
     signalWords[position],
     decimal(logitDifference),
-    decimal(paper[i]!),
+    decimal(paperFigures.signals[i]!),
   ]);
   const fit = `Fit: ${decimal(signals.position)} · S_pos + ${decimal(signals.token)} · S_tok, mean error ${percent(signals.error)} of the original (paper: 2.31 · S_pos + 0.99 · S_tok, 7 %); ${signals.pairs} pairs.`;
   return `## What S-inhibition heads pass on\n\n${table(['token signal', 'position signal', 'logit difference', 'paper'], rows)}\n\n${fit}`;
@@ -158,7 +143,7 @@ function removalTable({ completeness }: StudiedCircuit): string {
   return `### Without one class K\n\n${table(['class', 'F(C∖K)', 'F(M∖K)', 'apart'], rows)}`;
 }
 
-function methodPart({ thresholds, smallestTemplate, receivers }: IoiStudy): string {
+function methodPart({ thresholds, smallestTemplate, receivers, provenance }: IoiStudy): string {
   const list = (heads: readonly { layer: number; head: number }[]) => heads.map(nameOf).join(', ') || 'none';
   const few = smallestTemplate < 5 ? ' That is few: means are noisy, so use more pairs.' : '';
   return [
@@ -167,21 +152,21 @@ function methodPart({ thresholds, smallestTemplate, receivers }: IoiStudy): stri
     `Thresholds: ${Object.entries(thresholds)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ')}.`,
+    ...(provenance ? [`${plain(provenanceLine(provenance))}.`] : []),
   ].join('\n\n');
+}
+
+/** Where the numbers come from, in one line. */
+export function provenanceLine({ version, model, bos, precision, seed }: StudyProvenance): string {
+  const begin =
+    bos === 'prepended' ? 'beginning-of-sequence token prepended' : 'no beginning-of-sequence token';
+  return `${model.name} ${model.hash.slice(0, 12)}, ${precision}, ${begin}, seed ${seed}, Fovea ${version}`;
 }
 
 function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-function nameOf({ layer, head }: Pick<StudiedHead, 'layer' | 'head'>): string {
-  return `${layer}.${head}`;
-}
-
-function nodeName(node: StudyNode): string {
-  return `${nameOf(node)} ${node.role}`;
 }
 
 function mean(values: readonly number[]): number {
@@ -199,7 +184,7 @@ function percent(value: number): string {
 /** Names come from files: nothing in them is markup. */
 function plain(text: string): string {
   return text
-    .replace(/[^\p{L}\p{N} ._/-]/gu, ' ')
+    .replace(/[^\p{L}\p{N} .,_/-]/gu, ' ')
     .replace(/ {2,}/g, ' ')
     .trim();
 }

@@ -1,5 +1,6 @@
 /** `fovea attribute`: the circuit of heads and MLPs that turns one prompt's answer into another's. */
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { AttributedCircuit, EdgeChoice } from '../../shared/attributionApi.ts';
 import { formatNumber, formatSigned } from '../../shared/format.ts';
 import type { PromptPairs } from '../../shared/patchingApi.ts';
@@ -26,6 +27,12 @@ const text = (placeholder: string, about: string, multiple = false): OptionSpec 
   multiple,
 });
 
+const methods = ['eap', 'eap-ig', 'eap-ig-activations', 'acdc'] as const;
+
+function isMethod(name: string): name is (typeof methods)[number] {
+  return (methods as readonly string[]).includes(name);
+}
+
 export const attribute: Command = {
   summary: 'the edges between heads and MLPs that carry an answer',
   usage: '"clean prompt" "corrupted prompt" --answer TOKEN --wrong TOKEN [options]   (or --task FILE)',
@@ -33,20 +40,20 @@ export const attribute: Command = {
     answer: text('TOKEN', 'right answer of the clean prompt (may be given several times)', true),
     wrong: text('TOKEN', 'wrong answer (may be given several times)', true),
     task: text('FILE', 'a task file instead of two prompts'),
-    method: text('eap|eap-ig|acdc', 'how edges are judged (default eap-ig)'),
+    method: text('eap|eap-ig|eap-ig-activations|acdc', 'how edges are judged (default eap-ig)'),
     metric: text('NAME', 'what is measured (default: the logit difference, or the task’s own)'),
     steps: text('N', 'steps of integrated gradients (default 5)'),
     edges: text('N', 'strongest edges to keep (default 100)'),
     greedy: { type: 'boolean', about: 'grow the circuit from the logits, edge by edge' },
     threshold: text('X', 'keep edges of at least this score; for acdc the rise of the loss that matters'),
     graph: text('FILE', 'run the circuit of an EAP-IG file instead of finding one'),
-    out: text('FILE', 'write the whole graph as EAP-IG JSON'),
+    out: text('FILE', 'write the circuit (*.circuit.json), or the whole graph as EAP-IG JSON'),
   },
   async run(context) {
     const { line, engine, call } = context;
     const method = textOption(line, 'method') ?? 'eap-ig';
-    if (method !== 'eap' && method !== 'eap-ig' && method !== 'acdc') {
-      throw new CommandLineError(`--method takes eap, eap-ig or acdc, not "${method}".`);
+    if (!isMethod(method)) {
+      throw new CommandLineError(`--method takes ${methods.join(', ')}, not "${method}".`);
     }
     const pairs = readPromptPairs(line);
     const metric = readMetric(line);
@@ -64,13 +71,17 @@ export const attribute: Command = {
       return engine.runAcdc({ model, pairs, metric, threshold: threshold ?? 0.01 }, call);
     };
     const found = await find();
-    if (out) writeFileSync(out, found.eapIg);
+    if (out?.endsWith('.circuit.json')) {
+      const request = { path: resolve(out), format: 'fovea', document: found.circuit } as const;
+      await engine.writeCircuitFile(request, call);
+    } else if (out) writeFileSync(out, found.eapIg);
     const { eapIg: _, ...shown } = found;
     context.print(shown, () => describe(found));
   },
 };
 
-function readPromptPairs(line: CommandLine): PromptPairs {
+/** The pair of prompts on the line, or its task file. */
+export function readPromptPairs(line: CommandLine): PromptPairs {
   const path = textOption(line, 'task');
   const [answers, wrongAnswers] = [listOption(line, 'answer'), listOption(line, 'wrong')];
   if (path !== undefined) {
@@ -87,14 +98,16 @@ function readPromptPairs(line: CommandLine): PromptPairs {
   return { kind: 'pair', clean, corrupted, answers, wrongAnswers };
 }
 
-function readMetric(line: CommandLine): TaskMetric | undefined {
+/** The metric that --metric names, if any. */
+export function readMetric(line: CommandLine): TaskMetric | undefined {
   const named = textOption(line, 'metric');
   const known = taskMetrics.find((metric) => metric === named);
   if (named === undefined || known) return known;
   throw new CommandLineError(`--metric takes one of ${taskMetrics.join(', ')}, not "${named}".`);
 }
 
-function numberOption(line: CommandLine, name: string): number | undefined {
+/** The number of an option (at least 0), if it is given. */
+export function numberOption(line: CommandLine, name: string): number | undefined {
   const given = textOption(line, name);
   if (given === undefined) return undefined;
   const value = Number(given);

@@ -1,8 +1,11 @@
 /** `fovea study ioi`: the study of indirect objects (Wang et al. 2022) on a model, as a report. */
 
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeAtomically } from '../../engine/files/writeAtomically.ts';
-import { formatText } from '../../shared/format.ts';
+import type { Progress } from '../../shared/domain.ts';
+import { formatBytes, formatText } from '../../shared/format.ts';
+import type { IoiStudy, StudyParts } from '../../shared/study.ts';
 import type { IndirectObjectsRequest } from '../../shared/studyApi.ts';
 import { studyReport } from '../../shared/studyReport.ts';
 import { CommandLineError, countOption, textOption } from '../arguments.ts';
@@ -34,6 +37,11 @@ export const study: Command = {
       about: 'pairs for the circuit and its criteria, 0 for none (default 40)',
     },
     seed: { type: 'string', placeholder: 'N', about: 'where the random numbers begin (default 1)' },
+    keep: {
+      type: 'string',
+      placeholder: 'FILE',
+      about: 'keep here what is measured, and go on from what is there (.json)',
+    },
     estimate: { type: 'boolean', about: 'only say how long it would take' },
   },
   async run(context) {
@@ -43,7 +51,7 @@ export const study: Command = {
     const model = await openModel(context);
     const request = readRequest(context, model.id);
     if (context.line.options.estimate) return estimate(context, request);
-    const found = await context.engine.studyIndirectObjects(request, context.call);
+    const found = await runStudy(context, request);
     const report = studyReport(found, model.name);
     const out = textOption(context.line, 'out');
     if (out === undefined) return context.print(found, () => report);
@@ -52,6 +60,37 @@ export const study: Command = {
     context.print(found, () => `The report is in ${formatText(out)}.`);
   },
 };
+
+/** With `--keep`, goes on from the file that an earlier run has left. */
+async function runStudy({ engine, call, line }: Context, request: IndirectObjectsRequest): Promise<IoiStudy> {
+  const file = textOption(line, 'keep');
+  if (file === undefined) return engine.studyIndirectObjects(request, call);
+  const path = resolve(file);
+  const known = await readParts(path);
+  let writing = Promise.resolve();
+  const report = (progress: Progress): void => {
+    call.report?.(progress);
+    const parts = progress.study?.parts;
+    if (parts) writing = writing.then(() => writeAtomically(path, [`${JSON.stringify(parts)}\n`]));
+  };
+  try {
+    return await engine.studyIndirectObjects({ ...request, known }, { ...call, report });
+  } finally {
+    await writing;
+  }
+}
+
+async function readParts(path: string): Promise<StudyParts | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const parts: unknown = JSON.parse(text);
+    if (typeof (parts as { key?: unknown } | null)?.key === 'string') return parts as StudyParts;
+  } catch {
+    // Said below.
+  }
+  throw new CommandLineError(`${formatText(path)} holds no study that could go on; name another file.`);
+}
 
 function readRequest({ line }: Context, model: string): IndirectObjectsRequest {
   const file = textOption(line, 'task');
@@ -73,6 +112,7 @@ async function estimate({ engine, call, print }: Context, request: IndirectObjec
   const found = await engine.estimateIndirectObjects(request, call);
   print(
     found,
-    () => `About ${Math.ceil(found.seconds)} s: ${Math.round(found.tokens)} tokens through the model.`,
+    () =>
+      `About ${Math.ceil(found.seconds)} s: ${Math.round(found.tokens)} tokens through the model, ${formatBytes(found.bytes)} beside its weights.`,
   );
 }

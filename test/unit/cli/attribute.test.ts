@@ -70,7 +70,7 @@ describe('attribute', () => {
   it.each([
     [['only one', ...answers], 'Give two prompts'],
     [[...prompts], 'Name the answers'],
-    [[...prompts, ...answers, '--method', 'magic'], 'eap, eap-ig or acdc'],
+    [[...prompts, ...answers, '--method', 'magic'], 'eap, eap-ig, eap-ig-activations, acdc'],
     [[...prompts, ...answers, '--metric', 'magic'], 'logitDifference'],
     [[...prompts, ...answers, '--edges', 'all'], '--edges takes a whole number'],
     [[...prompts, ...answers, '--threshold', 'much'], '--threshold takes a number'],

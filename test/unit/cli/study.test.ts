@@ -1,5 +1,5 @@
 /** `fovea study` from the outside: an estimate, a report in a file, and what is wrong with a command line. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, bundle } from '../../fixtures/bundle.ts';
@@ -38,9 +38,28 @@ describe('fovea study', () => {
   it('says beforehand how long it takes', async () => {
     const { code, out, err } = await study('ioi', '--pairs', '12', '--estimate', '--json');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    const { tokens, seconds } = JSON.parse(out);
+    const { tokens, seconds, bytes } = JSON.parse(out);
+    expect(bytes).toBeGreaterThan(1e6);
     expect(tokens).toBeGreaterThan(1000);
     expect(seconds).toBeGreaterThan(0);
+  });
+
+  it('keeps what it measured, and goes on from that', async () => {
+    const folder = await temporaryFolder();
+    const keep = join(folder, 'parts.json');
+    const few = ['ioi', '--pairs', '12', '--paths', '6', '--circuit', '0', '--keep', keep, '--json'];
+    const first = await study(...few);
+    expect({ code: first.code, err: first.err }).toEqual({ code: 0, err: '' });
+    const parts = JSON.parse(await readFile(keep, 'utf8'));
+    expect(parts.queries).toHaveLength(32);
+    // Another number shows that it is taken from the file and not measured again.
+    parts.behaviour.logitDifference = 99;
+    await writeFile(keep, JSON.stringify(parts));
+    expect(JSON.parse((await study(...few)).out).behaviour.logitDifference).toBe(99);
+    await writeFile(keep, '[]');
+    const { code, err } = await study(...few);
+    expect(code).toBe(2);
+    expect(err).toContain('holds no study that could go on');
   });
 
   it('asks which study', async () => {
