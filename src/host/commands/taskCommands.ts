@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { type TaskGenerator, taskGenerators } from '../../shared/task.ts';
 import type { CommandServices } from '../services.ts';
+import { openUnsaved } from './openUnsaved.ts';
 
 interface GeneratorItem extends vscode.QuickPickItem {
   readonly generator: TaskGenerator;
@@ -38,7 +39,7 @@ export async function newTask({ engine, models }: CommandServices): Promise<void
       }
     },
   );
-  await openUnsaved(generator, text);
+  await openUnsaved(generator, '.task.jsonl', text);
 }
 
 function generatorItems(): GeneratorItem[] {
@@ -83,32 +84,4 @@ function isCount(value: string): boolean {
 /** Another one each time; it is written into the file, so that the pairs can be made again. */
 function freshSeed(): number {
   return Math.floor(Math.random() * 1_000_000);
-}
-
-/** An unsaved file with a name of its own in the workspace. */
-async function openUnsaved(generator: TaskGenerator, text: string): Promise<void> {
-  const uri = await freeUri(generator);
-  const document = await vscode.workspace.openTextDocument(uri);
-  const edit = new vscode.WorkspaceEdit();
-  edit.insert(uri, new vscode.Position(0, 0), text);
-  await vscode.workspace.applyEdit(edit);
-  await vscode.window.showTextDocument(document);
-}
-
-async function freeUri(generator: TaskGenerator): Promise<vscode.Uri> {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-  for (let number = 1; ; number++) {
-    const name = `${generator}${number === 1 ? '' : `-${number}`}.task.jsonl`;
-    const file = folder && vscode.Uri.joinPath(folder, name);
-    const uri = vscode.Uri.from({ scheme: 'untitled', path: file?.path ?? name, authority: file?.authority });
-    const isOpen = vscode.workspace.textDocuments.some((open) => open.uri.path === uri.path);
-    if (!isOpen && !(file && (await exists(file)))) return uri;
-  }
-}
-
-async function exists(uri: vscode.Uri): Promise<boolean> {
-  return vscode.workspace.fs.stat(uri).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,0 +1,81 @@
+/** `fovea run`: an experiment's file, with the same numbers as in the editor. */
+
+import { dirname, join, resolve } from 'node:path';
+import { writeAtomically } from '../../engine/files/writeAtomically.ts';
+import { checkExperiment } from '../../shared/experiment/checkExperiment.ts';
+import { estimateExperiment, type MethodEstimate } from '../../shared/experiment/estimateExperiment.ts';
+import { describePath } from '../../shared/experiment/readExperiment.ts';
+import { resultFiles } from '../../shared/experiment/resultFiles.ts';
+import { resultsJson, runExperiment } from '../../shared/experiment/runExperiment.ts';
+import { formatNumber, formatText } from '../../shared/format.ts';
+import { textOption } from '../arguments.ts';
+import type { Command, Context } from '../context.ts';
+import { type ExperimentFile, openExperiment } from '../experimentFile.ts';
+import { renderTable } from '../table.ts';
+
+export const run: Command = {
+  summary: 'run an experiment and write its results beside it',
+  usage: 'NAME.fovea.json [options]',
+  options: {
+    out: {
+      type: 'string',
+      placeholder: 'FOLDER',
+      about: 'write the results there instead of beside the file',
+    },
+    estimate: { type: 'boolean', about: 'only tell what each method would take' },
+    check: { type: 'boolean', about: 'only tell what keeps it from being run' },
+  },
+  async run(context) {
+    const opened = await openExperiment(context);
+    if (context.line.options.check) return check(context, opened);
+    if (context.line.options.estimate) return estimate(context, opened);
+    const { experiment, places, file } = opened;
+    const outcome = await runExperiment(experiment, places, context.call);
+    const folder = resolve(textOption(context.line, 'out') ?? dirname(file));
+    const files = resultFiles(outcome, file);
+    for (const { name, text } of files) await writeAtomically(join(folder, name), [text]);
+    const names = files.map(({ name }) => join(folder, name));
+    context.print({ files: names, ...(resultsJson(outcome, new Map()) as object) }, () =>
+      [...names]
+        .reverse()
+        .map((name) => `wrote ${formatText(name)}`)
+        .join('\n'),
+    );
+  },
+};
+
+async function check({ call, print }: Context, { experiment, places, file }: ExperimentFile): Promise<void> {
+  const problems = await checkExperiment(experiment, places, call);
+  print({ problems }, () =>
+    problems.length === 0
+      ? `${formatText(file)} can be run.`
+      : problems
+          .map(
+            ({ path, severity, message }) =>
+              `${severity}: ${formatText(describePath({ path }))}: ${formatText(message)}`,
+          )
+          .join('\n'),
+  );
+  if (problems.some(({ severity }) => severity === 'error')) process.exitCode = 1;
+}
+
+async function estimate({ call, print }: Context, { experiment, places }: ExperimentFile): Promise<void> {
+  const estimates = await estimateExperiment(experiment, places, call);
+  const right = 'right' as const;
+  const columns = [
+    { title: 'method' },
+    { title: 'runs', align: right },
+    { title: 'MB', align: right },
+    { title: 'seconds', align: right },
+  ];
+  print({ methods: estimates }, () => renderTable(columns, estimates.map(rowOf)));
+}
+
+function rowOf({ kind, runs, memory, seconds }: MethodEstimate): string[] {
+  return [
+    kind,
+    runs === undefined ? '' : `${runs}`,
+    memory === undefined ? '' : (memory / 1e6).toFixed(0),
+    seconds === undefined ? 'not known before' : `about ${formatNumber(seconds)}`,
+  ];
+}

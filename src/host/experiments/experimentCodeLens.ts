@@ -1,0 +1,66 @@
+/** The line over an experiment's file. */
+
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as vscode from 'vscode';
+import { resultsName } from '../../shared/experiment/resultFiles.ts';
+import { onSettingChanged, readSetting } from '../contributions.ts';
+import { Disposable } from '../disposable.ts';
+import { Emitter } from '../emitter.ts';
+import { experimentLenses } from './experimentLenses.ts';
+import type { ExperimentRuns } from './experimentRuns.ts';
+
+/** Files that are experiments. */
+export const experimentFiles: vscode.DocumentSelector = { pattern: '**/*.fovea.json' };
+
+/** Milliseconds between two progresses that are shown: lenses that jump cannot be read. */
+const pause = 400;
+
+/** Provides the lenses. */
+export class ExperimentCodeLens extends Disposable implements vscode.CodeLensProvider {
+  readonly onDidChangeCodeLenses;
+  private readonly changed = this.own(new Emitter<void>());
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly runs: ExperimentRuns) {
+    super();
+    this.onDidChangeCodeLenses = this.changed.event;
+    this.own(vscode.languages.registerCodeLensProvider(experimentFiles, this));
+    this.own(runs.onDidChange(() => this.refresh()));
+    this.own(vscode.workspace.onDidGrantWorkspaceTrust(() => this.changed.fire()));
+    this.own(onSettingChanged(['codeLensEnabled'], () => this.changed.fire()));
+    const results = this.own(
+      vscode.workspace.createFileSystemWatcher('**/*.results.json', false, true, false),
+    );
+    this.own(results.onDidCreate(() => this.changed.fire()));
+    this.own(results.onDidDelete(() => this.changed.fire()));
+    this.own({ dispose: () => clearTimeout(this.timer) });
+  }
+
+  provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
+    if (!readSetting('codeLensEnabled', document.uri)) return [];
+    const range = new vscode.Range(0, 0, 0, 0);
+    const { uri } = document;
+    const links = experimentLenses({
+      uri,
+      isTrusted: vscode.workspace.isTrusted,
+      progress: this.runs.progressOf(uri.fsPath),
+      results: resultsOf(uri),
+    });
+    return links.map((link) => new vscode.CodeLens(range, link));
+  }
+
+  private refresh(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.changed.fire();
+    }, pause);
+  }
+}
+
+/** The results beside an experiment, when they are there. */
+export function resultsOf(uri: vscode.Uri): vscode.Uri | undefined {
+  if (uri.scheme !== 'file') return undefined;
+  const path = join(dirname(uri.fsPath), resultsName(uri.fsPath));
+  return existsSync(path) ? vscode.Uri.file(path) : undefined;
+}

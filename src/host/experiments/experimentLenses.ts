@@ -1,0 +1,50 @@
+/** What stands over an experiment: run it, what it would take, compare its results, a script of it. */
+
+import * as vscode from 'vscode';
+import type { Progress } from '../../shared/domain.ts';
+import { commandLink } from '../contributions.ts';
+import { plainTitle } from '../plainTitle.ts';
+
+/** What is known of an experiment's file. */
+export interface ExperimentState {
+  readonly uri: vscode.Uri;
+  /** Whether the workspace is trusted: nothing runs in one that is not. */
+  readonly isTrusted: boolean;
+  readonly progress?: Progress | 'starting';
+  /** Its results, when it has run. */
+  readonly results?: vscode.Uri;
+}
+
+/** The links, from left to right. */
+export function experimentLenses({ uri, isTrusted, progress, results }: ExperimentState): vscode.Command[] {
+  if (!isTrusted) {
+    const title = `$(shield) ${vscode.l10n.t('Trust this workspace to run experiments')}`;
+    return [{ title, command: 'workbench.trust.manage' }];
+  }
+  const shown = results ? [resultsLink(results), compareLink(uri)] : [];
+  if (progress !== undefined) {
+    const cancel = commandLink('cancelExperiment', `$(debug-stop) ${vscode.l10n.t('Cancel')}`, [uri]);
+    return [{ title: `$(sync~spin) ${plainTitle(wordProgress(progress))}`, command: '' }, cancel, ...shown];
+  }
+  return [
+    commandLink('runExperiment', `$(play) ${vscode.l10n.t('Run')}`, [uri]),
+    commandLink('estimateExperiment', vscode.l10n.t('Estimate'), [uri]),
+    ...shown,
+    commandLink('exportExperiment', vscode.l10n.t('Export TransformerLens Script'), [uri]),
+  ];
+}
+
+/** How far a run is. */
+export function wordProgress(progress: Progress | 'starting'): string {
+  if (progress === 'starting') return vscode.l10n.t('Starting…');
+  const { what, done, total } = progress;
+  return total > 0 ? `${what} · ${Math.floor((100 * done) / total)} %` : what;
+}
+
+function resultsLink(results: vscode.Uri): vscode.Command {
+  return { title: vscode.l10n.t('Results'), command: 'vscode.open', arguments: [results] };
+}
+
+function compareLink(uri: vscode.Uri): vscode.Command {
+  return commandLink('compareExperiments', vscode.l10n.t('Compare…'), [uri]);
+}

@@ -1,0 +1,222 @@
+/** Runs an experiment on an engine: the command line and the editor give the same numbers because both run this. */
+
+import type { CallOptions } from '../callOptions.ts';
+import type { CircuitGraph, ModelInfo, Provenance, SaeInfo } from '../domain.ts';
+import type { EngineApi } from '../engineApi.ts';
+import { EngineError, throwIfCancelled } from '../errors.ts';
+import { readHubName } from '../hubName.ts';
+import type { PromptPairs } from '../task.ts';
+import { type JsonValue, toJson } from './canonicalJson.ts';
+import {
+  type Experiment,
+  type ExperimentMethod,
+  type ExperimentPairs,
+  type MethodKind,
+  methodsOf,
+} from './experiment.ts';
+import { listPairTexts } from './pairTexts.ts';
+import { isPath, namedSaes, ownSaes, type SaeLookup } from './resolveSaes.ts';
+import { circuitRunners } from './runCircuits.ts';
+import type { MethodContext, MethodOutcome, SweepMemory } from './runMethods.ts';
+import { readingRunners } from './runReadings.ts';
+import { studyRunners } from './runStudies.ts';
+import { sweepRunners } from './runSweeps.ts';
+
+/** Where the things are that an experiment names. */
+export interface ExperimentPlaces {
+  readonly engine: EngineApi;
+  /** Folder of the embedded model. */
+  readonly embedded: string;
+  /** The real path of one that the file names, relative to the file. @throws file.missing */
+  path(relative: string): Promise<string>;
+  readText(path: string): Promise<string>;
+  /** What is known of sweeps that were stopped; without it they begin anew. */
+  readonly memory?: SweepMemory;
+  /** Told of the model once it is open. */
+  opened?(model: ModelInfo): void;
+}
+
+/** What an experiment gives. */
+export interface ExperimentOutcome {
+  readonly model: ModelInfo;
+  readonly experiment: Experiment;
+  /** In the order of the methods. */
+  readonly methods: readonly (MethodOutcome & { readonly method: ExperimentMethod })[];
+  readonly provenance: Provenance;
+}
+
+type Runner = (context: MethodContext, method: ExperimentMethod) => Promise<MethodOutcome>;
+
+const runners = {
+  ...sweepRunners,
+  ...readingRunners,
+  ...circuitRunners,
+  ...studyRunners,
+} as unknown as Readonly<Record<MethodKind, Runner>>;
+
+/** Runs all methods, one after another. @throws request.invalid, and as the engine's methods; cancelled. */
+export async function runExperiment(
+  experiment: Experiment,
+  places: ExperimentPlaces,
+  call: CallOptions = {},
+): Promise<ExperimentOutcome> {
+  const model = await openModel(experiment, places, call);
+  const methods = methodsOf(experiment);
+  const outcomes: (MethodOutcome & { method: ExperimentMethod })[] = [];
+  for (const [i, method] of methods.entries()) {
+    throwIfCancelled(call.signal);
+    const context = await contextOf(experiment, model, places, within(call, i, methods.length));
+    outcomes.push({ method, ...(await runners[method.kind](context, method)) });
+  }
+  const provenance = await provenanceOf(experiment, model, places, outcomes, call);
+  return { model, experiment, methods: outcomes, provenance };
+}
+
+/** Opens the model that the experiment names. @throws request.invalid when it is not on this machine. */
+export async function openModel(
+  experiment: Experiment,
+  places: ExperimentPlaces,
+  call: CallOptions = {},
+): Promise<ModelInfo> {
+  const path = await locateModel(experiment, places, call);
+  const model = await places.engine.openModel({ path, bos: experiment.bos ?? 'auto' }, call);
+  places.opened?.(model);
+  return model;
+}
+
+/** Where the model lies that the experiment names. @throws request.invalid, file.missing when it is not on this machine */
+export async function locateModel(
+  { model = 'embedded' }: Experiment,
+  { engine, embedded, path }: ExperimentPlaces,
+  call: CallOptions = {},
+): Promise<string> {
+  if (model === 'embedded') return embedded;
+  if (isPath(model) || /\.gguf$/i.test(model)) return path(model);
+  const name = readHubName(model);
+  const cached = name && (await engine.locateCached({ ...name, what: { kind: 'model' } }, call)).path;
+  if (cached) return cached;
+  const reason = name
+    ? 'it is not in the cache; download it first, or name a folder as ./FOLDER'
+    : 'a model is `embedded`, a path that begins with ./ or /, or owner/name of the hub’s cache';
+  throw new EngineError('request.invalid', { what: `The model ${JSON.stringify(model)}`, reason });
+}
+
+/** What the methods of an experiment are run with. */
+export async function contextOf(
+  experiment: Experiment,
+  model: ModelInfo,
+  places: ExperimentPlaces,
+  call: CallOptions,
+): Promise<MethodContext> {
+  const { engine, path, readText, memory } = places;
+  const { seed = 1, metric } = experiment;
+  const pairs = experiment.pairs && (await promptPairs(experiment.pairs, seed, places));
+  const lookup: SaeLookup = { engine, model, path, call };
+  const idsOf = async (names: readonly string[] | undefined, kinds: readonly SaeInfo['kind'][]) => {
+    const found = names
+      ? (await Promise.all(names.map((name) => namedSaes(lookup, name, kinds)))).flat()
+      : await ownSaes(lookup, kinds);
+    return [...new Set(found.map(({ id }) => id))];
+  };
+  return {
+    engine,
+    model,
+    pairs,
+    metric,
+    seed,
+    call,
+    memory,
+    namesSaes: experiment.saes !== undefined,
+    saes: () => idsOf(experiment.saes, ['sae']),
+    transcoders: () => idsOf(experiment.transcoders, ['transcoder', 'crossLayer']),
+    sae: async (name) => (await namedSaes(lookup, name))[0]!.id,
+    path,
+    texts: () =>
+      pairs ? listPairTexts(pairs, { engine, model: model.id, readText, call }) : Promise.resolve([]),
+  };
+}
+
+async function promptPairs(
+  pairs: ExperimentPairs,
+  seed: number,
+  { path }: ExperimentPlaces,
+): Promise<PromptPairs> {
+  switch (pairs.kind) {
+    case 'pair':
+      return pairs;
+    case 'file': {
+      const { limit } = pairs;
+      const task = { kind: 'file', path: await path(pairs.path) } as const;
+      return { kind: 'task', task, ...(limit !== undefined && { limit }) };
+    }
+    case 'generator':
+      return { kind: 'task', task: { ...pairs, seed: pairs.seed ?? seed } };
+  }
+}
+
+/** Progress of one method among several. */
+function within({ signal, report }: CallOptions, index: number, count: number): CallOptions {
+  if (!report || count === 1) return { signal, report };
+  return {
+    signal,
+    report: (progress) => report({ ...progress, what: `${index + 1}/${count} · ${progress.what}` }),
+  };
+}
+
+/** What all numbers came from; the SAEs are those that any method used. */
+async function provenanceOf(
+  experiment: Experiment,
+  model: ModelInfo,
+  { engine }: ExperimentPlaces,
+  outcomes: readonly MethodOutcome[],
+  call: CallOptions,
+): Promise<Provenance> {
+  const told = outcomes.flatMap(({ provenance }) => provenance ?? []);
+  const known = told[0] ?? (await smallRun(engine, model, call));
+  const saes = new Map(told.flatMap((one) => one.saes).map((sae) => [`${sae.hook} ${sae.hash}`, sae]));
+  const { version, bos, precision } = known;
+  const { name, hash } = known.model;
+  return {
+    version,
+    model: { name, hash },
+    saes: [...saes.values()],
+    bos,
+    precision,
+    seed: experiment.seed ?? 1,
+  };
+}
+
+/** For methods that tell no provenance of their own. */
+async function smallRun(engine: EngineApi, { id }: ModelInfo, call: CallOptions): Promise<Provenance> {
+  const request = { model: id, text: 'The', saes: [], topFeatures: 0, topPredictions: 1, edits: [] };
+  return (await engine.analyze(request, call)).provenance;
+}
+
+/** A circuit of an experiment, and the number of the method that found it, from 1. */
+export interface FoundCircuit {
+  readonly method: number;
+  readonly circuit: CircuitGraph;
+}
+
+/** The circuits that were found. */
+export function circuitsOf({ methods }: ExperimentOutcome): readonly FoundCircuit[] {
+  return methods.flatMap(({ circuit }, i) => (circuit ? [{ method: i + 1, circuit }] : []));
+}
+
+/**
+ * What is written into the results' file: the experiment without its `$schema`, where the numbers came from, and the
+ * numbers of every method, beside the name of the circuit's file where it found one.
+ */
+export function resultsJson(
+  outcome: ExperimentOutcome,
+  circuitFiles: ReadonlyMap<number, string>,
+): JsonValue {
+  const { name, description, model, bos, saes, transcoders, pairs, metric, seed } = outcome.experiment;
+  const experiment = { name, description, model, bos, saes, transcoders, pairs, metric, seed };
+  const results = outcome.methods.map(({ method, numbers }, i) => ({
+    method: toJson(method),
+    ...(circuitFiles.has(i + 1) && { circuitFile: circuitFiles.get(i + 1)! }),
+    ...numbers,
+  }));
+  return { version: 1, experiment: toJson(experiment), provenance: toJson(outcome.provenance), results };
+}

@@ -1,0 +1,70 @@
+/** What every method of an experiment is run with, and what it gives. */
+
+import type { CallOptions } from '../callOptions.ts';
+import type { CircuitGraph, ModelInfo, Provenance, SaeId } from '../domain.ts';
+import type { EngineApi } from '../engineApi.ts';
+import { EngineError } from '../errors.ts';
+import type { PromptPairs, TaskMetric } from '../task.ts';
+import type { JsonValue } from './canonicalJson.ts';
+import type { ExperimentMethod, MethodKind, MethodOf } from './experiment.ts';
+import type { PairText } from './pairTexts.ts';
+
+/** What methods are run with. */
+export interface MethodContext {
+  readonly engine: EngineApi;
+  readonly model: ModelInfo;
+  readonly pairs: PromptPairs | undefined;
+  readonly metric: TaskMetric | undefined;
+  readonly seed: number;
+  readonly call: CallOptions;
+  /** Cells of sweeps that were stopped before they were done; forgotten once they are. */
+  readonly memory?: SweepMemory;
+  /** The SAEs that the experiment names; all usable ones beside the model when it names none. */
+  saes(): Promise<readonly SaeId[]>;
+  /** Whether the experiment names SAEs. */
+  readonly namesSaes: boolean;
+  transcoders(): Promise<readonly SaeId[]>;
+  sae(name: string): Promise<SaeId>;
+  /** A path of the experiment on this machine. */
+  path(relative: string): Promise<string>;
+  /** The pairs as texts. */
+  texts(): Promise<readonly PairText[]>;
+}
+
+/** By sweep: raw mean of each known cell, and the pairs behind it. */
+export type SweepMemory = Map<string, Map<number, readonly [raw: number, pairs: number]>>;
+
+/** What a method gives. */
+export interface MethodOutcome {
+  /** Its numbers, as they are written down. */
+  readonly numbers: { readonly [name: string]: JsonValue };
+  readonly circuit?: CircuitGraph;
+  readonly provenance?: Provenance;
+}
+
+/** One way to run for each kind of method. */
+export type MethodRunners<K extends MethodKind> = {
+  readonly [Kind in K]: (context: MethodContext, method: MethodOf<Kind>) => Promise<MethodOutcome>;
+};
+
+/** The prompts. @throws request.invalid when the experiment has none. */
+export function requirePairs({ pairs }: MethodContext, { kind }: ExperimentMethod): PromptPairs {
+  if (pairs) return pairs;
+  throw new EngineError('request.invalid', {
+    what: `The method ${kind}`,
+    reason: 'it needs prompts; give the experiment "pairs"',
+  });
+}
+
+/** The one pair of prompts. @throws request.invalid when the experiment has a task or nothing. */
+export function requirePair(
+  context: MethodContext,
+  method: ExperimentMethod,
+): Extract<PromptPairs, { kind: 'pair' }> {
+  const pairs = requirePairs(context, method);
+  if (pairs.kind === 'pair') return pairs;
+  throw new EngineError('request.invalid', {
+    what: `The method ${method.kind}`,
+    reason: 'it looks at one pair of prompts, not at a task; give "pairs" of the kind "pair"',
+  });
+}
