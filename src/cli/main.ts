@@ -7,11 +7,16 @@ import { attribute } from './commands/attribute.ts';
 import { check } from './commands/check.ts';
 import { circuit } from './commands/circuit.ts';
 import { download } from './commands/download.ts';
+import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
+import { graph } from './commands/graph.ts';
 import { lens } from './commands/lens.ts';
 import { models } from './commands/models.ts';
 import { patch } from './commands/patch.ts';
+import { run } from './commands/run.ts';
 import { sae } from './commands/sae.ts';
+import { shift } from './commands/shift.ts';
+import { sparse } from './commands/sparse.ts';
 import { study } from './commands/study.ts';
 import { task } from './commands/task.ts';
 import { train } from './commands/train.ts';
@@ -24,9 +29,14 @@ const commands: Readonly<Record<string, Command>> = {
   lens,
   circuit,
   attribute,
+  graph,
   patch,
+  sparse,
+  run,
+  export: exportCommand,
   check,
   sae,
+  shift,
   study,
   task,
   train,

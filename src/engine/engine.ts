@@ -80,7 +80,7 @@ export class Engine extends EngineCircuits implements EngineApi {
       const paths = new Set<string>();
       // A GGUF file's SAEs lie in a folder beside it.
       const home = /\.gguf$/i.test(info.path) ? dirname(info.path) : info.path;
-      for (const folder of [join(home, 'saes'), ...request.folders]) {
+      for (const folder of [join(home, 'saes'), join(home, 'transcoders'), ...request.folders]) {
         throwIfCancelled(signal);
         for (const id of await findSaeFolders(folder)) paths.add(id);
       }

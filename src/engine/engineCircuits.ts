@@ -12,19 +12,39 @@ import type {
   CircuitRequest,
   EngineApi,
 } from '../shared/engineApi.ts';
-import { EngineError } from '../shared/errors.ts';
-import type { AblateSweepRequest, PatchSweepRequest, PathPatchRequest } from '../shared/patchingApi.ts';
+import type {
+  AblateSweepRequest,
+  PatchSweepRequest,
+  PathPatchRequest,
+  SweepRequest,
+} from '../shared/patchingApi.ts';
+import type { ShiftApi } from '../shared/shiftApi.ts';
 import { attributeEdges, evaluateEdges, runAcdc } from './attribution.ts';
-import { readCircuitRequest, requestedCircuit, requireSameTokens } from './circuitRequest.ts';
-import { EngineState } from './engineState.ts';
+import { requestedAttributionGraph } from './attributionGraphs.ts';
+import { readCircuitFile, writeCircuitFile } from './circuitFiles.ts';
+import { requestedCircuit } from './circuitRequest.ts';
+import { EngineState, version } from './engineState.ts';
+import { evaluateRequest } from './evaluateRequest.ts';
+import { FeatureExamples } from './featureExamples.ts';
 import type { LoadedModel } from './loadedModel.ts';
-import { evaluateCircuit } from './method/circuitEvaluation.ts';
 import { requestedEstimate, requestedStudy } from './method/ioi/studyRequest.ts';
 import { ablateSweep, estimatePatching, type PatchingContext, patchSweep, pathPatch } from './patching.ts';
 import { requireCount } from './requestChecks.ts';
+import { Shift, type ShiftContext } from './shift.ts';
+import {
+  compareNodeEffects,
+  findSparseCircuit,
+  type SparseContext,
+  sparseCircuitCurve,
+} from './sparseCircuits.ts';
+import { SparseEvaluators } from './sparseEvaluators.ts';
 
 /** See `EngineApi` for what each method answers. */
 export class EngineCircuits extends EngineState {
+  private readonly examples = new FeatureExamples();
+  private readonly shift = new Shift();
+  private readonly evaluators = new SparseEvaluators();
+
   async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
     requireCount('The number of nodes', request.maxNodes, 1);
     return this.withModel(request.model, call, async (model, signal) => ({
@@ -37,23 +57,9 @@ export class EngineCircuits extends EngineState {
     request: CircuitEvaluationRequest,
     call: CallOptions = {},
   ): Promise<CircuitEvaluation> {
-    return this.withModel(request.model, call, async (model, signal) => {
-      const { prompt: text, counterfactual, nodes, tokens } = request.graph;
-      const contrast = request.contrast ?? request.graph.contrast;
-      if (!contrast) {
-        const reason = 'its file does not say which answers it tells apart; set a contrast';
-        throw new EngineError('request.invalid', { what: 'The circuit', reason });
-      }
-      const asked = { text, counterfactual, contrast, saes: [] };
-      const inputs = await readCircuitRequest(model, this.saes, asked);
-      requireSameTokens(tokens, inputs.ids);
-      const kept = new Set(request.kept);
-      return evaluateCircuit(
-        inputs,
-        nodes.filter((node) => kept.has(node.id)),
-        signal,
-      );
-    });
+    return this.withModel(request.model, call, (model, signal) =>
+      evaluateRequest(this.sparseContext(model), request, { ...call, signal }),
+    );
   }
 
   async patchSweep(request: PatchSweepRequest, call: CallOptions = {}) {
@@ -74,7 +80,7 @@ export class EngineCircuits extends EngineState {
     );
   }
 
-  async estimateSweep(request: PatchSweepRequest, call: CallOptions = {}) {
+  async estimateSweep(request: SweepRequest, call: CallOptions = {}) {
     return this.withModel(request.model, call, (model, signal) =>
       estimatePatching(this.patchingContext(model), request, { ...call, signal }),
     );
@@ -98,12 +104,52 @@ export class EngineCircuits extends EngineState {
     );
   }
 
+  async findSparseCircuit(request: Parameters<EngineApi['findSparseCircuit']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      findSparseCircuit(this.sparseContext(model), request, { ...call, signal }),
+    );
+  }
+
+  async sparseCircuitCurve(request: Parameters<EngineApi['sparseCircuitCurve']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      sparseCircuitCurve(this.sparseContext(model), request, { ...call, signal }),
+    );
+  }
+
+  async compareNodeEffects(request: Parameters<EngineApi['compareNodeEffects']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      compareNodeEffects(this.sparseContext(model), request, { ...call, signal }),
+    );
+  }
+
+  async readCircuitFile(
+    { path, model }: Parameters<EngineApi['readCircuitFile']>[0],
+    call: CallOptions = {},
+  ) {
+    const open = model === undefined ? undefined : await this.model(model);
+    return readCircuitFile(path, open && { ...open.info, shape: open.transformer.config }, call.signal);
+  }
+
+  async writeCircuitFile(
+    { model, ...request }: Parameters<EngineApi['writeCircuitFile']>[0],
+    call: CallOptions = {},
+  ) {
+    const open = model === undefined ? undefined : await this.model(model);
+    return writeCircuitFile({ ...request, shape: open?.transformer.config }, call.signal);
+  }
+
+  async attributionGraph(request: Parameters<EngineApi['attributionGraph']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      requestedAttributionGraph(this.sparseContext(model), request, { ...call, signal }),
+    );
+  }
+
   async studyIndirectObjects(
     request: Parameters<EngineApi['studyIndirectObjects']>[0],
     call: CallOptions = {},
   ) {
     return this.withModel(request.model, call, (loaded, signal) =>
-      requestedStudy(loaded, request, { ...call, signal }),
+      requestedStudy(loaded, request, version, { ...call, signal }),
     );
   }
 
@@ -114,6 +160,36 @@ export class EngineCircuits extends EngineState {
     return this.withModel(request.model, call, (loaded, signal) =>
       requestedEstimate(loaded, request, { ...call, signal }),
     );
+  }
+
+  protected sparseContext(model: LoadedModel): SparseContext {
+    return { ...this.patchingContext(model), saes: this.saes, evaluators: this.evaluators };
+  }
+
+  async findShiftFeatures(request: Parameters<ShiftApi['findShiftFeatures']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      this.shift.find(this.shiftContext(model), request, { ...call, signal }),
+    );
+  }
+
+  async applyShift(request: Parameters<ShiftApi['applyShift']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      this.shift.apply(this.shiftContext(model), request, { ...call, signal }),
+    );
+  }
+
+  async featureExamples(request: Parameters<ShiftApi['featureExamples']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      this.examples.of(this.shiftContext(model), request, { ...call, signal }),
+    );
+  }
+
+  private shiftContext(model: LoadedModel): ShiftContext {
+    return {
+      ...this.patchingContext(model),
+      featureInfo: (feature) => this.saes.featureInfo(feature),
+      examples: this.examples,
+    };
   }
 
   protected patchingContext(model: LoadedModel): PatchingContext {

@@ -15,7 +15,7 @@ import { defaultStorage } from './storage.ts';
 
 /** Stands in every result's provenance. Replaced by the package's version when the engine is bundled. */
 declare const FOVEA_VERSION: string | undefined;
-const version = typeof FOVEA_VERSION === 'string' ? FOVEA_VERSION : 'development';
+export const version = typeof FOVEA_VERSION === 'string' ? FOVEA_VERSION : 'development';
 
 /** Runs that can still be asked about. A view asks about the newest one, or the one before while that is computed. */
 const keptRuns = { entries: 12, weight: 512 * 2 ** 20, weigh: (run: AnalyzedRun) => run.bytes };

@@ -9,15 +9,19 @@ import type {
   KnownCells,
   PatchSweepRequest,
   PathPatchRequest,
+  PathSender,
+  PlannedSweep,
   PromptPairs,
-  SweepEstimate,
   SweepGrid,
+  SweepOutline,
+  SweepRequest,
 } from '../shared/patchingApi.ts';
 import type { TaskMetric } from '../shared/task.ts';
 import { describeTaskProblem } from '../shared/taskProblem.ts';
 import type { LoadedModel } from './loadedModel.ts';
-import { type AblationKind, ablateEach } from './method/ablation.ts';
+import { type AblationKind, ablateEach, ablationPlan } from './method/ablation.ts';
 import {
+  type MetricTotals,
   metricTotals,
   normalizedValues,
   patchActivations,
@@ -26,6 +30,7 @@ import {
 import { featureGrid, featureSite } from './method/featureGrid.ts';
 import { type CellGrid, sweepCells } from './method/patchCells.ts';
 import type { SweepState } from './method/patchSweep.ts';
+import { estimatePaths } from './method/pathEstimate.ts';
 import { patchPaths } from './method/pathPatching.ts';
 import type { FeatureSite } from './method/replacement.ts';
 import { estimateSweep } from './method/sweepEstimate.ts';
@@ -75,12 +80,22 @@ export async function patchSweep(
 /** See `PatchingApi.estimateSweep`. */
 export async function estimatePatching(
   context: PatchingContext,
-  request: PatchSweepRequest,
+  request: SweepRequest,
   call: CallOptions,
-): Promise<SweepEstimate> {
+): Promise<PlannedSweep> {
+  const { transformer: model } = context.model;
+  if ('receivers' in request) {
+    const paths = await preparePaths(context, request, call);
+    const estimate = await estimatePaths({ ...request, ...paths, model }, call);
+    return { ...estimate, outline: await outlineOf(context, paths, call) };
+  }
   const prepared = await prepare(context, request, call);
-  const direction = request.direction ?? 'denoising';
-  return estimateSweep(patchingPlan({ ...prepared, model: context.model.transformer, direction }), call);
+  const inputs = { ...prepared, model };
+  const plan =
+    'ablation' in request
+      ? await ablationPlan({ ...inputs, kind: kindOf(request.ablation) }, call)
+      : patchingPlan({ ...inputs, direction: request.direction ?? 'denoising' });
+  return { ...(await estimateSweep(plan, call)), outline: await outlineOf(context, prepared, call) };
 }
 
 /** See `PatchingApi.ablateSweep`. */
@@ -111,19 +126,8 @@ export async function pathPatch(
   call: CallOptions,
 ): Promise<SweepGrid> {
   const { transformer: model } = context.model;
-  const { nLayers, nHeads } = model.config;
-  const { task, metric } = await readPairs(context.model, request.pairs, request.metric, call.signal);
-  const heads = Array.from({ length: nLayers * nHeads }, (_, i) => ({
-    layer: Math.floor(i / nHeads),
-    head: i % nHeads,
-  }));
-  const mlps = request.mlps ? Array.from({ length: nLayers }, (_, layer) => ({ layer })) : [];
-  const senders = request.senders ?? [...heads, ...mlps];
-  const labels = senders.map(({ layer, head }: { layer: number; head?: number }) =>
-    head === undefined ? `mlp ${layer}` : `${layer}.${head}`,
-  );
-  const last =
-    request.receivers.length === 0 && request.positions === undefined ? lastPositions(task) : undefined;
+  const prepared = await preparePaths(context, request, call);
+  const { task, metric, senders, positions } = prepared;
   const { clean, corrupted } = await metricTotals(model, task, metric, call);
   const { state, effects } = await patchPaths(
     {
@@ -132,7 +136,7 @@ export async function pathPatch(
       metric,
       senders,
       receivers: request.receivers,
-      positions: request.positions ?? last,
+      positions,
       freezeMlps: request.freezeMlps,
       resumeFrom: stateOf(request.known),
       update: (cells, now) =>
@@ -140,12 +144,32 @@ export async function pathPatch(
     },
     { signal: call.signal },
   );
-  const grid = { axes: [{ name: 'sender', labels }], cells: [] };
-  return gridOf(
-    context,
-    { task, metric, grid, sites: [], saes: [] },
-    { clean, corrupted, state, values: effects },
+  return gridOf(context, prepared, { clean, corrupted, state, values: effects });
+}
+
+/** Senders, and where paths begin and end, as the request means them. */
+async function preparePaths(
+  { model }: PatchingContext,
+  request: PathPatchRequest,
+  call: CallOptions,
+): Promise<
+  Prepared & { readonly senders: readonly PathSender[]; readonly positions: PathPatchRequest['positions'] }
+> {
+  const { nLayers, nHeads } = model.transformer.config;
+  const { task, metric } = await readPairs(model, request.pairs, request.metric, call.signal);
+  const heads = Array.from({ length: nLayers * nHeads }, (_, i) => ({
+    layer: Math.floor(i / nHeads),
+    head: i % nHeads,
+  }));
+  const mlps = request.mlps ? Array.from({ length: nLayers }, (_, layer) => ({ layer })) : [];
+  const senders = request.senders ?? [...heads, ...mlps];
+  const labels = senders.map(({ layer, head }: PathSender) =>
+    head === undefined ? `mlp ${layer}` : `${layer}.${head}`,
   );
+  const last =
+    request.receivers.length === 0 && request.positions === undefined ? lastPositions(task) : undefined;
+  const grid = { axes: [{ name: 'sender', labels }], cells: [] };
+  return { task, metric, grid, sites: [], saes: [], senders, positions: request.positions ?? last };
 }
 
 async function prepare(
@@ -231,8 +255,8 @@ function tell(
 }
 
 async function gridOf(
-  { model, provenance }: PatchingContext,
-  { task, metric, grid, saes }: Prepared,
+  context: PatchingContext,
+  prepared: Prepared,
   {
     clean,
     corrupted,
@@ -240,18 +264,55 @@ async function gridOf(
     values,
   }: { clean: number; corrupted: number; state: SweepState; values: Float32Array },
 ): Promise<SweepGrid> {
+  const outline = await describeGrid(context, prepared, { clean, corrupted });
+  return { ...outline, values, raw: state.values, pairs: state.pairs };
+}
+
+/** The grid before any cell is known. */
+async function outlineOf(
+  context: PatchingContext,
+  prepared: Prepared,
+  call: CallOptions,
+): Promise<SweepOutline> {
+  const { task, metric } = prepared;
+  const totals = await metricTotals(context.model.transformer, task, metric, call);
+  return describeGrid(context, prepared, totals);
+}
+
+async function describeGrid(
+  { model, provenance }: PatchingContext,
+  { task, metric, grid, saes }: Prepared,
+  totals: MetricTotals,
+): Promise<SweepOutline> {
   const [only, another] = task.pairs;
   const texts = (ids: Int32Array) => Array.from(ids, (id) => model.tokenizer.tokenText(id));
+  const common = another && commonPlaces(task, (id) => model.tokenizer.tokenText(id));
   return {
     axes: grid.axes,
-    values,
-    raw: state.values,
-    pairs: state.pairs,
     pairCount: task.pairs.length,
     metric,
-    clean,
-    corrupted,
+    clean: totals.clean,
+    corrupted: totals.corrupted,
     ...(only && !another && { tokens: { clean: texts(only.clean), corrupted: texts(only.corrupted) } }),
+    ...(common && { common }),
     provenance: await provenance(saes),
   };
+}
+
+/** What all clean prompts of one length have at each position; undefined when they differ in length. */
+function commonPlaces(
+  { pairs }: TokenTask,
+  textOf: (id: number) => string,
+): SweepOutline['common'] | undefined {
+  const [first] = pairs;
+  const length = first?.clean.length ?? 0;
+  if (!first || pairs.some(({ clean }) => clean.length !== length)) return undefined;
+  const positions = Array.from({ length }, (_, position) => position);
+  const roleAt = (position: number): string | undefined =>
+    Object.keys(first.roles).find((role) => pairs.every(({ roles }) => roles[role] === position));
+  const tokenAt = (position: number): string =>
+    pairs.every(({ clean }) => clean[position] === first.clean[position])
+      ? textOf(first.clean[position]!)
+      : '';
+  return { tokens: positions.map(tokenAt), roles: positions.map((position) => roleAt(position) ?? '') };
 }

@@ -4,9 +4,17 @@
 export const commands = {
   inspectDocument: 'fovea.inspectDocument',
   findCircuit: 'fovea.findCircuit',
+  findFeatureCircuit: 'fovea.findFeatureCircuit',
+  attributionGraph: 'fovea.attributionGraph',
+  attributeEdges: 'fovea.attributeEdges',
+  compareCircuits: 'fovea.compareCircuits',
+  importCircuit: 'fovea.importCircuit',
+  saveCircuitAs: 'fovea.saveCircuitAs',
+  exportCircuit: 'fovea.exportCircuit',
   setContrast: 'fovea.setContrast',
   clearContrast: 'fovea.clearContrast',
   comparePrompts: 'fovea.comparePrompts',
+  sweepPatches: 'fovea.sweepPatches',
   clearComparison: 'fovea.clearComparison',
   ablateHead: 'fovea.ablateHead',
   ablateMlp: 'fovea.ablateMlp',
@@ -51,6 +59,14 @@ export const commands = {
   openWalkthrough: 'fovea.openWalkthrough',
   openSamplePrompt: 'fovea.openSamplePrompt',
   newTask: 'fovea.newTask',
+  newExperiment: 'fovea.newExperiment',
+  runExperiment: 'fovea.runExperiment',
+  cancelExperiment: 'fovea.cancelExperiment',
+  estimateExperiment: 'fovea.estimateExperiment',
+  compareExperiments: 'fovea.compareExperiments',
+  exportExperiment: 'fovea.exportExperiment',
+  studyIndirectObjects: 'fovea.studyIndirectObjects',
+  runShift: 'fovea.runShift',
 } as const;
 
 /** A command of this extension, by its short name. */
@@ -117,9 +133,20 @@ export const views = {
 
 /** Webview panel types. */
 export const panels = {
+  sweep: 'fovea.sweep',
   tokens: 'fovea.tokens',
   circuit: 'fovea.circuit',
+  study: 'fovea.study',
+  shift: 'fovea.shift',
 } as const;
+
+/** Editors of files by short name. */
+export const customEditors = {
+  circuit: 'fovea.circuitEditor',
+} as const;
+
+/** How names of circuit files end. */
+export const circuitFileEnding = 'circuit.json';
 
 /** Language id of `.prompt.txt` files. */
 export const promptLanguage = 'fovea-prompt';

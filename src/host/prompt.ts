@@ -19,6 +19,8 @@ export interface Prompt {
 export interface OtherPrompt {
   readonly name: string;
   readonly text: string;
+  /** The document it was read from, when there is one. */
+  readonly uri?: string;
 }
 
 /** One finished look: a prompt and what the model made of it. */

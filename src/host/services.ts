@@ -2,17 +2,25 @@
 
 import type * as vscode from 'vscode';
 import type { EngineApi } from '../shared/engineApi.ts';
-import type { CircuitSession } from './circuitSession.ts';
+import type { OpenCircuits } from './circuits/openCircuits.ts';
+import type { PromptPlaces } from './circuits/promptPlaces.ts';
 import type { Downloads } from './downloads.ts';
 import type { PromptDocuments } from './editor/promptDocuments.ts';
 import type { EngineClient } from './engineClient.ts';
+import type { ExperimentRuns } from './experiments/experimentRuns.ts';
 import type { Log } from './log.ts';
 import type { ModelStore } from './modelStore.ts';
 import type { PromptSession } from './promptSession.ts';
 import type { SaeChecks } from './saeChecks.ts';
+import type { ShiftSession } from './shift/shiftSession.ts';
+import type { StudySession } from './studies/studySession.ts';
+import type { SweepSession } from './sweeps/sweepSession.ts';
 import type { UserLabels } from './userLabels.ts';
 import type { InterventionsTree } from './views/interventionsTree.ts';
 import type { CircuitPanel } from './webviews/circuitPanel.ts';
+import type { ShiftPanel } from './webviews/shiftPanel.ts';
+import type { StudyPanel } from './webviews/studyPanel.ts';
+import type { SweepPanel } from './webviews/sweepPanel.ts';
 import type { TokensPanel } from './webviews/tokensPanel.ts';
 
 /** State and the engine: what surfaces read. */
@@ -26,13 +34,21 @@ export interface Services {
   readonly downloads: Downloads;
   readonly labels: UserLabels;
   readonly session: PromptSession;
-  readonly circuits: CircuitSession;
+  readonly circuits: OpenCircuits;
+  readonly places: PromptPlaces;
+  readonly studies: StudySession;
+  readonly shift: ShiftSession;
+  readonly sweeps: SweepSession;
   readonly documents: PromptDocuments;
+  readonly experiments: ExperimentRuns;
 }
 
 /** The panels as well: what commands need to bring something into view. */
 export interface CommandServices extends Services {
   readonly interventionsTree: InterventionsTree;
   readonly tokensPanel: TokensPanel;
+  readonly sweepPanel: SweepPanel;
   readonly circuitPanel: CircuitPanel;
+  readonly studyPanel: StudyPanel;
+  readonly shiftPanel: ShiftPanel;
 }

@@ -14,8 +14,11 @@ export interface AttributeEdgesRequest {
   readonly pairs: PromptPairs;
   /** The task's own, or the logit difference, when left out. */
   readonly metric?: TaskMetric;
-  /** `eap`: gradients on the clean prompts. `eap-ig`: integrated gradients over the input embeddings. */
-  readonly method: 'eap' | 'eap-ig';
+  /**
+   * `eap`: gradients on the clean prompts. `eap-ig`: integrated gradients over the input embeddings. `eap-ig-activations`: over
+   * what each source writes, from clean to corrupted.
+   */
+  readonly method: 'eap' | 'eap-ig' | 'eap-ig-activations';
   /** Of integrated gradients; 5 when left out. */
   readonly steps?: number;
   readonly edges: EdgeChoice;

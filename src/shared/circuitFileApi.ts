@@ -18,13 +18,22 @@ export interface CircuitFileApi {
     readonly format: CircuitFileFormat;
     readonly notes: readonly string[];
   }>;
-  /** Writes a circuit. @throws request.invalid when the format cannot say what the circuit is made of. */
+  /**
+   * Writes a circuit. EAP-IG and auto-circuit need the shape of the model: that of `model`, or what the circuit's own
+   * parameters say of it. @throws request.invalid when the format cannot say what the circuit is made of.
+   */
   writeCircuitFile(
     request: {
       readonly path: string;
       readonly format: CircuitFileFormat;
       readonly document: CircuitDocument;
+      readonly model?: ModelId;
     },
     options?: CallOptions,
   ): Promise<{ readonly notes: readonly string[] }>;
 }
+
+export const circuitFileMethods: { readonly [M in keyof CircuitFileApi]: true } = {
+  readCircuitFile: true,
+  writeCircuitFile: true,
+};

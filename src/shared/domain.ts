@@ -4,6 +4,7 @@
  */
 
 import type { SaeCheck, SaeConvention, SaeVerdict } from './saeCheck.ts';
+import type { StudyProgress } from './study.ts';
 import type { PromptPairs, TaskMetric } from './task.ts';
 
 /** How far a piece of long work has come. `total` 0 means that the end is not known. */
@@ -13,6 +14,8 @@ export interface Progress {
   readonly what: string;
   /** Results that are there already, for views that fill while the work goes on. */
   readonly partial?: PartialCells;
+  /** The same of a study of indirect objects. */
+  readonly study?: StudyProgress;
 }
 
 /** Cells of a grid that is being computed: their numbers, row-major, and what is known of them now. */
@@ -364,7 +367,7 @@ export interface CircuitNode {
   readonly neuron?: number;
   readonly label: string;
   readonly labelSource?: string;
-  /** Estimated effect on the metric, in the metric's units. */
+  /** Estimated: what of the metric goes with the node, m with it − m with its baseline value, in the metric's units. */
   readonly effect: number;
   readonly activation?: number;
   /** Attribution graphs: the share of all influence that this node and all stronger ones have together, 0 to 1. */
@@ -373,11 +376,13 @@ export interface CircuitNode {
   readonly probability?: number;
 }
 
-/** A directed edge; `weight` estimates the effect on the metric that travels along it directly. */
+/** A directed edge; `weight` estimates the effect on the metric that travels along it directly, with the sign of `CircuitNode.effect`. */
 export interface CircuitEdge {
   readonly source: string;
   readonly target: string;
   readonly weight: number;
+  /** Into a head, where the method tells them apart: the parts of `weight` that its queries, keys and values get. */
+  readonly parts?: Readonly<Partial<Record<'q' | 'k' | 'v', number>>>;
 }
 
 /** A circuit: the computation of a model on a prompt, as a graph over layers and positions. */

@@ -1,7 +1,9 @@
 /** What the host, the command line and the tests can ask of the engine. Plain data in and out. */
 
 import { type AttributionApi, attributionMethods } from './attributionApi.ts';
+import { type AttributionGraphApi, attributionGraphMethods } from './attributionGraphApi.ts';
 import type { CallOptions } from './callOptions.ts';
+import { type CircuitFileApi, circuitFileMethods } from './circuitFileApi.ts';
 import type {
   Analysis,
   AttentionPattern,
@@ -25,6 +27,8 @@ import { type HubApi, hubMethods } from './hubApi.ts';
 import { type LabelApi, labelMethods } from './labelApi.ts';
 import { type PatchingApi, patchingMethods } from './patchingApi.ts';
 import { type SaeApi, saeMethods } from './saeApi.ts';
+import { type ShiftApi, shiftMethods } from './shiftApi.ts';
+import { type SparseCircuitApi, sparseCircuitMethods } from './sparseCircuitApi.ts';
 import { type StudyApi, studyMethods } from './studyApi.ts';
 import { type TaskApi, taskMethods } from './taskApi.ts';
 
@@ -77,11 +81,18 @@ export interface CircuitEvaluationRequest {
   readonly contrast?: Contrast;
   /** Ids of the nodes that stay; what else there is of their kinds is set to its baseline, as the graph's method says. */
   readonly kept: readonly string[];
+  /**
+   * SAEs that may be those the graph was found with. Sparse feature circuits need one at hooks none of whose features are
+   * in the graph as well; those beside the model, or beside SAEs that nodes name, are found without.
+   */
+  readonly saes?: readonly SaeId[];
 }
 
 export interface TrainSaeRequest {
   readonly model: ModelId;
   readonly hook: string;
+  /** The hook whose value the output imitates: a transcoder is trained, with `k` active features on average. */
+  readonly hookOut?: string;
   /** Folder to write, in SAELens format. */
   readonly out: string;
   /** Text files; when empty, the text of the built-in generator. */
@@ -102,11 +113,22 @@ export interface SaeMetrics {
   readonly deadFraction: number;
 }
 
-export interface EngineApi extends HubApi, SaeApi, LabelApi, TaskApi, PatchingApi, AttributionApi, StudyApi {
+export interface EngineApi
+  extends HubApi,
+    CircuitFileApi,
+    SaeApi,
+    LabelApi,
+    TaskApi,
+    PatchingApi,
+    AttributionApi,
+    AttributionGraphApi,
+    StudyApi,
+    SparseCircuitApi,
+    ShiftApi {
   /** Loads a model (once; a second call answers at once, or changes its BOS policy). */
   openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelInfo>;
   closeModel(request: { readonly model: ModelId }, options?: CallOptions): Promise<void>;
-  /** SAEs found in the model's own `saes` folder and in `folders`, without loading their weights. */
+  /** SAEs found in the model's own folders `saes` and `transcoders` and in `folders`, without loading their weights. */
   listSaes(
     request: { readonly model: ModelId; readonly folders: readonly string[] },
     options?: CallOptions,
@@ -169,8 +191,12 @@ const methodNames: { readonly [M in keyof EngineApi]: true } = {
   ...labelMethods,
   ...patchingMethods,
   ...attributionMethods,
+  ...attributionGraphMethods,
   ...taskMethods,
   ...studyMethods,
+  ...circuitFileMethods,
+  ...shiftMethods,
+  ...sparseCircuitMethods,
 };
 
 /** The methods of the contract: what may be called from another process. */

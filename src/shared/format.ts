@@ -2,7 +2,8 @@
 
 /** A number with up to three significant digits, without exponents for everyday sizes: `12.3`, `0.042`, `1,235`, `1.2e-5`. */
 export function formatNumber(value: number): string {
-  if (Number.isNaN(value)) return '–';
+  // JSON, through which views are told, has null for what is no number.
+  if (Number.isNaN(value ?? Number.NaN)) return '–';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
   if (value === 0) return '0';
   const size = Math.abs(value);

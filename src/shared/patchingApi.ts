@@ -112,9 +112,24 @@ export interface PathPatchRequest {
   readonly known?: KnownCells;
 }
 
-/** Values of a sweep, row-major over its axes. */
-export interface SweepGrid {
+/** What is known of a sweep before any cell: the grid that it will fill, and the metric at both ends of its scale. */
+export interface SweepOutline {
   readonly axes: readonly { readonly name: string; readonly labels: readonly string[] }[];
+  /** Pairs of the task that are run. */
+  readonly pairCount: number;
+  readonly metric: TaskMetric;
+  /** Mean metric on the clean and on the corrupted prompts. */
+  readonly clean: number;
+  readonly corrupted: number;
+  /** Tokens of the clean and corrupted prompt, when there is one pair: what positions are called. */
+  readonly tokens?: { readonly clean: readonly string[]; readonly corrupted: readonly string[] };
+  /** Of several pairs of one length: the token and the role that all have at a position; '' where they differ. */
+  readonly common?: { readonly tokens: readonly string[]; readonly roles: readonly string[] };
+  readonly provenance: Provenance;
+}
+
+/** Values of a sweep, row-major over its axes. */
+export interface SweepGrid extends SweepOutline {
   /**
    * Patching: 0 corrupted … 1 clean. Ablation and path patching: relative change of the clean metric, −1 when all of it is
    * gone. NaN where nothing is known.
@@ -123,16 +138,10 @@ export interface SweepGrid {
   /** Mean metric by cell, and the pairs behind it: pass them as `known` to go on. */
   readonly raw: Float64Array;
   readonly pairs: Int32Array;
-  /** Pairs of the task that were run. */
-  readonly pairCount: number;
-  readonly metric: TaskMetric;
-  /** Mean metric on the clean and on the corrupted prompts. */
-  readonly clean: number;
-  readonly corrupted: number;
-  /** Tokens of the clean and corrupted prompt, when there is one pair: what positions are called. */
-  readonly tokens?: { readonly clean: readonly string[]; readonly corrupted: readonly string[] };
-  readonly provenance: Provenance;
 }
+
+/** Any sweep: `ablation` makes it one of ablations, `receivers` one of paths. */
+export type SweepRequest = PatchSweepRequest | AblateSweepRequest | PathPatchRequest;
 
 /** What a sweep will take, told before it is run. */
 export interface SweepEstimate {
@@ -145,6 +154,11 @@ export interface SweepEstimate {
   readonly seconds: number;
 }
 
+/** An estimate, and the grid that the sweep will fill. */
+export interface PlannedSweep extends SweepEstimate {
+  readonly outline: SweepOutline;
+}
+
 export interface PatchingApi {
   /** Activation patching. Cells come with the progress as they are known (`Progress.partial`). */
   patchSweep(request: PatchSweepRequest, options?: CallOptions): Promise<SweepGrid>;
@@ -153,7 +167,7 @@ export interface PatchingApi {
   /** Path patching (Wang et al. 2022): the effect of every sender through the receivers alone. */
   pathPatch(request: PathPatchRequest, options?: CallOptions): Promise<SweepGrid>;
   /** Runs a few cells to tell what all of them will take. */
-  estimateSweep(request: PatchSweepRequest, options?: CallOptions): Promise<SweepEstimate>;
+  estimateSweep(request: SweepRequest, options?: CallOptions): Promise<PlannedSweep>;
 }
 
 export const patchingMethods: { readonly [M in keyof PatchingApi]: true } = {

@@ -34,8 +34,11 @@ export interface ViewMessage {
 export type ViewCommand =
   | 'inspectDocument'
   | 'findCircuit'
+  | 'studyIndirectObjects'
   | 'setContrast'
   | 'comparePrompts'
+  | 'sweepPatches'
+  | 'runShift'
   | 'chooseModel'
   | 'chooseSae'
   | 'followSaeBos'
@@ -103,6 +106,15 @@ export interface TokensState {
   readonly milliseconds?: number;
   readonly reused?: number;
   readonly provenance?: Provenance;
+  /** A head whose attention another panel wants seen; each wish has a number of its own. */
+  readonly headWish?: HeadWish;
+}
+
+/** The wish to see a head's attention. */
+export interface HeadWish {
+  readonly layer: number;
+  readonly head: number;
+  readonly number: number;
 }
 
 /** The token panel's questions and wishes. */

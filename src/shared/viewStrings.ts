@@ -3,6 +3,11 @@
  * a missing key falls back to the text here. `{name}` marks a place that is filled in.
  */
 
+import { circuitStrings } from './circuitStrings.ts';
+import { shiftStrings } from './shiftStrings.ts';
+import { studyStrings } from './studyStrings.ts';
+import { sweepStrings } from './sweepStrings.ts';
+
 const defaults = {
   computing: 'Computing…',
   connecting: 'Waiting for the model…',
@@ -119,60 +124,10 @@ const defaults = {
   componentHead: 'Head {head}',
   componentMlp: 'MLP {layer}',
 
-  circuitHeading: 'Circuit',
-  circuitTabs: 'Ways to see the circuit',
-  circuitGraph: 'Graph',
-  circuitList: 'List',
-  circuitMetricTitle: 'Value of the metric on the prompt; {baseline} at the baseline. Method: {method}.',
-  findAgain: 'Find Again',
-  stale: 'The prompt has changed since this circuit was found.',
-  keepLabel: 'Nodes kept',
-  keepValue: '{kept} of {total}',
-  faithfulness: 'Faithfulness',
-  faithfulnessTitle:
-    'How much of the metric the kept nodes give alone: (m(C) − m(∅)) / (m(M) − m(∅)). Near 1 when they suffice.',
-  completeness: 'Completeness',
-  completenessTitle:
-    'The same ratio for everything outside the kept nodes (completeness, Marks et al. 2024). Near 0 when nothing was missed.',
-  evaluating: 'measuring…',
-  notMeasured: '–',
-  exportSvg: 'Export SVG…',
-  exportJson: 'Export JSON…',
-  zoomIn: 'Zoom In',
-  zoomOut: 'Zoom Out',
-  zoomFit: 'Fit to View',
-  graphLabel:
-    'Circuit graph. Arrow keys move between nodes, Enter opens one, Escape closes it, plus and minus zoom, zero fits.',
-  listLabel: 'Nodes of the circuit by layer',
-  bandTokens: 'tokens',
-  bandLayer: 'L{layer}',
-  bandLogits: 'logits',
-  layerHeading: 'Layer {layer}',
-  tokensBandHeading: 'Tokens',
-  logitsBandHeading: 'Logits',
-  gap: '{count} tokens without nodes',
-  nodeLabel: '{kind} {name}, on {token} at position {position}, effect {effect}',
-  nodeUnderToken: ', under the selected token',
-  nodePinned: ', pinned',
-  kindToken: 'Token',
-  kindHead: 'Head',
-  kindMlp: 'MLP',
-  kindFeature: 'Feature',
-  kindError: 'SAE error',
-  kindLogit: 'Logit',
-  legend: 'Legend',
-  legendPositive: 'for the answer',
-  legendNegative: 'against it',
-  cardEffect: 'Effect',
-  cardActivation: 'Activation',
-  cardPosition: 'Position',
-  cardInputs: 'Inputs',
-  cardOutputs: 'Outputs',
-  cardNone: 'none among the kept nodes',
-  cardEdge: '{name}, weight {value}',
-  cardClose: 'Close',
-  nodesNone: 'Every node is pruned. Move the slider to the right.',
-  progressOf: '{what} · {done} of {total}',
+  ...circuitStrings,
+  ...shiftStrings,
+  ...studyStrings,
+  ...sweepStrings,
 } as const;
 
 /** Keys and texts; translations have the same keys. */

@@ -1,6 +1,6 @@
 /** `fovea circuit`: the components that carry a contrast on a prompt. */
 
-import { accessSync, constants, existsSync, realpathSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type {
   CircuitEvaluation,
@@ -14,13 +14,15 @@ import { portableCircuit } from '../../shared/portableCircuit.ts';
 import { CommandLineError, countOption, listOption, textOption } from '../arguments.ts';
 import { type Command, type Context, openModel, readContrast, readPrompt } from '../context.ts';
 import { renderTable } from '../table.ts';
+import { convertCircuit, isConversion } from './convertCircuit.ts';
 
 /** Edges in the table; --json has all of them. */
 const shownEdges = 12;
 
 export const circuit: Command = {
   summary: 'the heads, MLPs and features that carry a contrast',
-  usage: '<prompt | file | -> --contrast TOKEN --contrast TOKEN [options]',
+  usage:
+    '<prompt | file | -> --contrast TOKEN --contrast TOKEN [options]   (or: convert IN OUT --format FORMAT)',
   options: {
     contrast: {
       type: 'string',
@@ -42,8 +44,14 @@ export const circuit: Command = {
     },
     components: { type: 'boolean', about: 'heads and MLPs only, without SAE features' },
     out: { type: 'string', placeholder: 'FILE', about: 'write the graph as *.circuit.json' },
+    format: {
+      type: 'string',
+      placeholder: 'fovea|graph|eap-ig|auto-circuit',
+      about: 'of the file that convert writes (default: by its name)',
+    },
   },
   async run(context) {
+    if (isConversion(context.line.words)) return convertCircuit(context);
     const text = readPrompt(context.line);
     const contrast = readContrast(context.line);
     if (!contrast) throw new CommandLineError('Name the two answers: --contrast " Mary" --contrast " John".');
@@ -67,13 +75,19 @@ export const circuit: Command = {
       context.call,
     );
     const portable = portableCircuit(graph, (id) => saes.find((sae) => sae.id === id)?.hook);
-    if (out) writeFileSync(out, `${JSON.stringify(portable, undefined, 2)}\n`);
+    const document = { ...portable, contrast, evaluation };
+    if (out)
+      await context.engine.writeCircuitFile({ path: resolve(out), format: 'fovea', document }, context.call);
     context.print({ graph: portable, evaluation }, () => describe(portable, evaluation));
   },
 };
 
-/** The SAEs that --sae names, or those on the residual stream: one for each hook, and none that cannot be used. */
-async function chooseSaes(context: Context, model: ModelInfo): Promise<SaeInfo[]> {
+/** The SAEs that --sae names, or those at hooks that end as `usual` says: one for each, and none that cannot be used. */
+export async function chooseSaes(
+  context: Context,
+  model: ModelInfo,
+  usual = /hook_resid_post$/,
+): Promise<SaeInfo[]> {
   const names = listOption(context.line, 'sae');
   const folders = names
     .filter((name) => existsSync(join(name, 'cfg.json')))
@@ -85,8 +99,8 @@ async function chooseSaes(context: Context, model: ModelInfo): Promise<SaeInfo[]
     return found;
   });
   if (names.length > 0) return chosen;
-  const onStream = all.filter((sae) => !sae.problem && sae.hook.endsWith('hook_resid_post'));
-  return onStream.filter((sae, i) => onStream.findIndex(({ hook }) => hook === sae.hook) === i);
+  const fitting = all.filter((sae) => !sae.problem && sae.kind === 'sae' && usual.test(sae.hook));
+  return fitting.filter((sae, i) => fitting.findIndex(({ hook }) => hook === sae.hook) === i);
 }
 
 export function requireWritable(file: string): void {

@@ -3,13 +3,14 @@
 import type { ModelInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned, quoteToken } from '../../shared/format.ts';
 import type {
+  AblateSweepRequest,
   Ablation,
-  PatchSweepRequest,
   PathPatchRequest,
   PathReceiver,
   PromptPairs,
   SweepGrid,
   SweepName,
+  SweepRequest,
   SweepTarget,
 } from '../../shared/patchingApi.ts';
 import { sweepNames } from '../../shared/patchingApi.ts';
@@ -83,27 +84,35 @@ export const patch: Command = {
     const model = await openModel(context);
     const request = { model: model.id, pairs, ...(metric && { metric }) };
     if (receivers) return patchPaths(context, { ...request, receivers });
+    const target = await readTarget(context, model);
+    if (ablation) return ablate(context, { ...request, target, ablation });
     const direction = context.line.options.noising ? 'noising' : 'denoising';
-    const sweep = { ...request, target: await readTarget(context, model), direction } as const;
+    const sweep = { ...request, target, direction } as const;
     if (context.line.options.estimate) return estimate(context, sweep);
-    const grid = ablation
-      ? await context.engine.ablateSweep({ ...sweep, ablation }, context.call)
-      : await context.engine.patchSweep(sweep, context.call);
+    const grid = await context.engine.patchSweep(sweep, context.call);
     context.print(grid, () => gridText(grid));
   },
 };
+
+async function ablate(context: Context, request: AblateSweepRequest): Promise<void> {
+  if (context.line.options.estimate) return estimate(context, request);
+  const grid = await context.engine.ablateSweep(request, context.call);
+  context.print(grid, () => gridText(grid));
+}
 
 async function patchPaths(context: Context, request: PathPatchRequest): Promise<void> {
   const { line, engine, call } = context;
   const places = listOption(line, 'at').map((at) => (/^\d+$/.test(at) ? Number(at) : at));
   const freezeMlps = line.options['freeze-mlps'] === true;
   const positions = places.length > 0 ? places : undefined;
-  const grid = await engine.pathPatch({ ...request, freezeMlps, positions, mlps: true }, call);
+  const paths = { ...request, freezeMlps, positions, mlps: true };
+  if (line.options.estimate) return estimate(context, paths);
+  const grid = await engine.pathPatch(paths, call);
   context.print(grid, () => pathText(grid));
 }
 
-async function estimate(context: Context, sweep: PatchSweepRequest): Promise<void> {
-  const told = await context.engine.estimateSweep(sweep, context.call);
+async function estimate(context: Context, sweep: SweepRequest): Promise<void> {
+  const { outline: _, ...told } = await context.engine.estimateSweep(sweep, context.call);
   const { cells, runs, memory, seconds } = told;
   const megabytes = (memory / 1e6).toFixed(0);
   context.print(

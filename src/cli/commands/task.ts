@@ -90,7 +90,8 @@ async function generate(context: Context, named: string): Promise<void> {
   context.print({ text }, () => text.trimEnd());
 }
 
-function generatorOptions(given: readonly string[]): Record<string, string> {
+/** Options of a generator, each written NAME=VALUE. */
+export function generatorOptions(given: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     given.map((option) => {
       const at = option.indexOf('=');

@@ -2,7 +2,7 @@
 
 import type { CircuitDocument, CircuitEdge, CircuitNode } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
-import { circuitOfGraph } from './componentCircuit.ts';
+import { circuitOfGraph, scoreSign } from './componentCircuit.ts';
 import {
   type ComponentGraph,
   destinationIndex,
@@ -36,15 +36,17 @@ export function documentOfGraph(
     ({ destination }) => destination === graphSizes(shape).destinations - 1,
   );
   const total = intoLogits.reduce((sum, { score }) => sum + score, 0);
+  const method = { name: 'imported', parameters: { tool, ...shapeParameters(shape) } };
+  const sign = scoreSign(method);
   const document: CircuitDocument = {
     version: 1,
     prompt: '',
     tokens: [],
     nLayers: shape.nLayers,
-    method: { name: 'imported', parameters: { tool, ...shapeParameters(shape) } },
+    method,
     metric: { name: 'score', clean: Number.NaN, baseline: Number.NaN },
     isAggregated: true,
-    ...circuitOfGraph(shown, 0, { name: 'Logits', clean: total }),
+    ...circuitOfGraph(shown, 0, { name: 'Logits', clean: sign * total }, sign),
     provenance: {
       version: tool,
       model: model ? { name: model.name, hash: model.hash } : { name: 'unknown', hash: '' },
@@ -114,6 +116,7 @@ export function graphOfDocument(
   const inGraph = new Uint8Array(sources * destinations);
   const nodes = new Map(document.nodes.map((node) => [node.id, node]));
   for (const node of document.nodes) checkNode(node, shape);
+  const sign = scoreSign(document.method);
   let split = 0;
   for (const edge of document.edges) {
     const source = sourceOf(nodes.get(edge.source)!, shape);
@@ -123,7 +126,7 @@ export function graphOfDocument(
       if (source === undefined || source >= readable(shape, destination)) {
         throw refusal(`nothing runs from ${edge.source} to ${edge.target} in a model of this shape`);
       }
-      scores[destination * sources + source]! += score;
+      scores[destination * sources + source]! += sign * score;
       inGraph[destination * sources + source] = 1;
     }
   }

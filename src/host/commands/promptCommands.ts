@@ -76,32 +76,6 @@ export function toggleHeatmap(): Promise<void> {
 
 let lastToggle: Promise<void> = Promise.resolve();
 
-/** Finds the circuit for the prompt and its contrast, asking for a contrast first when there is none. */
-export async function findCircuit(services: CommandServices): Promise<void> {
-  const { circuits, circuitPanel, session, models } = services;
-  await requirePrompt(services);
-  if (!session.contrast && !(await setContrast(services))) return;
-  const { contrast, prompt, other, look } = session;
-  if (!contrast || !prompt) return;
-  const model = await models.ensure();
-  const question = {
-    model: model.id,
-    uri: prompt.uri,
-    text: prompt.text,
-    contrast,
-    counterfactual: look?.comparison?.equalLength ? other?.text : undefined,
-    saes: saesOfOneSite(services),
-  };
-  circuitPanel.show();
-  await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Finding the circuit') },
-    (progress) =>
-      circuits.find(question, ({ done, total, what }) =>
-        progress.report({ message: total > 0 ? `${what} ${done}/${total}` : what }),
-      ),
-  );
-}
-
 /** Throws a message that says what to do when no prompt is looked at; looks at the active document if there is one. */
 export async function requirePrompt({ documents, session }: CommandServices): Promise<void> {
   const editor = vscode.window.activeTextEditor;
@@ -114,16 +88,6 @@ export async function requirePrompt({ documents, session }: CommandServices): Pr
     await session.settled();
   }
   if (session.error !== undefined) throw session.error;
-}
-
-/** SAEs at the site of the chosen one, in every layer: other sites would count the same computation again. */
-function saesOfOneSite({ models }: CommandServices): string[] {
-  const site = models.sae && siteOf(models.sae.hook);
-  return models.saes.filter((sae) => siteOf(sae.hook) === site).map((sae) => sae.id);
-}
-
-function siteOf(hook: string): string {
-  return hook.replace(/^blocks\.\d+\./, '');
 }
 
 async function askContrast(services: CommandServices): Promise<Contrast | undefined> {

@@ -7,6 +7,16 @@ import { showError } from '../wordError.ts';
 import { chooseBos, followSaeBos } from './chooseBos.ts';
 import { chooseModel } from './chooseModel.ts';
 import { chooseSae } from './chooseSae.ts';
+import { compareCircuits, exportAs, importCircuit, saveCircuitAs } from './circuitCommands.ts';
+import {
+  cancelExperiment,
+  compareExperiments,
+  estimateExperiment,
+  exportExperiment,
+  newExperiment,
+  runExperiment,
+} from './experimentCommands.ts';
+import { attributeEdges, attributionGraph, findCircuit, findFeatureCircuit } from './findCircuits.ts';
 import { downloadModel, setHubToken } from './hubCommands.ts';
 import {
   ablateFeature,
@@ -23,7 +33,6 @@ import { fetchLabels, importLabels, labelFeature, searchFeatures } from './label
 import { pickFeature } from './pickComponent.ts';
 import {
   comparePrompts,
-  findCircuit,
   inspectDocument,
   openSamplePrompt,
   requirePrompt,
@@ -43,6 +52,9 @@ import {
   useBetterReading,
 } from './saeCommands.ts';
 import { fieldOf } from './saeOfRow.ts';
+import { runShift } from './shiftCommands.ts';
+import { studyIndirectObjects } from './studyCommands.ts';
+import { sweepPatches } from './sweepCommands.ts';
 import { newTask } from './taskCommands.ts';
 
 type Handler = (...parameters: readonly unknown[]) => unknown;
@@ -70,9 +82,17 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
   return {
     inspectDocument: () => inspectDocument(services),
     findCircuit: () => findCircuit(services),
+    findFeatureCircuit: (uri) => findFeatureCircuit(services, uri),
+    attributionGraph: () => attributionGraph(services),
+    attributeEdges: (uri) => attributeEdges(services, uri),
+    compareCircuits: () => compareCircuits(services),
+    importCircuit: (uri) => importCircuit(services, uri),
+    saveCircuitAs: () => saveCircuitAs(services),
+    exportCircuit: () => exportAs(services),
     setContrast: () => setContrast(services),
     clearContrast: () => session.setContrast(undefined),
     comparePrompts: () => comparePrompts(services),
+    sweepPatches: (uri) => sweepPatches(services, uri),
     clearComparison: () => session.compareWith(undefined),
     ablateHead: (head) => ablateHead(services, head),
     ablateMlp: () => ablateMlp(services),
@@ -117,6 +137,14 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     openWalkthrough: () => openWalkthrough(services),
     openSamplePrompt: () => openSamplePrompt(services),
     newTask: () => newTask(services),
+    newExperiment: () => newExperiment(services),
+    runExperiment: (uri) => runExperiment(services, uri),
+    cancelExperiment: (uri) => cancelExperiment(services, uri),
+    estimateExperiment: (uri) => estimateExperiment(services, uri),
+    compareExperiments: (uri) => compareExperiments(services, uri),
+    exportExperiment: (uri) => exportExperiment(services, uri),
+    studyIndirectObjects: () => studyIndirectObjects(services),
+    runShift: () => runShift(services),
   };
 }
 

@@ -64,6 +64,7 @@ export class PromptCodeLens extends Disposable implements vscode.CodeLensProvide
       : vscode.l10n.t('Compare');
     return [
       commandLink('comparePrompts', compareTitle),
+      commandLink('sweepPatches', vscode.l10n.t('Sweep')),
       commandLink('findCircuit', vscode.l10n.t('Find Circuit')),
       commandLink('setContrast', contrastTitle.trim()),
     ];

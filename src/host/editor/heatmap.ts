@@ -14,7 +14,7 @@ export class Heatmap extends Disposable {
   private readonly outline = this.own(createOutline());
   private readonly highlight = this.own(createHighlight());
 
-  constructor(private readonly services: Pick<Services, 'session' | 'documents' | 'circuits'>) {
+  constructor(private readonly services: Pick<Services, 'session' | 'documents' | 'circuits' | 'places'>) {
     super();
     const { session, circuits } = services;
     this.own(session.onDidChange((change) => (change === 'state' ? this.paintAll() : this.paintOutlines())));
@@ -51,15 +51,27 @@ export class Heatmap extends Disposable {
   }
 
   private paintHighlights(): void {
-    const { hoveredPositions } = this.services.circuits;
     for (const editor of vscode.window.visibleTextEditors) {
-      const look = this.lookFor(editor);
-      const ranges = hoveredPositions.map((position) => look && tokenRange(look, editor.document, position));
+      const ranges = this.highlightsIn(editor);
       editor.setDecorations(
         this.highlight,
         ranges.filter((range) => range !== undefined),
       );
     }
+  }
+
+  /** Tokens of the node under the pointer: in the prompt that is looked at, or in another text that has the prompt. */
+  private highlightsIn(editor: vscode.TextEditor): readonly (vscode.Range | undefined)[] {
+    const { pointed } = this.services.circuits;
+    if (!pointed) return [];
+    const { document } = editor;
+    const look = this.lookFor(editor);
+    if (look?.prompt.text === pointed.graph.prompt) {
+      return pointed.hoveredPositions.map((position) => tokenRange(look, document, position));
+    }
+    return pointed.hoveredPositions.map((position) =>
+      this.services.places.rangeIn(document, pointed, position),
+    );
   }
 
   private lookFor(editor: vscode.TextEditor): Look | undefined {

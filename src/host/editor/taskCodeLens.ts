@@ -1,7 +1,7 @@
 /** The line over a task file: how many pairs can be run, and how well the loaded model does on them. */
 
 import * as vscode from 'vscode';
-import { onSettingChanged, readSetting } from '../contributions.ts';
+import { commandLink, onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { type TaskDiagnostics, taskFiles } from './taskDiagnostics.ts';
@@ -23,6 +23,17 @@ export class TaskCodeLens extends Disposable implements vscode.CodeLensProvider 
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
     if (!readSetting('codeLensEnabled', document.uri)) return [];
     const range = new vscode.Range(0, 0, 0, 0);
-    return taskLenses(this.tasks.stateOf(document.uri)).map((link) => new vscode.CodeLens(range, link));
+    const state = this.tasks.stateOf(document.uri);
+    const links = [...taskLenses(state), ...(state?.check?.pairs ? this.actions(document.uri) : [])];
+    return links.map((link) => new vscode.CodeLens(range, link));
+  }
+
+  /** What can be done with a task whose pairs can be run. */
+  private actions(uri: vscode.Uri): vscode.Command[] {
+    return [
+      commandLink('findFeatureCircuit', `$(circuit-board) ${vscode.l10n.t('Find Feature Circuit')}`, [uri]),
+      commandLink('attributeEdges', vscode.l10n.t('Attribute Edges'), [uri]),
+      commandLink('sweepPatches', vscode.l10n.t('Sweep'), [uri]),
+    ];
   }
 }

@@ -1,7 +1,7 @@
 /** The token panel: the strip, the features of the selected token, and the views of the run behind it. */
 
 import * as vscode from 'vscode';
-import type { TokensViewApi, ViewCommand } from '../../shared/viewApi.ts';
+import type { HeadWish, TokensViewApi, ViewCommand } from '../../shared/viewApi.ts';
 import { runCommand } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { revealToken } from '../editor/revealToken.ts';
@@ -18,6 +18,7 @@ const lensPredictions = 3;
 /** Serves the token panel. */
 export class TokensPanel extends Disposable {
   private readonly panel: ViewPanel<TokensViewApi>;
+  private headWish: HeadWish | undefined;
 
   constructor(
     private readonly services: Services,
@@ -45,6 +46,13 @@ export class TokensPanel extends Disposable {
     this.updateTitle();
   }
 
+  /** Opens the panel at a head's attention. */
+  showHead(layer: number, head: number): void {
+    this.headWish = { layer, head, number: Date.now() };
+    this.show();
+    this.tell('state');
+  }
+
   private tell(change: 'state' | 'selection'): void {
     const { surface } = this.panel;
     if (change === 'selection') {
@@ -64,7 +72,7 @@ export class TokensPanel extends Disposable {
   private api(): TokensViewApi {
     const { session, engine, models, log } = this.services;
     return {
-      state: async () => tokensState(session),
+      state: async () => ({ ...tokensState(session), headWish: this.headWish }),
       selectToken: ({ position, reveal }) => revealToken(this.services, position, reveal),
       selectFeature: async ({ feature }) => session.selectFeature(feature),
       pinFeature: async ({ feature, pinned }) => session.pin(feature, pinned),
@@ -98,8 +106,11 @@ export class TokensPanel extends Disposable {
 const viewCommands: Readonly<Record<ViewCommand, true>> = {
   inspectDocument: true,
   findCircuit: true,
+  studyIndirectObjects: true,
   setContrast: true,
   comparePrompts: true,
+  sweepPatches: true,
+  runShift: true,
   chooseModel: true,
   chooseSae: true,
   followSaeBos: true,

@@ -16,6 +16,8 @@ export interface ViewPanelOptions<Api> {
   readonly api: Api;
   /** Called when VS Code brings the panel back. */
   readonly onRestore: () => void;
+  /** Called when the panel gets the focus. */
+  readonly onActive?: () => void;
 }
 
 /** One panel and its connection. */
@@ -78,6 +80,9 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
     panel.iconPath = icon;
     const surface = new Surface(panel.webview, api);
     this.surfaceOfPanel = surface;
+    panel.onDidChangeViewState(() => {
+      if (panel.active) this.options.onActive?.();
+    });
     panel.onDidDispose(() => {
       surface.dispose();
       if (this.panel !== panel) return;

@@ -89,13 +89,15 @@ describe('openModel', () => {
     expect(model).toMatchObject({ id: model.path, nLayers: 4, dModel: 128, nContext: 128, family: 'gpt2' });
   });
 
-  it('lists the SAEs beside the model once each, by layer, also when their folder is named again', async () => {
-    const sites = ['hook_attn_out', 'hook_mlp_out', 'hook_resid_post'];
+  it('lists the SAEs and transcoders beside the model once each, by layer, also when their folder is named again', async () => {
+    const sites = ['hook_attn_out', 'hook_mlp_out', 'hook_resid_post', 'mlp.hook_in'];
     const hooks = [0, 1, 2, 3].flatMap((layer) => sites.map((site) => `blocks.${layer}.${site}`));
     expect(saes.map((sae) => sae.hook)).toEqual(hooks);
     expect(saes.every((sae) => sae.problem === undefined && sae.dIn === 128)).toBe(true);
+    expect(saes.map(({ kind }) => kind).filter((kind) => kind === 'transcoder')).toHaveLength(4);
     const folders = [
       join(miniFolder, 'saes'),
+      join(miniFolder, 'transcoders'),
       join(miniFolder, 'saes', hooks[0]!),
       join(miniFolder, 'nowhere'),
     ];
@@ -109,8 +111,8 @@ describe('analyze', () => {
     const transformer = await Transformer.open(miniFolder, { threads: 1 });
     const ids = Int32Array.from(strip.tokens, ({ id }) => id);
     const { hooks } = await transformer.run({ tokens: [ids], capture: saes.map(({ hook }) => hook) });
-    for (const [i, { id, hook }] of saes.entries()) {
-      const sae = new SparseAutoencoder(await openSaeLens(join(miniFolder, 'saes', hook)));
+    for (const [i, { id, hook, path }] of saes.entries()) {
+      const sae = new SparseAutoencoder(await openSaeLens(path));
       const { data } = await sae.activations(hooks.get(hook)!);
       const found = features[i]!;
       expect(found).toMatchObject({ sae: id, k: 5 });

@@ -1,4 +1,7 @@
 /** Sweeps as they are asked of the engine: text in, grids out, cells handed over on the way. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isEngineError } from '../../../src/shared/errors.ts';
 import type { PatchSweepRequest, PromptPairs, SweepGrid } from '../../../src/shared/patchingApi.ts';
@@ -125,6 +128,59 @@ describe('ablateSweep and pathPatch', () => {
     const first = tokens!.clean.findIndex((text, i) => text !== tokens!.corrupted[i]);
     expect(estimate.cells).toBe(2 * tokens!.clean.length);
     expect(estimate.runs).toBe(2 * (tokens!.clean.length - first));
+  });
+
+  it('and an estimate lays out the grid that the sweep will fill, whichever kind it is', async () => {
+    const { model } = tiny;
+    const target = { kind: 'sweep', name: 'attn_head_out_all_pos' } as const;
+    const ablation = { model: model.id, pairs: pair, target, ablation: { kind: 'zero' } } as const;
+    const paths = { model: model.id, pairs: pair, receivers: [], mlps: true } as const;
+    const asked = [
+      [sweep({ target }), await tiny.engine.patchSweep(sweep({ target }))],
+      [ablation, await tiny.engine.ablateSweep(ablation)],
+      [paths, await tiny.engine.pathPatch(paths)],
+    ] as const;
+    for (const [request, { values, raw: _, pairs: __, ...outline }] of asked) {
+      const estimate = await tiny.engine.estimateSweep(request);
+      expect(estimate.outline).toEqual(outline);
+      expect(estimate.cells).toBe(values.length);
+      expect(estimate.runs).toBe(values.length);
+      expect(estimate.memory).toBeGreaterThan(0);
+      expect(estimate.seconds).toBeGreaterThan(0);
+    }
+  });
+
+  it('and paths to queries count only the senders below them', async () => {
+    const receivers = [{ layer: 1, head: 0, input: 'q' }] as const;
+    const request = { model: tiny.model.id, pairs: pair, receivers };
+    const estimate = await tiny.engine.estimateSweep(request);
+    expect([estimate.cells, estimate.runs]).toEqual([6, 3]);
+    const wrong = { ...request, receivers: [{ layer: 7, head: 0, input: 'q' }] } as const;
+    await expect(tiny.engine.estimateSweep(wrong)).rejects.toMatchObject({ code: 'request.invalid' });
+  });
+
+  it('tell what all pairs of a task have in common at a position', async () => {
+    const lines = [
+      ['When she gave letter', 'When she gave words', { VERB: 'gave' }],
+      ['When she gave words', 'When she gave letter', { VERB: ['gave', 1] }],
+    ].map(([clean, corrupted, roles]) =>
+      JSON.stringify({ clean, corrupted, answer: contrast.answer, wrongAnswer: contrast.wrong, roles }),
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-common-'));
+    const path = join(folder, 'both.task.jsonl');
+    writeFileSync(path, lines.join('\n'));
+    try {
+      const task = { kind: 'task', task: { kind: 'file', path } } as const;
+      const { outline } = await tiny.engine.estimateSweep(sweep({ pairs: task }));
+      expect(outline.tokens).toBeUndefined();
+      expect(outline.pairCount).toBe(2);
+      const { tokens, roles } = outline.common!;
+      expect(tokens[0]).toBe('When');
+      expect(tokens.filter((text) => text === '')).toHaveLength(1);
+      expect(roles[tokens.indexOf(' gave')]).toBe('VERB');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   function expectChanges({ values, raw, clean }: SweepGrid): void {

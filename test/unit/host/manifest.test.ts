@@ -8,6 +8,7 @@ import { heatSteps } from '../../../src/host/heat.ts';
 import {
   commands,
   contextKeys,
+  customEditors,
   heatColors,
   promptLanguage,
   settings,
@@ -74,7 +75,11 @@ describe('the manifest and the code', () => {
   });
 
   it('use only when-clause keys that the code sets', () => {
-    const known = new Set<string>([...Object.values(contextKeys), ...Object.values(views)]);
+    const known = new Set<string>([
+      ...Object.values(contextKeys),
+      ...Object.values(views),
+      ...Object.values(customEditors),
+    ]);
     const clauses = [...text.matchAll(/"(?:when|enablement)": "([^"]*)"/g)].map((match) => match[1] ?? '');
     const keys = clauses.flatMap((clause) => clause.match(/fovea\.\w+/g) ?? []);
     expect(keys.filter((key) => !known.has(key))).toEqual([]);

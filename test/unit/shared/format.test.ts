@@ -157,3 +157,9 @@ describe('names in running text', () => {
     expect(formatHead(9, 6)).toBe('9.6');
   });
 });
+
+describe('a number that JSON has lost', () => {
+  it('is a dash, as NaN is', () => {
+    expect(formatNumber(JSON.parse(JSON.stringify(Number.NaN)))).toBe('–');
+  });
+});

@@ -18,7 +18,11 @@ export interface GraphContext {
 /** Id of the node that stands for the metric. */
 const metricNode = 'y';
 
-/** Nodes with their effects, the metric's own, and edges among them; those into the metric are the last stream's effects. */
+/**
+ * Nodes with their effects, the metric's own, and edges among them; those into the metric are the last stream's effects.
+ * The table and `edges` say what the metric gains when a node takes its corrupted value, as the paper does; circuits say
+ * what goes with a node, so that signs turn round here.
+ */
 export function graphOf(
   table: EffectTable,
   nodes: readonly SparseNode[],
@@ -32,7 +36,7 @@ export function graphOf(
   const among = edges.map(({ source, target, weight }) => ({
     source: drawn[source]!.id,
     target: drawn[target]!.id,
-    weight,
+    weight: -weight,
   }));
   const outward = nodes.flatMap(({ site }, i) =>
     site === last ? [{ source: drawn[i]!.id, target: metricNode, weight: drawn[i]!.effect }] : [],
@@ -54,7 +58,7 @@ function drawNode(table: EffectTable, node: SparseNode, context: GraphContext): 
   const isSummed = table.positions === undefined;
   const position = isSummed ? context.tokens.length - 1 : node.place;
   const at = isSummed ? 'all' : `${position}`;
-  const common = { layer, position, hook, effect: table.effect(node) };
+  const common = { layer, position, hook, effect: -table.effect(node) };
   if (node.unit === dictionary.width) {
     const isToken = site.kind === 'embedding';
     const label = errorLabel(site, isSummed ? undefined : context.tokens[position]?.text);

@@ -37,6 +37,7 @@ describe('a reader of damaged files', () => {
     ['labels', 800],
     ['kept labels', 800],
     ['tasks', 800],
+    ['circuits', 800],
   ] as const)(
     'of %s reads or refuses each of %i',
     { timeout: 120_000 },

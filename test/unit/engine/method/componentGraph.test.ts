@@ -114,7 +114,7 @@ describe("the panel's form", () => {
   it('has the nodes of the circuit, and one edge for the queries, keys and values of a head', () => {
     const names = ['input->a0.h0<q>', 'input->a0.h0<k>', 'a0.h0->m1', 'm1->logits'];
     const graph = graphWith(plain, 'panel', names);
-    const { nodes, edges } = circuitOfGraph(graph, 5, { name: 'difference', clean: 2 });
+    const { nodes, edges } = circuitOfGraph(graph, 5, { name: 'difference', clean: 2 }, 1);
     expect(nodes.map(({ id, kind, layer }) => [id, kind, layer])).toEqual([
       ['input', 'token', -1],
       ['a0.h0', 'head', 0],

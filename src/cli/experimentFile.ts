@@ -1,0 +1,44 @@
+/** The experiment that a command line names: read from its file, with the paths in it relative to that file. */
+
+import { dirname, resolve } from 'node:path';
+import { readBytes, realFile, withFile } from '../engine/files/regularFile.ts';
+import { EngineError } from '../shared/errors.ts';
+import type { Experiment } from '../shared/experiment/experiment.ts';
+import { readExperiment } from '../shared/experiment/readExperiment.ts';
+import type { ExperimentPlaces } from '../shared/experiment/runExperiment.ts';
+import { CommandLineError, textOption } from './arguments.ts';
+import { type Context, embeddedModel } from './context.ts';
+
+/** An experiment, its file's real path, and where the things are that it names. */
+export interface ExperimentFile {
+  readonly file: string;
+  readonly experiment: Experiment;
+  readonly places: ExperimentPlaces;
+}
+
+/** Reads the experiment. @throws CommandLineError, file.missing, request.invalid */
+export async function openExperiment({ line, engine }: Context): Promise<ExperimentFile> {
+  const [named, ...rest] = line.words;
+  if (named === undefined || rest.length > 0)
+    throw new CommandLineError('Name one experiment: NAME.fovea.json.');
+  for (const option of ['model', 'bos']) {
+    if (textOption(line, option) === undefined) continue;
+    throw new CommandLineError(`The experiment itself says "${option}"; change it there.`);
+  }
+  const file = await realFile(resolve(named));
+  const experiment = readExperiment(named, await readText(file));
+  const folder = dirname(file);
+  const path = (relative: string): Promise<string> => realFile(resolve(folder, relative));
+  return { file, experiment, places: { engine, embedded: embeddedModel(), path, readText } };
+}
+
+/** Bytes of a text file at most. */
+const mostBytes = 2 ** 28;
+
+async function readText(path: string): Promise<string> {
+  return withFile(path, async (file, size) => {
+    if (size > mostBytes)
+      throw new EngineError('file.unreadable', { path, reason: 'it is larger than 256 MiB' });
+    return new TextDecoder().decode(await readBytes(path, file, 0, size));
+  });
+}
