@@ -143,9 +143,9 @@ describe('the circuit panel', () => {
     await expect.poll(() => circuit.measure('Faithfulness'), slow).toMatch(/\d/);
     await workbench.page.keyboard.press('Control+2');
     await tabTo(frame, /^tab\b/);
-    await workbench.page.keyboard.press('ArrowRight');
+    await workbench.page.keyboard.press('End');
     await expect.poll(() => frame.getByRole('tab', { selected: true }).textContent()).toBe('List');
-    await tabTo(frame, /list-row/);
+    await tabTo(frame, /list-(row|layer)/);
     await workbench.page.keyboard.press('ArrowDown');
     await workbench.page.keyboard.press('Enter');
     await frame.locator('.node-card').waitFor();

@@ -140,20 +140,110 @@ describe('the slider', () => {
   });
 });
 
+describe('what a person adds', () => {
+  const spoken = (index: number): Promise<string> =>
+    circuit.nodes().then((names) => names.filter((name) => /^(Head|MLP|Feature)/.test(name))[index] ?? '');
+  const short = (name: string): string => name.slice(0, name.indexOf(', effect'));
+
+  test('a node is pinned by P and is alone under Pinned', async () => {
+    const name = short(await spoken(0));
+    const node = await circuit.node(/^(Head|MLP|Feature)/);
+    await node.focus();
+    await workbench.page.keyboard.press('p');
+    const frame = await circuit.frame();
+    await expect.poll(() => frame.getByRole('tab', { name: /^Pinned/ }).textContent(), slow).toBe('Pinned 1');
+    await circuit.openTab('Pinned');
+    await expect.poll(async () => (await circuit.nodes()).map(short), slow).toEqual([name]);
+    await workbench.screenshot('circuit-pinned');
+    await circuit.openTab('Graph');
+  });
+
+  test('two nodes become a group with a name, which undo dissolves and redo brings back', async () => {
+    const frame = await circuit.frame();
+    const components = frame.locator('.node').filter({ hasText: /^(Head|MLP|Feature)/ });
+    const before = await frame.locator('.node').count();
+    await components.nth(0).click({ modifiers: ['Shift'] });
+    await components.nth(1).focus();
+    await workbench.page.keyboard.press('Shift+Enter');
+    await expect.poll(() => frame.locator('.chosen').textContent(), slow).toContain('2 selected');
+    await workbench.page.keyboard.press('g');
+    const field = frame.getByRole('textbox', { name: /^Name of/ });
+    await field.waitFor();
+    await field.fill('name movers');
+    await field.press('Enter');
+    const box = frame.locator('.node-group');
+    await expect.poll(() => box.textContent(), slow).toContain('name movers');
+    expect(await frame.locator('.node').count()).toBe(before - 1);
+    await workbench.screenshot('circuit-grouped');
+    await frame.getByRole('button', { name: 'Undo' }).click();
+    await frame.getByRole('button', { name: 'Undo' }).click();
+    await box.waitFor({ state: 'detached' });
+    expect(await frame.locator('.node').count()).toBe(before);
+    await frame.locator('.node').first().focus();
+    await workbench.page.keyboard.press('Control+Shift+z');
+    await workbench.page.keyboard.press('Control+Shift+z');
+    await expect.poll(() => box.textContent(), slow).toContain('name movers');
+    await frame.getByRole('button', { name: 'Expand name movers' }).click();
+    await box.waitFor({ state: 'detached' });
+    expect(await frame.locator('.node-grouped').count()).toBe(2);
+    await frame.getByRole('button', { name: 'Undo' }).click();
+    await frame.getByRole('button', { name: 'Undo' }).click();
+    await frame.locator('.node-grouped').first().waitFor({ state: 'detached' });
+  });
+
+  test('a node gets a name by F2, which Ctrl+Z takes back', async () => {
+    const frame = await circuit.frame();
+    await (await circuit.node(/^(Head|MLP|Feature)/)).focus();
+    await workbench.page.keyboard.press('F2');
+    const field = frame.getByRole('textbox', { name: /^Name of/ });
+    await field.fill('duplicate token');
+    await field.press('Enter');
+    await (await circuit.node(/duplicate token/)).waitFor();
+    expect(await (await circuit.card()).locator('h2').textContent()).toBe('duplicate token');
+    await (await circuit.node(/duplicate token/)).focus();
+    await workbench.page.keyboard.press('Control+z');
+    await (await circuit.node(/duplicate token/)).waitFor({ state: 'detached' });
+    await workbench.page.keyboard.press('Escape');
+  });
+
+  test('search finds nodes, marks them and steps through them', async () => {
+    const frame = await circuit.frame();
+    await frame.locator('.node').first().focus();
+    await workbench.page.keyboard.press('Control+f');
+    const field = frame.getByRole('textbox', { name: /^Search nodes/ });
+    await field.fill('logit');
+    await expect.poll(() => frame.locator('.search-result').count(), slow).toBeGreaterThan(0);
+    expect(await frame.locator('.node-found .sr-only').first().textContent()).toMatch(/^Logit.*, found/);
+    await field.press('Enter');
+    await expect.poll(() => frame.locator('.search-count').textContent(), slow).toMatch(/^1 of \d+$/);
+    await workbench.screenshot('circuit-search');
+    await (await circuit.card()).waitFor();
+    await field.press('Escape');
+    await field.waitFor({ state: 'detached' });
+    await workbench.page.keyboard.press('Escape');
+  });
+});
+
 describe('the list', () => {
   test('says the same as the graph and is read by keyboard', async () => {
     const drawn = [...(await circuit.nodes())].sort();
     const panel = await circuit.openTab('List');
     const rows = panel.locator('.list-row');
     await rows.first().waitFor();
-    expect([...(await rows.locator('.sr-only').allTextContents())].sort()).toEqual(drawn);
+    expect([...(await circuit.rows())].sort()).toEqual(drawn);
     await workbench.screenshot('circuit-list');
     await rows.first().focus();
     await workbench.page.keyboard.press('ArrowDown');
     const frame = await circuit.frame();
-    await expect
-      .poll(() => frame.locator('.list-row:focus .sr-only').textContent(), slow)
-      .toBe(await rows.nth(1).locator('.sr-only').textContent());
+    const focused = frame.locator('tr:focus');
+    await expect.poll(() => focused.textContent(), slow).toMatch(/^Layer \d/);
+    const all = await rows.count();
+    await workbench.page.keyboard.press('ArrowLeft');
+    await expect.poll(() => rows.count(), slow).toBeLessThan(all);
+    await workbench.page.keyboard.press('ArrowRight');
+    await expect.poll(() => rows.count(), slow).toBe(all);
+    await workbench.page.keyboard.press('ArrowDown');
+    await expect.poll(() => focused.getAttribute('aria-label'), slow).toMatch(/, effect /);
     await workbench.page.keyboard.press('Enter');
     await (await circuit.card()).waitFor();
     await workbench.page.keyboard.press('Escape');
@@ -164,9 +254,9 @@ describe('the list', () => {
     const panel = await circuit.openTab('List');
     const row = panel
       .locator('.list-row')
-      .filter({ hasText: /^(Head|MLP|Feature)/ })
+      .filter({ hasText: /^(Head|MLP)/ })
       .first();
-    const position = /at position (\d+)/.exec((await row.textContent()) ?? '')?.[1];
+    const position = /at position (\d+)/.exec((await row.getAttribute('aria-label')) ?? '')?.[1];
     await row.click();
     await (await circuit.card()).getByRole('button', { name: 'Ablate' }).click();
     const stack = new InterventionsView(workbench);
@@ -181,29 +271,43 @@ describe('the list', () => {
 });
 
 describe('export', () => {
-  test('writes the graph as JSON where the user says', async () => {
-    const file = join(workbench.folder, 'exported.json');
-    await (await circuit.frame()).getByRole('button', { name: 'Export JSON…' }).click();
+  test('writes the circuit with its annotations where the user says', async () => {
+    const file = join(workbench.folder, 'exported.circuit.json');
+    await circuit.choose('Export', 'Fovea Circuit…');
     await workbench.quickInput().waitFor();
     await workbench.answer(file);
     await expect.poll(() => existsSync(file), slow).toBe(true);
-    await workbench.waitForNotification(/Saved exported\.json/);
+    await workbench.waitForNotification(/Saved exported\.circuit\.json/);
     const graph = JSON.parse(readFileSync(file, 'utf8'));
     expect(graph).toMatchObject({ version: 1, prompt: expect.stringContaining('When Mary') });
     expect(graph.nodes.length).toBeGreaterThan(5);
+    expect(graph.annotations.pinned).toHaveLength(1);
     await workbench.clearNotifications();
   });
 
   test('writes the picture as SVG without scripts', async () => {
     await circuit.openTab('Graph');
     const file = join(workbench.folder, 'exported.svg');
-    await (await circuit.frame()).getByRole('button', { name: 'Export SVG…' }).click();
+    await circuit.choose('Export', 'SVG Picture…');
     await workbench.quickInput().waitFor();
     await workbench.answer(file);
     await expect.poll(() => existsSync(file), slow).toBe(true);
     const svg = readFileSync(file, 'utf8');
     expect(svg).toMatch(/^<svg /);
     expect(svg).not.toMatch(/<script|onload=/);
+    await workbench.clearNotifications();
+  });
+
+  test('writes the picture as PNG', async () => {
+    const file = join(workbench.folder, 'exported.png');
+    await circuit.choose('Export', 'PNG Picture…');
+    await workbench.quickInput().waitFor();
+    await workbench.answer(file);
+    await expect.poll(() => existsSync(file) && readFileSync(file).length > 1000, slow).toBe(true);
+    const png = readFileSync(file);
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    // Twice the pixels of the SVG.
+    expect(png.readUInt32BE(16)).toBeGreaterThan(400);
     await workbench.clearNotifications();
   });
 });

@@ -1,29 +1,50 @@
-/** The circuit panel: metric and exports, the graph or its list, the pruning slider, the selected node's card. */
+/** The circuit panel: title and metric, tools, the graph or its list, the pruning slider, the selected node's card. */
 
 import type { JSX } from 'preact';
+import { useEffect, useMemo } from 'preact/hooks';
+import { longestLabel } from '../../src/shared/circuitAnnotations.ts';
+import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
 import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { formatSigned } from '../../src/shared/format.ts';
-import type { CircuitState } from '../../src/shared/viewApi.ts';
-import { Icon } from '../lib/icon.tsx';
+import { Icon, IconButton } from '../lib/icon.tsx';
 import { Activity, Connecting, Message } from '../lib/message.tsx';
+import { RenameField } from '../lib/renameField.tsx';
 import { formatCount, say, strings } from '../lib/strings.ts';
 import { type Tab, Tabs } from '../lib/tabs.tsx';
-import { palette } from '../lib/theme.ts';
+import { labelText } from '../lib/tokenText.tsx';
+import { titleCircuit } from './circuitEdits.ts';
+import { onPanelKey } from './circuitKeys.ts';
+import { CircuitSearch } from './circuitSearch.ts';
 import type { CircuitStore, CircuitTab } from './circuitStore.ts';
-import { circuitSvg } from './circuitSvg.ts';
-import { drawnEdges, layoutKept } from './drawnCircuit.ts';
-import { GraphTab } from './graphTab.tsx';
+import { CompareBar } from './compareBar.tsx';
+import { DifferenceList } from './differenceList.tsx';
+import { GraphTab, PinnedTab } from './graphTab.tsx';
+import { GroupBar } from './groupBar.tsx';
 import { ListTab } from './listTab.tsx';
 import { NodeCard } from './nodeCard.tsx';
 import { PruneBar } from './pruneBar.tsx';
+import { SearchBar } from './searchBar.tsx';
+import { ToolBar } from './toolBar.tsx';
 
-const tabs: readonly Tab<CircuitTab>[] = [
-  { id: 'graph', title: strings.circuitGraph },
-  { id: 'list', title: strings.circuitList },
-];
+/** What is renamed while the circuit's own title is written. */
+const titleMark = 'title';
+
+interface CircuitProps {
+  readonly store: CircuitStore;
+  readonly search: CircuitSearch;
+  readonly state: CircuitState;
+  readonly graph: CircuitGraph;
+}
 
 /** The whole panel. */
 export function CircuitApp({ store }: { readonly store: CircuitStore }): JSX.Element {
+  const search = useMemo(() => new CircuitSearch(store), [store]);
+  useEffect(() => {
+    // The focus may be nowhere, after a click beside the nodes.
+    const onKey = (event: KeyboardEvent): void => onPanelKey(store, search, event);
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, [store]);
   const state = store.state.value;
   if (!state) {
     return (
@@ -35,89 +56,132 @@ export function CircuitApp({ store }: { readonly store: CircuitStore }): JSX.Ele
   const graph = store.graph.value;
   return (
     <main class="app circuit">
-      <h1 class="sr-only">{strings.circuitHeading}</h1>
       <Activity active={state.evaluating} />
       <ProgressLine store={store} state={state} alone={!graph && !state.message} />
       {state.stale && !state.progress && <Stale store={store} />}
-      {state.message && <Message message={state.message} run={(command) => store.run(command)} />}
-      {graph && !state.message && <Circuit store={store} state={state} graph={graph} />}
+      {store.notice.value !== undefined && <Notice store={store} text={store.notice.value} />}
+      {state.message && (
+        <Message
+          message={state.message}
+          run={(command) => store.wish(store.host.api.runCommand({ command }))}
+        />
+      )}
+      {graph && !state.message && <Circuit store={store} search={search} state={state} graph={graph} />}
     </main>
   );
 }
 
-function Circuit(props: {
-  readonly store: CircuitStore;
-  readonly state: CircuitState;
-  readonly graph: CircuitGraph;
-}): JSX.Element {
-  const { store, state, graph } = props;
-  const node = store.nodes.value.get(store.selected.value ?? '');
+function Circuit(props: CircuitProps): JSX.Element {
+  const { store, search, state, graph } = props;
+  const mark = store.markOf(store.selected.value);
+  const difference = store.difference.value;
   return (
-    <div class={node ? 'circuit-body circuit-with-card' : 'circuit-body'}>
-      <div class="circuit-main">
-        <Tabs
-          label={strings.circuitTabs}
-          tabs={tabs}
-          chosen={store.tab.value}
-          choose={(tab) => {
-            store.tab.value = tab;
-          }}
-          aside={<Metric store={store} graph={graph} />}
-        >
-          {store.tab.value === 'list' ? (
-            <ListTab store={store} state={state} graph={graph} />
-          ) : (
-            <GraphTab store={store} state={state} graph={graph} />
-          )}
-        </Tabs>
-        <PruneBar store={store} state={state} graph={graph} />
+    <>
+      <Title {...props} />
+      <div class={mark ? 'circuit-body circuit-with-card' : 'circuit-body'}>
+        <div class="circuit-main">
+          <Tabs
+            label={strings.circuitTabs}
+            tabs={tabsFor(store)}
+            chosen={store.tab.value}
+            choose={(tab) => {
+              store.tab.value = tab;
+            }}
+            aside={<ToolBar store={store} search={search} state={state} />}
+          >
+            <CompareBar store={store} state={state} />
+            {search.isOpen.value && <SearchBar search={search} graph={difference?.graph ?? graph} />}
+            <GroupBar store={store} />
+            <Shown {...props} />
+          </Tabs>
+          <PruneBar store={store} state={state} graph={graph} />
+        </div>
+        {mark && <NodeCard store={store} state={state} graph={graph} mark={mark} />}
       </div>
-      {node && <NodeCard store={store} state={state} graph={graph} node={node} />}
-    </div>
+    </>
   );
 }
 
-function Metric({
-  store,
-  graph,
-}: {
-  readonly store: CircuitStore;
-  readonly graph: CircuitGraph;
-}): JSX.Element {
-  const { metric, method } = graph;
-  const exportSvg = (): void => {
-    const kept = store.kept.peek();
-    store.exportSvg(circuitSvg(graph, layoutKept(graph, kept), drawnEdges(graph, kept), palette.peek()));
+function tabsFor(store: CircuitStore): readonly Tab<CircuitTab>[] {
+  const count = store.held.value.size;
+  const pinned: Tab<CircuitTab> = {
+    id: 'pinned',
+    title: count > 0 ? say('circuitPinnedCount', { count }) : strings.circuitPinned,
   };
+  const list = store.difference.value ? strings.circuitDifferences : strings.circuitList;
+  return [
+    { id: 'graph', title: strings.circuitGraph },
+    // Two circuits have no pins in common.
+    ...(store.difference.value ? [] : [pinned]),
+    { id: 'list', title: list },
+  ];
+}
+
+function Shown(props: CircuitProps): JSX.Element {
+  const { store } = props;
+  const difference = store.difference.value;
+  if (store.tab.value === 'list') {
+    return difference ? <DifferenceList store={store} picture={difference} /> : <ListTab {...props} />;
+  }
+  if (store.tab.value === 'pinned' && !difference) return <PinnedTab {...props} />;
+  return <GraphTab {...props} />;
+}
+
+function Title({ store, state, graph }: CircuitProps): JSX.Element {
+  const { metric, method } = graph;
+  const title = store.annotations.value.title ?? state.circuit?.title ?? '';
+  const shown = labelText(title) || strings.circuitHeading;
   return (
-    <span class="metric">
+    <header class="circuit-title">
+      {store.renaming.value === titleMark ? (
+        <RenameField
+          label={strings.circuitTitleField}
+          value={title}
+          longest={longestLabel}
+          onRename={(next) => titleCircuit(store, next)}
+          onCancel={() => {
+            store.renaming.value = undefined;
+          }}
+        />
+      ) : (
+        <h1>
+          <button
+            type="button"
+            class="title-button"
+            title={say('circuitTitleEdit', { title: shown })}
+            onClick={() => {
+              store.renaming.value = titleMark;
+            }}
+          >
+            <span class="title-text">{shown}</span>
+            <Icon name="pencil" />
+          </button>
+        </h1>
+      )}
       <span
         class="metric-value"
         title={say('circuitMetricTitle', { baseline: formatSigned(metric.baseline), method: method.name })}
       >
-        <span class="quiet">{metric.name}</span> <b>{formatSigned(metric.clean)}</b>
+        <span class="quiet metric-name">{labelText(metric.name.slice(0, 120))}</span>{' '}
+        <b>{formatSigned(metric.clean)}</b>
       </span>
-      <span class="exports small">
-        <button
-          type="button"
-          class="link"
-          aria-label={strings.exportSvg}
-          title={strings.exportSvg}
-          onClick={exportSvg}
-        >
-          SVG
-        </button>
-        <button
-          type="button"
-          class="link"
-          aria-label={strings.exportJson}
-          title={strings.exportJson}
-          onClick={() => store.exportJson()}
-        >
-          JSON
-        </button>
-      </span>
-    </span>
+    </header>
+  );
+}
+
+function Notice({ store, text }: { readonly store: CircuitStore; readonly text: string }): JSX.Element {
+  return (
+    <div class="banner" role="alert">
+      <Icon name="warning" />
+      <span>{text}</span>
+      <IconButton
+        icon="close"
+        label={strings.cardClose}
+        onClick={() => {
+          store.notice.value = undefined;
+        }}
+      />
+    </div>
   );
 }
 
@@ -126,7 +190,11 @@ function Stale({ store }: { readonly store: CircuitStore }): JSX.Element {
     <div class="banner" role="status">
       <Icon name="warning" />
       <span>{strings.stale}</span>
-      <button type="button" class="link" onClick={() => store.run('findCircuit')}>
+      <button
+        type="button"
+        class="link"
+        onClick={() => store.wish(store.host.api.runCommand({ command: 'findCircuit' }))}
+      >
         {strings.findAgain}
       </button>
     </div>
@@ -151,7 +219,11 @@ function ProgressLine(props: {
         </span>
         <progress aria-label={what} max={known ? total : undefined} value={known ? done : undefined} />
       </div>
-      <button type="button" class="secondary" onClick={() => props.store.cancel()}>
+      <button
+        type="button"
+        class="secondary"
+        onClick={() => props.store.wish(props.store.host.api.cancel({}))}
+      >
         {strings.cancel}
       </button>
     </div>

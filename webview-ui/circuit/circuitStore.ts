@@ -1,51 +1,126 @@
-/** What the circuit panel knows: the host's last answer, the slider, and what the pointer is over. */
+/** What the circuit panel knows: the host's last answer, what the reader looks at, and what follows from both. */
 
-import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import type { CircuitGraph, CircuitNode } from '../../src/shared/domain.ts';
-import type { CircuitState, CircuitViewApi, ViewCommand } from '../../src/shared/viewApi.ts';
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import {
+  type AnnotationChange,
+  emptyAnnotations,
+  groupOf,
+  keepShare,
+} from '../../src/shared/circuitAnnotations.ts';
+import type { CircuitState, CircuitViewApi, NodeDetails } from '../../src/shared/circuitViewApi.ts';
+import type { CircuitAnnotations, CircuitGraph } from '../../src/shared/domain.ts';
 import type { Host } from '../lib/host.ts';
 import { Refresher } from '../lib/refresher.ts';
-import { reasonOf } from '../lib/resource.ts';
+import { Resource, reasonOf } from '../lib/resource.ts';
 import type { SavedState } from '../lib/savedState.ts';
-import { keepNodes } from './keepNodes.ts';
+import type { Mark } from '../marks/circuitMark.ts';
+import {
+  type Drawing,
+  drawMarks,
+  groupOfMark,
+  markOfMembers,
+  namedMark,
+  namedNodes,
+} from './circuitMarks.ts';
+import { type DifferencePicture, differencePicture, type LinkedCircuit, linkCircuit } from './comparison.ts';
+import { hasInfluence, heldNodes, type KeepOrder, keepNodes, rankNodes } from './keepNodes.ts';
+import { sameContent, sameGraph, sameOther } from './sameGraph.ts';
 
 /** Ways to see the circuit. */
-export type CircuitTab = 'graph' | 'list';
+export type CircuitTab = 'graph' | 'pinned' | 'list';
 
-/** Rest of the slider, in milliseconds, after which the host measures what is kept. */
-const sliderRest = 220;
+/** Rest of the slider, in milliseconds, after which the host measures what is kept, and after which its place is an edit. */
+const measureRest = 160;
+const editRest = 600;
 
-/** State and wishes of the circuit panel. */
+const nothing: Drawing = { marks: [], edges: [] };
+
+/** State of the circuit panel, and the wishes that go to the host. */
 export class CircuitStore {
   readonly state = signal<CircuitState | undefined>(undefined);
+  /** What this view itself could not do. */
+  readonly notice = signal<string | undefined>(undefined);
   readonly failure = signal<string | undefined>(undefined);
+  /** The mark whose card is open. */
   readonly selected = signal<string | undefined>(undefined);
   readonly hovered = signal<string | undefined>(undefined);
+  /** Marks that are selected together, to be pinned or grouped. */
+  readonly chosen = signal<ReadonlySet<string>>(new Set());
+  /** The mark whose name is being written. */
+  readonly renaming = signal<string | undefined>(undefined);
   readonly keep = signal(1);
+  readonly openGroups = signal<ReadonlySet<string>>(new Set());
   readonly tab: Signal<CircuitTab>;
+  readonly chosenOrder: Signal<string>;
+  readonly details = new Resource<NodeDetails>();
 
   /** The graph; the same object as long as it is the same graph. */
   readonly graph: ReadonlySignal<CircuitGraph | undefined>;
-  readonly nodes: ReadonlySignal<ReadonlyMap<string, CircuitNode>>;
+  readonly annotations: ReadonlySignal<CircuitAnnotations>;
+  /** Every node by its id, under the name it was given. */
+  readonly nodes: ReadonlySignal<ReadonlyMap<string, Mark>>;
+  readonly byInfluence: ReadonlySignal<boolean>;
+  readonly order: ReadonlySignal<KeepOrder>;
   readonly kept: ReadonlySignal<ReadonlySet<string>>;
+  /** What is pinned or grouped. */
+  readonly held: ReadonlySignal<ReadonlySet<string>>;
+  readonly drawing: ReadonlySignal<Drawing>;
+  readonly linked: ReadonlySignal<LinkedCircuit | undefined>;
+  readonly difference: ReadonlySignal<DifferencePicture | undefined>;
 
   readonly #refresher: Refresher<CircuitState>;
   readonly #graph = signal<CircuitGraph | undefined>(undefined);
-  readonly #pinned = signal<readonly string[]>([]);
-  #graphText = '';
-  #keepTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #annotations = signal(emptyAnnotations());
+  readonly #other = signal<CircuitState['other']>(undefined);
+  #circuit: string | undefined;
+  #hostSelected: string | undefined;
   #selections = 0;
+  #edits = 0;
+  #measured = '';
+  #measureTimer: ReturnType<typeof setTimeout> | undefined;
+  #editTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly host: Host<CircuitViewApi>,
     saved: SavedState,
   ) {
     this.tab = saved.signal<CircuitTab>('tab', 'graph');
+    this.chosenOrder = saved.signal('order', '');
     this.graph = this.#graph;
-    this.nodes = computed(() => new Map(this.#graph.value?.nodes.map((node) => [node.id, node]) ?? []));
+    this.annotations = this.#annotations;
+    this.nodes = computed(() => namedNodes(this.#graph.value, this.#annotations.value));
+    this.byInfluence = computed(() => this.#graph.value !== undefined && hasInfluence(this.#graph.value));
+    this.order = computed(() =>
+      this.byInfluence.value && this.chosenOrder.value !== 'effect' ? 'influence' : 'effect',
+    );
+    const ranked = computed(() => (this.#graph.value ? rankNodes(this.#graph.value, this.order.value) : []));
     this.kept = computed(() => {
       const graph = this.#graph.value;
-      return graph ? keepNodes(graph, this.keep.value, this.#pinned.value) : new Set<string>();
+      if (!graph) return new Set<string>();
+      return keepNodes(graph, this.keep.value, heldNodes(this.#annotations.value), ranked.value);
+    });
+    this.held = computed(
+      () => new Set(heldNodes(this.#annotations.value).filter((id) => this.nodes.value.has(id))),
+    );
+    this.drawing = computed(() => {
+      const graph = this.#graph.value;
+      if (!graph) return nothing;
+      const shown = this.tab.value === 'pinned' ? this.held.value : this.kept.value;
+      return drawMarks(graph, this.#annotations.value, shown, this.openGroups.value);
+    });
+    this.linked = computed(() => {
+      const graph = this.#graph.value;
+      const other = this.#other.value;
+      return graph && other ? linkCircuit(graph, other) : undefined;
+    });
+    this.difference = computed(() => {
+      const graph = this.#graph.value;
+      const linked = this.linked.value;
+      if (!graph || !linked) return undefined;
+      return differencePicture(
+        { graph, annotations: this.#annotations.value, kept: this.kept.value },
+        linked,
+      );
     });
     this.#refresher = new Refresher(
       () => host.api.state({}),
@@ -56,6 +131,7 @@ export class CircuitStore {
     );
     host.on('changed', () => void this.refresh());
     host.on('selectionChanged', () => void this.refresh());
+    effect(() => this.#measureSoon(keyOf(this.kept.value), this.#graph.value));
   }
 
   /** Asks the host what is true now. */
@@ -64,92 +140,170 @@ export class CircuitStore {
   }
 
   #accept(state: CircuitState): void {
-    // Each answer is a new copy; layout and drawing follow the graph's content, not its identity.
-    const text = state.graph
-      ? JSON.stringify([state.graph.nodes, state.graph.edges, state.graph.tokens])
-      : '';
-    const isNew = text !== this.#graphText;
+    const { circuit, other } = state;
     batch(() => {
       this.failure.value = undefined;
       this.state.value = state;
-      if (isNew) {
-        this.#graphText = text;
-        this.#graph.value = state.graph;
-      }
-      if (this.#pinned.value.join('\n') !== state.pinned.join('\n')) this.#pinned.value = state.pinned;
+      const isNew = circuit?.id !== this.#circuit || !sameGraph(circuit?.graph, this.#graph.peek());
+      if (isNew) this.#begin(circuit);
+      if (!sameOther(other, this.#other.peek())) this.#other.value = other;
       // What the reader is doing right now is newer than this answer.
-      if (this.#selections === 0) this.selected.value = state.selected;
-      if (isNew || this.#keepTimer === undefined) this.keep.value = state.keep;
+      if (circuit && (isNew || (this.#edits === 0 && this.#editTimer === undefined)))
+        this.#take(circuit.annotations);
+      if (this.#selections === 0 && (isNew || state.selected !== this.#hostSelected)) {
+        this.#hostSelected = state.selected;
+        this.selected.value = state.selected;
+      }
+      // What comes measured is not measured again.
+      if (isNew && (state.evaluation || state.evaluating)) this.#measured = keyOf(this.kept.peek());
     });
-    // What is shown at first is measured too, not only what the slider leaves.
-    if (isNew && state.graph && !state.evaluation && !state.evaluating) this.setKeep(state.keep);
   }
 
-  /** Selects a node, or none, here and in the editor. */
-  select(node: string | undefined): void {
-    if (node === this.selected.peek()) return;
-    this.selected.value = node;
+  #begin(circuit: CircuitState['circuit']): void {
+    this.#circuit = circuit?.id;
+    this.#graph.value = circuit?.graph;
+    this.chosen.value = new Set();
+    this.renaming.value = undefined;
+    clearTimeout(this.#editTimer);
+    clearTimeout(this.#measureTimer);
+    this.#editTimer = undefined;
+    this.#measured = '';
+  }
+
+  #take(annotations: CircuitAnnotations): void {
+    if (!sameContent(annotations, this.#annotations.peek())) this.#annotations.value = annotations;
+    this.keep.value = annotations.keep;
+  }
+
+  /** The mark of an id that may be a node here, a group, or a node of the other circuit. */
+  markOf(id: string | undefined): Mark | undefined {
+    if (id === undefined) return undefined;
+    const linked = this.linked.value;
+    const group = groupOfMark(id);
+    if (group !== undefined) {
+      const here = this.#annotations.value.supernodes.find((one) => one.id === group);
+      if (here) return markOfMembers(here, this.nodes.value);
+      const there = linked?.annotations.supernodes.find((one) => one.id === group);
+      return linked && there && markOfMembers(there, namedNodes(linked.graph, linked.annotations));
+    }
+    const node = this.nodes.value.get(id);
+    if (node) return node;
+    const there = linked?.graph.nodes.find((other) => other.id === id);
+    return linked && there && namedMark(there, linked.annotations);
+  }
+
+  /** Selects a mark, or none, here and in the editor. */
+  select(id: string | undefined): void {
+    if (id === this.selected.peek()) return;
+    this.selected.value = id;
+    this.renaming.value = undefined;
+    const node = id !== undefined && this.nodes.peek().has(id) ? id : undefined;
+    if (node === this.#hostSelected) return;
+    this.#hostSelected = node;
     this.#selections++;
     const answered = this.host.api.selectNode({ node, reveal: true });
-    void this.#wish(answered.finally(() => this.#selections--));
+    this.wish(answered.finally(() => this.#selections--));
   }
 
-  /** Lights a node up here and its token in the editor. */
-  hover(node: string | undefined): void {
-    if (node === this.hovered.peek()) return;
-    this.hovered.value = node;
+  /** Lights a mark up here and its token in the editor. */
+  hover(id: string | undefined): void {
+    if (id === this.hovered.peek()) return;
+    this.hovered.value = id;
+    const node = id !== undefined && this.nodes.peek().has(id) ? id : undefined;
     this.host.api.hoverNode({ node }).catch((error: unknown) => console.error(reasonOf(error)));
+  }
+
+  /** Adds a mark to those that are selected together, or takes it away. The first one takes the open card's along. */
+  choose(id: string): void {
+    const isHere = groupOfMark(id) !== undefined || this.nodes.peek().has(id);
+    if (!isHere) return;
+    const chosen = new Set(this.chosen.peek());
+    const selected = this.selected.peek();
+    if (chosen.size === 0 && selected !== undefined && selected !== id) chosen.add(selected);
+    if (!chosen.delete(id)) chosen.add(id);
+    this.chosen.value = chosen;
+  }
+
+  /** The id of the group that a node is in. */
+  groupIdOf(node: string): string | undefined {
+    return groupOf(this.#annotations.peek(), node)?.id;
+  }
+
+  /** Opens a closed group and closes an open one. */
+  toggleGroup(group: string): void {
+    const open = new Set(this.openGroups.peek());
+    if (!open.delete(group)) open.add(group);
+    this.openGroups.value = open;
+  }
+
+  /** Makes sure that a node has a mark of its own: opens its group. */
+  bringOut(node: string): void {
+    const group = this.groupIdOf(node);
+    if (group !== undefined && !this.openGroups.peek().has(group)) this.toggleGroup(group);
+  }
+
+  /** Opens the group of a node and the node's card. */
+  openAndSelect(node: string): void {
+    this.bringOut(node);
+    this.select(node);
   }
 
   /** Prunes at once; the host measures once the slider rests. */
   setKeep(fraction: number): void {
     this.keep.value = fraction;
-    clearTimeout(this.#keepTimer);
-    this.#keepTimer = setTimeout(() => {
-      const answered = this.host.api.keep({ fraction, nodes: [...this.kept.peek()] });
-      void this.#wish(
-        answered.finally(() => {
-          this.#keepTimer = undefined;
-        }),
-      );
-    }, sliderRest);
+    clearTimeout(this.#editTimer);
+    this.#editTimer = setTimeout(() => this.#flushKeep(), editRest);
   }
 
-  pin(node: string, pinned: boolean): void {
-    void this.#wish(this.host.api.pinNode({ node, pinned }));
+  /** Changes what a person has added; `make` gets it as it is now. */
+  edit(make: (annotations: CircuitAnnotations) => AnnotationChange | undefined): void {
+    this.#flushKeep();
+    const change = make(this.#annotations.peek());
+    if (!change) return;
+    const { annotations, what } = change;
+    this.#annotations.value = annotations;
+    this.#edits++;
+    this.wish(this.host.api.annotate({ annotations, what }).finally(() => this.#edits--));
   }
 
-  ablate(node: string): void {
-    void this.#wish(this.host.api.ablateNode({ node }));
+  undo(): void {
+    this.#flushKeep();
+    this.wish(this.host.api.undo({}));
   }
 
-  steer(node: string): void {
-    void this.#wish(this.host.api.steerNode({ node }));
+  redo(): void {
+    this.#flushKeep();
+    this.wish(this.host.api.redo({}));
   }
 
-  exportSvg(svg: string): void {
-    void this.#wish(this.host.api.exportGraph({ kind: 'svg', svg }));
+  /** Waits for the host's part; it tells about failures itself, and the view only asks what is true now. */
+  wish(answer: Promise<unknown>): void {
+    void answer.catch((error: unknown) => console.error(reasonOf(error))).then(() => this.refresh());
   }
 
-  exportJson(): void {
-    void this.#wish(this.host.api.exportGraph({ kind: 'json' }));
+  #flushKeep(): void {
+    if (this.#editTimer === undefined) return;
+    clearTimeout(this.#editTimer);
+    this.#editTimer = undefined;
+    const kept = [...this.kept.peek()].filter((id) => isCounted(this.nodes.peek().get(id))).length;
+    this.edit((annotations) => keepShare(annotations, this.keep.peek(), kept));
   }
 
-  cancel(): void {
-    void this.#wish(this.host.api.cancel({}));
+  #measureSoon(key: string, graph: CircuitGraph | undefined): void {
+    clearTimeout(this.#measureTimer);
+    if (!graph || key === this.#measured) return;
+    this.#measureTimer = setTimeout(() => {
+      this.#measured = key;
+      const nodes = [...this.kept.peek()];
+      this.host.api.evaluate({ nodes }).catch((error: unknown) => console.error(reasonOf(error)));
+    }, measureRest);
   }
+}
 
-  run(command: ViewCommand): void {
-    void this.#wish(this.host.api.runCommand({ command }));
-  }
+function isCounted(mark: Mark | undefined): boolean {
+  return mark !== undefined && mark.kind !== 'token' && mark.kind !== 'logit';
+}
 
-  /** The host tells about failures itself; the view only asks what is true now. */
-  async #wish(answer: Promise<unknown>): Promise<void> {
-    try {
-      await answer;
-    } catch (error) {
-      console.error(reasonOf(error));
-    }
-    await this.refresh();
-  }
+function keyOf(kept: ReadonlySet<string>): string {
+  return [...kept].sort().join('\n');
 }

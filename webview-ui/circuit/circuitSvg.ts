@@ -1,32 +1,47 @@
 /** The graph as one SVG file that needs nothing else: colors are written in, text is escaped. Pure. */
 
-import type { CircuitEdge, CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { formatSigned, formatToken } from '../../src/shared/format.ts';
 import { type Palette, toCss } from '../lib/color.ts';
-import { edgeDash, edgeRadius, edgeWidth } from '../marks/circuitEdges.tsx';
-import { shareOf } from '../marks/circuitGraph.tsx';
-import { type CircuitLayout, edgePath, type PlacedNode } from '../marks/circuitLayout.ts';
-import { glyphColors, glyphPaths, minusPath } from '../marks/nodeGlyph.tsx';
-import { nameBeside, showsNames } from './drawnCircuit.ts';
-import { nodeTitle } from './nodeName.ts';
+import { bandName } from '../marks/circuitAxes.tsx';
+import { edgeDash, edgeRadius, edgeWidth, restOpacity } from '../marks/circuitEdges.tsx';
+import { anchorOf, type CircuitLayout, edgePath, type PlacedNode } from '../marks/circuitLayout.ts';
+import { changeSigns, type MarkEdge } from '../marks/circuitMark.ts';
+import {
+  glyphColors,
+  glyphPaths,
+  largestEffect,
+  minusPath,
+  removedDash,
+  shareOf,
+} from '../marks/nodeGlyph.tsx';
+import { columnName, nameBeside, showsNames } from './drawnCircuit.ts';
+import { clipText, nodeTitle } from './nodeName.ts';
 
 const gutter = 56;
 const footer = 28;
 const head = 30;
 
-/** The drawing of `layout` in the colors of `palette`. */
-export function circuitSvg(
-  graph: CircuitGraph,
-  layout: CircuitLayout,
-  edges: readonly CircuitEdge[],
-  palette: Palette,
-): string {
-  const width = layout.width + gutter + 8;
+/** What is drawn, where, and in which colors. */
+export interface SvgPicture {
+  readonly graph: CircuitGraph;
+  readonly layout: CircuitLayout;
+  readonly edges: readonly MarkEdge[];
+  readonly palette: Palette;
+  /** Stands before the metric. */
+  readonly title?: string;
+}
+
+/** The drawing as a file. */
+export function circuitSvg(picture: SvgPicture): string {
+  const { graph, layout, edges, palette } = picture;
+  const title = titleOf(picture);
+  const width = Math.max(layout.width + gutter + 8, 7.6 * [...title].length + 24);
   const height = layout.height + head + footer;
-  const places = new Map(layout.nodes.map((place) => [place.node.id, place]));
-  const largest = Math.max(1e-12, ...graph.edges.map(({ weight }) => Math.abs(weight)));
-  const named = showsNames(places);
-  const title = `${graph.metric.name} ${formatSigned(graph.metric.clean)}`;
+  const places = new Map(layout.nodes.map((place) => [place.node.id, anchorOf(place)]));
+  const largestWeight = graph.edges.reduce((most, { weight }) => Math.max(most, Math.abs(weight)), 1e-12);
+  const named = showsNames(layout.nodes.length);
+  const largest = largestEffect(graph.nodes);
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11" fill="${toCss(palette.foreground)}">`,
     `<title>${escapeXml(title)}</title>`,
@@ -34,8 +49,8 @@ export function circuitSvg(
     `<text x="12" y="19" font-size="13" font-weight="600">${escapeXml(title)}</text>`,
     `<g transform="translate(${gutter} ${head})">`,
     ...bandLines(graph, layout),
-    ...edges.toReversed().map((edge) => edgeLine(edge, places, largest, palette)),
-    ...layout.nodes.map((place) => nodeLines(place, graph, palette, named)),
+    ...edges.toReversed().map((edge) => edgeLine(edge, places, largestWeight, palette)),
+    ...layout.nodes.map((place) => nodeLines(place, shareOf(place.node.effect, largest), palette, named)),
     ...columnLines(graph, layout, named),
     '</g>',
     '</svg>',
@@ -43,33 +58,35 @@ export function circuitSvg(
   return `${lines.filter((line) => line !== '').join('\n')}\n`;
 }
 
+function titleOf({ graph, title }: SvgPicture): string {
+  const metric = `${graph.metric.name} ${formatSigned(graph.metric.clean)}`;
+  return clipText(title ? `${title} · ${metric}` : metric, 140);
+}
+
 function bandLines(graph: CircuitGraph, layout: CircuitLayout): readonly string[] {
   return layout.bands
     .filter((band) => !band.empty)
     .map((band) => {
       const y = band.top + band.height / 2 + 4;
-      return `<text x="-8" y="${y}" text-anchor="end" opacity="0.7">${bandName(band.layer, graph.nLayers)}</text>`;
+      const name = escapeXml(bandName(band.layer, graph.nLayers));
+      return `<text x="-8" y="${y}" text-anchor="end" opacity="0.7">${name}</text>`;
     });
-}
-
-function bandName(layer: number, nLayers: number): string {
-  if (layer < 0) return 'tokens';
-  return layer >= nLayers ? 'logits' : `L${layer}`;
 }
 
 function columnLines(graph: CircuitGraph, layout: CircuitLayout, named: boolean): readonly string[] {
   return layout.columns.map((column) => {
-    const token = formatToken(graph.tokens[column.position]?.text ?? '');
-    const text = [...token].length > 14 ? `${[...token].slice(0, 13).join('')}…` : token;
+    const name = columnName(graph, column.position);
+    const text = clipText(graph.isAggregated ? name : formatToken(name), 14);
     // As on the screen: names begin where the marks of their column do.
     const x = named ? column.left + 2 : column.left + column.width / 2;
     const anchor = named ? 'start' : 'middle';
-    return `<text x="${x}" y="${layout.height + 16}" text-anchor="${anchor}" font-family="monospace">${escapeXml(text)}</text>`;
+    const font = graph.isAggregated ? '' : ' font-family="monospace"';
+    return `<text x="${x}" y="${layout.height + 16}" text-anchor="${anchor}"${font}>${escapeXml(text)}</text>`;
   });
 }
 
 function edgeLine(
-  edge: CircuitEdge,
+  edge: MarkEdge,
   places: ReadonlyMap<string, PlacedNode>,
   largest: number,
   palette: Palette,
@@ -80,23 +97,27 @@ function edgeLine(
   const share = Math.abs(edge.weight) / largest;
   const color = toCss(edge.weight < 0 ? palette.negative : palette.positive);
   const dash = edge.weight < 0 ? ` stroke-dasharray="${edgeDash(share)}"` : '';
-  const opacity = (0.25 + 0.55 * share).toFixed(2);
+  const opacity = restOpacity(edge, share).toFixed(2);
   return `<path d="${edgePath(from, to, edgeRadius)}" fill="none" stroke="${color}" stroke-width="${edgeWidth(share).toFixed(2)}" stroke-opacity="${opacity}"${dash}/>`;
 }
 
-function nodeLines(place: PlacedNode, graph: CircuitGraph, palette: Palette, named: boolean): string {
-  const { node, x, y } = place;
-  const share = shareOf(node, graph);
+function nodeLines(place: PlacedNode, share: number, palette: Palette, named: boolean): string {
+  const { node, x, y, box } = place;
   const colors = glyphColors(node.kind, share, palette);
-  const title = `${nodeTitle(node)}, ${formatSigned(node.effect)}`;
+  const title = `<title>${escapeXml(`${nodeTitle(node)}, ${formatSigned(node.effect)}`)}</title>`;
   const minus =
     share < 0 ? `<path d="${minusPath}" stroke="${colors.sign}" stroke-width="1.6" fill="none"/>` : '';
-  const name = `<text x="13" y="3.5" font-size="10.5">${escapeXml(nameBeside(node) ?? '')}</text>`;
-  return [
-    `<g transform="translate(${x} ${y})"><title>${escapeXml(title)}</title>`,
-    `<path d="${glyphPaths[node.kind]}" fill="${colors.fill}" stroke="${colors.stroke}" stroke-width="1.4"/>`,
-    `${minus}${named ? name : ''}</g>`,
-  ].join('');
+  const name = escapeXml(nameBeside(node) ?? '');
+  const change = node.change ? changeSigns[node.change] : '';
+  const sign = change === '' ? '' : `<text x="6" y="-5" font-weight="700">${change}</text>`;
+  const dash = node.change === 'removed' ? ` stroke-dasharray="${removedDash}"` : '';
+  const start = `<g transform="translate(${x} ${y})">${title}`;
+  if (box !== undefined) {
+    const words = `${name} · ${node.members?.length ?? 0}`;
+    return `${start}<rect x="-11" y="-10" width="${box.toFixed(1)}" height="20" rx="6" fill="${colors.fill}" stroke="${colors.stroke}" stroke-width="1.4"/><text x="${(box / 2 - 11).toFixed(1)}" y="3.5" text-anchor="middle" font-size="10.5" fill="${colors.sign}">${share < 0 ? '− ' : ''}${words}</text>${sign}</g>`;
+  }
+  const label = named ? `<text x="13" y="3.5" font-size="10.5">${name}</text>` : '';
+  return `${start}<path d="${glyphPaths[node.kind]}" fill="${colors.fill}" stroke="${colors.stroke}" stroke-width="1.4"${dash}/>${minus}${label}${sign}</g>`;
 }
 
 /** Text for XML: markup escaped, characters that XML forbids left out. */

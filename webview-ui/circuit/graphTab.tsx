@@ -1,117 +1,145 @@
-/** The circuit as a graph, with a legend of its marks. */
+/** The circuit as a graph: what is kept, or only what is pinned; of two circuits, their difference or both. */
 
-import { useComputed } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
-import type { CircuitGraph, CircuitNodeKind } from '../../src/shared/domain.ts';
-import type { CircuitState } from '../../src/shared/viewApi.ts';
+import { useMemo } from 'preact/hooks';
+import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
+import type { CircuitGraph } from '../../src/shared/domain.ts';
+import { formatSigned } from '../../src/shared/format.ts';
 import { Note } from '../lib/message.tsx';
-import { strings } from '../lib/strings.ts';
-import { palette } from '../lib/theme.ts';
-import { CircuitGraphView } from '../marks/circuitGraph.tsx';
-import { glyphPaths } from '../marks/nodeGlyph.tsx';
+import { say, strings } from '../lib/strings.ts';
+import { labelText } from '../lib/tokenText.tsx';
+import { drawMarks } from './circuitMarks.ts';
+import { CircuitPicture } from './circuitPicture.tsx';
+import type { CircuitSearch } from './circuitSearch.ts';
 import type { CircuitStore } from './circuitStore.ts';
-import { drawnEdges, layoutKept, nameBeside, showsNames } from './drawnCircuit.ts';
+import type { LinkedCircuit } from './comparison.ts';
 import { countComponents } from './keepNodes.ts';
-import { kindName, nodeLabel, nodeTitle } from './nodeName.ts';
+import { Legend } from './legend.tsx';
+import { clipText } from './nodeName.ts';
 
-/** Graph and legend. */
-export function GraphTab(props: {
+interface GraphTabProps {
   readonly store: CircuitStore;
+  readonly search: CircuitSearch;
   readonly state: CircuitState;
   readonly graph: CircuitGraph;
-}): JSX.Element {
-  const { store, state, graph } = props;
-  const drawn = useComputed(() => {
-    const current = store.graph.value ?? graph;
-    const kept = store.kept.value;
-    return {
-      edges: drawnEdges(current, kept),
-      named: showsNames(kept) ? layoutKept(current, kept, true) : undefined,
-      plain: layoutKept(current, kept, false),
-    };
-  });
-  const handlers = useRef({
-    onSelect: (id: string | undefined) => store.select(id),
-    onHover: (id: string | undefined) => store.hover(id),
-  }).current;
-  if (countComponents(graph, store.kept.value).kept === 0) {
+}
+
+/** Graph and legend. */
+export function GraphTab(props: GraphTabProps): JSX.Element {
+  const { store, search, state, graph } = props;
+  const difference = store.difference.value;
+  const linked = store.linked.value;
+  if (linked && state.compareAs === 'sideBySide') return <SideBySide {...props} linked={linked} />;
+  if (difference && linked) {
+    const title = shortTitle(linked.title);
     return (
-      <div class="graph-none">
-        <Note text={strings.nodesNone} />
-      </div>
+      <CircuitPicture
+        store={store}
+        search={search}
+        graph={difference.graph}
+        drawing={difference.drawing}
+        pinned={store.annotations.value.pinned}
+        tokenSelected={linked.columnsHere[state.tokenSelected] ?? -1}
+        legend={<Legend marks={difference.drawing.marks} otherTitle={title} />}
+      />
     );
   }
-  const { edges, named, plain } = drawn.value;
+  if (countComponents(graph, store.kept.value).kept === 0) return <None text={strings.nodesNone} />;
+  return <Alone {...props} />;
+}
+
+/** What is pinned and grouped, alone. */
+export function PinnedTab(props: GraphTabProps): JSX.Element {
+  const { store } = props;
+  if (store.held.value.size === 0) return <None text={strings.pinnedNone} />;
   return (
-    <CircuitGraphView
+    <>
+      <div class="pinned-tools">
+        <button type="button" class="link" onClick={() => store.setKeep(0)}>
+          {strings.pinnedOnly}
+        </button>
+      </div>
+      <Alone {...props} />
+    </>
+  );
+}
+
+function Alone({ store, search, state, graph }: GraphTabProps): JSX.Element {
+  const drawing = store.drawing.value;
+  return (
+    <CircuitPicture
+      store={store}
+      search={search}
       graph={graph}
-      named={named}
-      plain={plain}
-      edges={edges}
-      palette={palette.value}
-      selected={store.selected.value}
-      hovered={store.hovered.value}
-      pinned={state.pinned}
+      drawing={drawing}
+      pinned={store.annotations.value.pinned}
       tokenSelected={state.tokenSelected}
-      nameOf={nameBeside}
-      titleOf={nodeTitle}
-      labelOf={(node) =>
-        nodeLabel(node, graph, {
-          underToken: node.position === state.tokenSelected,
-          pinned: state.pinned.includes(node.id),
-        })
-      }
-      legend={<Legend />}
-      {...handlers}
+      legend={<Legend marks={drawing.marks} />}
     />
   );
 }
 
-const legendKinds: readonly CircuitNodeKind[] = ['feature', 'head', 'mlp', 'error'];
-
-function Legend(): JSX.Element {
+function SideBySide(props: GraphTabProps & { readonly linked: LinkedCircuit }): JSX.Element {
+  const { store, search, state, graph, linked } = props;
+  const open = store.openGroups.value;
+  const there = useMemo(() => drawMarks(linked.graph, linked.annotations, linked.kept, open), [linked, open]);
+  const title = state.circuit?.title ?? '';
   return (
-    <div class="graph-legend small quiet">
-      {legendKinds.map((kind) => (
-        <span key={kind}>
-          <svg viewBox="-11 -11 22 22" width="14" height="14" aria-hidden="true" focusable="false">
-            <path
-              d={glyphPaths[kind]}
-              fill={kind === 'error' ? 'none' : 'currentColor'}
-              stroke="currentColor"
-              stroke-width="1.6"
-            />
-          </svg>
-          {kindName(kind)}
-        </span>
-      ))}
-      <span>
-        <svg
-          class="legend-line"
-          viewBox="0 0 24 6"
-          width="24"
-          height="6"
-          aria-hidden="true"
-          focusable="false"
-        >
-          <path class="edge" d="M0 3h24" stroke-width="2.5" />
-        </svg>
-        {strings.legendPositive}
-      </span>
-      <span>
-        <svg
-          class="legend-line"
-          viewBox="0 0 24 6"
-          width="24"
-          height="6"
-          aria-hidden="true"
-          focusable="false"
-        >
-          <path class="edge edge-negative" d="M0 3h24" stroke-width="2.5" stroke-dasharray="6 4" />
-        </svg>
-        {strings.legendNegative}
-      </span>
+    <div class="side-by-side">
+      <Half title={title} graph={graph}>
+        <CircuitPicture
+          store={store}
+          search={search}
+          graph={graph}
+          drawing={store.drawing.value}
+          pinned={store.annotations.value.pinned}
+          tokenSelected={state.tokenSelected}
+          label={say('graphOf', { title: labelText(title) })}
+        />
+      </Half>
+      <Half title={linked.title} graph={linked.graph}>
+        <CircuitPicture
+          store={store}
+          search={search}
+          graph={linked.graph}
+          drawing={there}
+          pinned={linked.annotations.pinned}
+          tokenSelected={-1}
+          label={say('graphOf', { title: labelText(linked.title) })}
+        />
+      </Half>
     </div>
   );
+}
+
+function Half(props: {
+  readonly title: string;
+  readonly graph: CircuitGraph;
+  readonly children: JSX.Element;
+}): JSX.Element {
+  const { metric } = props.graph;
+  return (
+    <div class="half">
+      <h2 class="half-title">
+        <span class="half-name">{labelText(props.title)}</span>
+        <span class="quiet small">
+          {labelText(metric.name.slice(0, 80))} <b>{formatSigned(metric.clean)}</b>
+        </span>
+      </h2>
+      {props.children}
+    </div>
+  );
+}
+
+function None({ text }: { readonly text: string }): JSX.Element {
+  return (
+    <div class="graph-none">
+      <Note text={text} />
+    </div>
+  );
+}
+
+/** A title that leaves room for the words around it. */
+export function shortTitle(title: string): string {
+  return clipText(labelText(title), 24);
 }

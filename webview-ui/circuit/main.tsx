@@ -2,8 +2,15 @@
 
 import { render } from 'preact';
 import '../ui.css';
+import '../lib/menu.css';
+import './bars.css';
 import './circuit.css';
-import type { CircuitViewApi } from '../../src/shared/viewApi.ts';
+import './graph.css';
+import './graphMarks.css';
+import './list.css';
+import './nodeCard.css';
+import './prune.css';
+import type { CircuitViewApi } from '../../src/shared/circuitViewApi.ts';
 import { connectHost, readState, writeState } from '../lib/host.ts';
 import { SavedState } from '../lib/savedState.ts';
 import { watchTheme } from '../lib/theme.ts';

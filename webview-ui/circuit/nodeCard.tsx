@@ -1,153 +1,190 @@
-/** Everything about the selected node, and what can be done to it. */
+/** Everything about the selected node or group, and what can be done to it. */
 
 import type { JSX } from 'preact';
-import type { CircuitGraph, CircuitNode } from '../../src/shared/domain.ts';
-import { formatNumber, formatSigned } from '../../src/shared/format.ts';
-import type { CircuitState } from '../../src/shared/viewApi.ts';
+import { longestLabel } from '../../src/shared/circuitAnnotations.ts';
+import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
+import type { CircuitEdge, CircuitGraph } from '../../src/shared/domain.ts';
+import { formatNumber, formatProbability, formatSigned } from '../../src/shared/format.ts';
+import { siteNameOf } from '../../src/shared/siteNames.ts';
 import { IconButton } from '../lib/icon.tsx';
+import { RenameField } from '../lib/renameField.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { palette } from '../lib/theme.ts';
-import { TokenText } from '../lib/tokenText.tsx';
-import { shareOf } from '../marks/circuitGraph.tsx';
-import { NodeGlyph } from '../marks/nodeGlyph.tsx';
-import { SignedBarList, type SignedRow } from '../marks/signedBarList.tsx';
+import { labelText, TokenText } from '../lib/tokenText.tsx';
+import type { Mark } from '../marks/circuitMark.ts';
+import { largestEffect, NodeGlyph, shareOf } from '../marks/nodeGlyph.tsx';
+import { renameMark, ungroupMark } from './circuitEdits.ts';
+import { groupOfMark, mergeEdges } from './circuitMarks.ts';
 import type { CircuitStore } from './circuitStore.ts';
-import { isComponent } from './keepNodes.ts';
-import { kindName, nodeTitle } from './nodeName.ts';
+import { isComponent, keepEdges } from './keepNodes.ts';
+import { Neighbors } from './neighbors.tsx';
+import { NodeActions } from './nodeActions.tsx';
+import { NodeDetailsView } from './nodeDetails.tsx';
+import { markKind, nodeTitle, ownTitle } from './nodeName.ts';
 
 interface CardProps {
   readonly store: CircuitStore;
   readonly state: CircuitState;
   readonly graph: CircuitGraph;
-  readonly node: CircuitNode;
+  readonly mark: Mark;
 }
-
-/** Edges listed on each side. */
-const shownEdges = 12;
 
 /** The card. */
 export function NodeCard(props: CardProps): JSX.Element {
-  const { store, graph, node } = props;
-  const title = nodeTitle(node);
+  const { store, state, graph, mark } = props;
+  const isHere = groupOfMark(mark.id) !== undefined || store.nodes.value.has(mark.id);
+  const linked = store.linked.value;
+  // A node that only the other circuit has is told of in that circuit's terms.
+  const of = isHere || !linked ? graph : linked.graph;
+  const isPruned = isHere && !mark.members && !store.kept.value.has(mark.id);
+  const isFeature = mark.kind === 'feature' || mark.kind === 'neuron';
   return (
-    <aside class="node-card" aria-label={title}>
-      <header class="node-card-head">
-        <NodeGlyph node={node} share={shareOf(node, graph)} palette={palette.value} />
-        <div class="node-card-title">
-          <h2>{title}</h2>
-          <p class="small quiet">{subtitle(node)}</p>
-        </div>
-        <IconButton icon="close" label={strings.cardClose} onClick={() => store.select(undefined)} />
-      </header>
-      <Facts graph={graph} node={node} />
-      {isComponent(node) && <Actions {...props} />}
-      <Neighbors {...props} side="source" title={strings.cardInputs} />
-      <Neighbors {...props} side="target" title={strings.cardOutputs} />
+    <aside class="node-card" aria-label={nodeTitle(mark)}>
+      <Head {...props} />
+      <Facts {...props} graph={of} />
+      {!isHere && state.other && (
+        <p class="small quiet card-note">{say('cardOnlyThere', { title: labelText(state.other.title) })}</p>
+      )}
+      {isPruned && <p class="small quiet card-note">{strings.cardPruned}</p>}
+      {isHere && (isComponent(mark) || mark.members) && <NodeActions {...props} />}
+      {mark.members && <Members {...props} members={mark.members} />}
+      <Neighbors
+        store={store}
+        graph={of}
+        edges={isHere ? edgesFor(store, graph, mark) : (linked?.graph.edges ?? [])}
+        node={mark.id}
+      />
+      {isHere && isFeature && <NodeDetailsView store={store} node={mark.id} />}
     </aside>
   );
 }
 
-function subtitle(node: CircuitNode): string {
+/** The edges of the kept nodes, with the mark's own members as one. */
+function edgesFor(store: CircuitStore, graph: CircuitGraph, mark: Mark): readonly CircuitEdge[] {
+  const members = new Set(mark.members?.map(({ id }) => id) ?? [mark.id]);
+  const kept = store.kept.value;
+  const edges = graph.edges.filter(({ source, target }) => members.has(source) || members.has(target));
+  const shown = keepEdges(edges, { has: (id) => kept.has(id) || members.has(id) });
+  if (!mark.members) return shown;
+  return mergeEdges(shown, new Map([...members].map((id) => [id, mark.id])));
+}
+
+function Head({ store, graph, mark }: CardProps): JSX.Element {
+  const isRenaming = store.renaming.value === mark.id;
+  return (
+    <header class="node-card-head">
+      <NodeGlyph
+        node={mark}
+        share={shareOf(mark.effect, largestEffect(graph.nodes))}
+        palette={palette.value}
+      />
+      <div class="node-card-title">
+        <h2>
+          {isRenaming ? (
+            <RenameField
+              label={say('renameField', { name: ownTitle(mark) })}
+              value={mark.members ? mark.label : (mark.given ?? '')}
+              longest={longestLabel}
+              onRename={(name) => renameMark(store, mark.id, name)}
+              onCancel={() => {
+                store.renaming.value = undefined;
+              }}
+            />
+          ) : (
+            nodeTitle(mark)
+          )}
+        </h2>
+        <p class="small quiet">{subtitle(mark)}</p>
+      </div>
+      <IconButton icon="close" label={strings.cardClose} onClick={() => store.select(undefined)} />
+    </header>
+  );
+}
+
+function subtitle(mark: Mark): string {
   const parts: string[] = [];
-  if (node.kind === 'feature') {
-    parts.push(say('featureName', { index: node.feature?.index ?? '' }));
-    parts.push(say('lensLayer', { layer: node.layer }));
-    if (node.labelSource) parts.push(say('labelSource', { source: node.labelSource }));
-  } else if (isComponent(node)) parts.push(say('lensLayer', { layer: node.layer }));
-  else parts.push(kindName(node.kind));
+  if (mark.members) parts.push(markKind(mark), say('groupMembers', { count: mark.members.length }));
+  else if (mark.given !== undefined) parts.push(ownTitle(mark));
+  if (mark.kind === 'feature') parts.push(say('featureName', { index: mark.feature?.index ?? '' }));
+  if (isComponent(mark) && !mark.members) parts.push(say('lensLayer', { layer: mark.layer }));
+  if (mark.hook !== undefined && !mark.members) parts.push(labelText(siteNameOf(mark.hook.slice(0, 80))));
+  if (mark.labelSource) parts.push(say('labelSource', { source: labelText(mark.labelSource.slice(0, 80)) }));
+  if (parts.length === 0) parts.push(markKind(mark));
+  if (mark.groupLabel !== undefined) parts.push(`${strings.kindGroup}: ${labelText(mark.groupLabel)}`);
   return parts.join(' · ');
 }
 
-function Facts({ graph, node }: { readonly graph: CircuitGraph; readonly node: CircuitNode }): JSX.Element {
+function Facts({ store, graph, mark }: CardProps): JSX.Element {
+  const there = store.linked.value?.graph.nodes.find(({ id }) => id === mark.id);
+  const isHere = store.nodes.value.has(mark.id);
   return (
     <dl class="node-facts">
-      <div>
-        <dt>{strings.cardEffect}</dt>
-        <dd>{formatSigned(node.effect)}</dd>
-      </div>
-      {node.activation !== undefined && (
+      <Fact name={strings.cardEffect} value={formatSigned(mark.effect)} />
+      {there && isHere && <Fact name={strings.cardOtherEffect} value={formatSigned(there.effect)} />}
+      {mark.activation !== undefined && (
+        <Fact name={strings.cardActivation} value={formatNumber(mark.activation)} />
+      )}
+      {mark.probability !== undefined && (
+        <Fact name={strings.cardProbability} value={formatProbability(mark.probability)} />
+      )}
+      {mark.influence !== undefined && (
+        <Fact
+          name={strings.cardInfluence}
+          title={strings.cardInfluenceTitle}
+          value={formatProbability(mark.influence)}
+        />
+      )}
+      {!graph.isAggregated && !mark.members && (
         <div>
-          <dt>{strings.cardActivation}</dt>
-          <dd>{formatNumber(node.activation)}</dd>
+          <dt>{strings.cardPosition}</dt>
+          <dd>
+            {mark.position} <TokenText text={graph.tokens[mark.position]?.text ?? ''} />
+          </dd>
         </div>
       )}
-      <div>
-        <dt>{strings.cardPosition}</dt>
-        <dd>
-          {node.position} <TokenText text={graph.tokens[node.position]?.text ?? ''} />
-        </dd>
-      </div>
     </dl>
   );
 }
 
-function Actions({ store, state, node }: CardProps): JSX.Element {
-  const pinned = state.pinned.includes(node.id);
+function Fact(props: {
+  readonly name: string;
+  readonly value: string;
+  readonly title?: string;
+}): JSX.Element {
   return (
-    <div class="node-actions">
-      {node.kind !== 'error' && (
-        <button type="button" class="secondary" onClick={() => store.ablate(node.id)}>
-          {strings.ablate}
-        </button>
-      )}
-      {node.kind === 'feature' && (
-        <button type="button" class="secondary" onClick={() => store.steer(node.id)}>
-          {strings.steer}
-        </button>
-      )}
-      <button type="button" class="secondary" onClick={() => store.pin(node.id, !pinned)}>
-        {pinned ? strings.unpin : strings.pin}
-      </button>
+    <div title={props.title}>
+      <dt>{props.name}</dt>
+      <dd>{props.value}</dd>
     </div>
   );
 }
 
-function Neighbors(
-  props: CardProps & { readonly side: 'source' | 'target'; readonly title: string },
-): JSX.Element {
-  const { store, graph, node, side } = props;
-  const kept = store.kept.value;
-  const rows = neighborRows(graph, node.id, side)
-    .filter(({ id }) => kept.has(id))
-    .slice(0, shownEdges)
-    .map(({ id, weight }): SignedRow | undefined => {
-      const other = store.nodes.value.get(id);
-      if (!other) return undefined;
-      const name = nodeTitle(other);
-      return {
-        key: id,
-        name: (
-          <>
-            {name} <TokenText text={graph.tokens[other.position]?.text ?? ''} />
-          </>
-        ),
-        value: weight,
-        label: say('cardEdge', { name, value: formatSigned(weight) }),
-        onSelect: () => store.select(id),
-      };
-    })
-    .filter((row) => row !== undefined);
+function Members(props: CardProps & { readonly members: readonly Mark[] }): JSX.Element {
+  const { store, graph, members } = props;
+  const largest = largestEffect(graph.nodes);
   return (
-    <section class="neighbors">
-      <h3>{props.title}</h3>
-      {rows.length > 0 ? (
-        <SignedBarList rows={rows} label={props.title} />
-      ) : (
-        <p class="small quiet">{strings.cardNone}</p>
-      )}
+    <section class="members">
+      <h3>{strings.cardNodes}</h3>
+      <ul>
+        {members.map((member) => (
+          <li key={member.id} class="member">
+            <button type="button" class="member-name" onClick={() => store.openAndSelect(member.id)}>
+              <NodeGlyph node={member} share={shareOf(member.effect, largest)} palette={palette.value} />
+              <span class="list-title">{nodeTitle(member)}</span>
+              <span class="bar-value">{formatSigned(member.effect)}</span>
+            </button>
+            <IconButton
+              icon="close"
+              label={say('takeOutNamed', { name: nodeTitle(member) })}
+              title={strings.takeOut}
+              onClick={() => {
+                ungroupMark(store, member.id);
+                if (members.length === 1) store.select(undefined);
+              }}
+            />
+          </li>
+        ))}
+      </ul>
     </section>
   );
-}
-
-/** The nodes on one side of a node's edges, heaviest edge first. */
-export function neighborRows(
-  graph: CircuitGraph,
-  node: string,
-  side: 'source' | 'target',
-): readonly { readonly id: string; readonly weight: number }[] {
-  const here = side === 'source' ? 'target' : 'source';
-  return graph.edges
-    .filter((edge) => edge[here] === node)
-    .map((edge) => ({ id: edge[side], weight: edge.weight }))
-    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
 }

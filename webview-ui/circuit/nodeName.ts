@@ -1,18 +1,23 @@
 /** How nodes are called: in full for lists and cards, short beside their mark. Pure. */
 
-import type { CircuitGraph, CircuitNode, CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { CircuitGraph, CircuitNodeKind } from '../../src/shared/domain.ts';
 import { formatHead, formatSigned } from '../../src/shared/format.ts';
+import { siteNameOf } from '../../src/shared/siteNames.ts';
 import type { ViewStrings } from '../../src/shared/viewStrings.ts';
 import { say, strings } from '../lib/strings.ts';
 import { labelText, spokenToken } from '../lib/tokenText.tsx';
+import type { Mark } from '../marks/circuitMark.ts';
 
 const kindKeys: Readonly<Record<CircuitNodeKind, keyof ViewStrings>> = {
   token: 'kindToken',
   head: 'kindHead',
   mlp: 'kindMlp',
   feature: 'kindFeature',
+  neuron: 'kindNeuron',
   error: 'kindError',
   logit: 'kindLogit',
+  bias: 'kindBias',
+  other: 'kindOther',
 };
 
 /** What kind of thing a node is. */
@@ -20,43 +25,91 @@ export function kindName(kind: CircuitNodeKind): string {
   return strings[kindKeys[kind]];
 }
 
-/** The node's own name, without its kind: `2.5`, `3`, a feature's label; a token is named by its text. */
-function nodeName(node: CircuitNode): string {
-  if (node.kind === 'head' && node.head !== undefined) return formatHead(node.layer, node.head);
-  if (node.kind === 'mlp' || node.kind === 'error') return String(node.layer);
-  if (node.kind === 'token') return '';
-  const text = labelText(node.label).trim();
-  return text || (node.kind === 'feature' ? `#${node.feature?.index ?? ''}` : '');
+/** What kind of thing a mark is: a group, or a kind of node. */
+export function markKind(mark: Mark): string {
+  return mark.members ? strings.kindGroup : kindName(mark.kind);
 }
 
-/** Kind and name: `Head 2.5`, `MLP 3`, a feature's label. */
-export function nodeTitle(node: CircuitNode): string {
-  if (node.kind === 'feature')
-    return nodeName(node) || say('featureName', { index: node.feature?.index ?? '' });
-  return `${kindName(node.kind)} ${nodeName(node)}`;
+/** The mark's own name, without its kind: `2.5`, `3`, a feature's label; a token is named by its text. */
+function ownName(mark: Mark): string {
+  if (mark.kind === 'head' && mark.head !== undefined) return formatHead(mark.layer, mark.head);
+  if (mark.kind === 'mlp' || mark.kind === 'error') return String(mark.layer);
+  if (mark.kind === 'token') return '';
+  const text = labelText(mark.label.slice(0, 400)).trim();
+  if (text) return text;
+  if (mark.kind === 'feature') return `#${mark.feature?.index ?? ''}`;
+  return mark.neuron === undefined ? '' : `${mark.layer}.${mark.neuron}`;
+}
+
+/** Kind and own name, whatever name was given: `Head 2.5`, `MLP 3`, a feature's label. */
+export function ownTitle(mark: Mark): string {
+  if (mark.members) return ownName(mark);
+  if (mark.kind === 'feature')
+    return (
+      labelText(mark.label.slice(0, 400)).trim() || say('featureName', { index: mark.feature?.index ?? '' })
+    );
+  return `${kindName(mark.kind)} ${ownName(mark)}`.trim();
+}
+
+/** What a mark is called in lists and cards: its given name, or else kind and own name. */
+export function nodeTitle(mark: Mark): string {
+  return mark.given === undefined ? ownTitle(mark) : labelText(mark.given);
 }
 
 /** At most `length` characters, for beside the mark. */
-export function shortName(node: CircuitNode, length: number): string {
-  const name = node.kind === 'mlp' || node.kind === 'error' ? nodeTitle(node) : nodeName(node);
-  const characters = [...name];
-  return characters.length > length ? `${characters.slice(0, length - 1).join('')}…` : name;
+export function shortName(mark: Mark, length: number): string {
+  const whole = mark.given !== undefined || mark.kind === 'mlp' || mark.kind === 'error';
+  return clipText(whole ? nodeTitle(mark) : ownName(mark), length);
 }
 
-/** Everything about a node in one sentence, for screen readers. */
+/** At most `length` characters of a text, the last an ellipsis when there are more. */
+export function clipText(text: string, length: number): string {
+  const characters = [...text];
+  return characters.length > length ? `${characters.slice(0, length - 1).join('')}…` : text;
+}
+
+/** The site of a mark in words, such as `attention output`; its layer where its hook is not told. */
+export function placeName(mark: Mark): string {
+  const site = mark.hook === undefined ? undefined : siteNameOf(mark.hook);
+  const layer = say('lensLayer', { layer: mark.layer });
+  return site === undefined ? layer : `${layer} · ${site}`;
+}
+
+/** What stands out about a mark just now. */
+export interface MarkState {
+  readonly underToken: boolean;
+  readonly pinned: boolean;
+  readonly chosen?: boolean;
+  readonly found?: boolean;
+}
+
+/** Everything about a mark in one sentence, for screen readers. */
 export function nodeLabel(
-  node: CircuitNode,
-  graph: CircuitGraph,
-  marks: { readonly underToken: boolean; readonly pinned: boolean },
+  mark: Mark,
+  graph: Pick<CircuitGraph, 'tokens' | 'isAggregated'>,
+  state: MarkState,
 ): string {
-  let label = say('nodeLabel', {
-    kind: kindName(node.kind),
-    name: nodeName(node),
-    token: spokenToken(graph.tokens[node.position]?.text ?? ''),
-    position: node.position,
-    effect: formatSigned(node.effect),
-  });
-  if (marks.underToken) label += strings.nodeUnderToken;
-  if (marks.pinned) label += strings.nodePinned;
+  let label = labelParts(mark, graph);
+  if (mark.groupLabel !== undefined) label += say('nodeInGroup', { group: labelText(mark.groupLabel) });
+  if (mark.change === 'added') label += strings.changeAdded;
+  if (mark.change === 'removed') label += strings.changeRemoved;
+  if (mark.change === 'changed')
+    label += say('changeChanged', { before: formatSigned(mark.otherEffect ?? 0) });
+  if (state.underToken) label += strings.nodeUnderToken;
+  if (state.pinned) label += strings.nodePinned;
+  if (state.chosen) label += strings.nodeChosen;
+  if (state.found) label += strings.nodeFound;
   return label;
+}
+
+function labelParts(mark: Mark, graph: Pick<CircuitGraph, 'tokens' | 'isAggregated'>): string {
+  const values = {
+    kind: markKind(mark),
+    name: mark.given === undefined ? ownName(mark) : labelText(mark.given),
+    effect: formatSigned(mark.effect),
+  };
+  if (mark.members) return say('groupLabel', { ...values, count: mark.members.length });
+  if (graph.isAggregated) return say('nodeLabelAggregated', { ...values, place: placeName(mark) });
+  const token = spokenToken(graph.tokens[mark.position]?.text ?? '');
+  return say('nodeLabel', { ...values, token, position: mark.position });
 }

@@ -1,9 +1,10 @@
-/** The pruning slider, and how much of the answer the kept nodes explain. */
+/** The pruning slider, and how much of the answer the kept nodes explain. Nothing in it changes its size with a value. */
 
 import type { JSX } from 'preact';
+import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
 import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { formatNumber } from '../../src/shared/format.ts';
-import type { CircuitState } from '../../src/shared/viewApi.ts';
+import { Icon } from '../lib/icon.tsx';
 import { formatCount, say, strings } from '../lib/strings.ts';
 import type { CircuitStore } from './circuitStore.ts';
 import { countComponents } from './keepNodes.ts';
@@ -16,37 +17,77 @@ export function PruneBar(props: {
 }): JSX.Element {
   const { store, state, graph } = props;
   const counts = countComponents(graph, store.kept.value);
+  // A hundred steps, or one for each node where there are more; whole numbers, so that both ends are reached.
+  const steps = Math.max(100, counts.total);
   const text = say('keepValue', { kept: formatCount(counts.kept), total: formatCount(counts.total) });
+  const most = say('keepValue', { kept: formatCount(counts.total), total: formatCount(counts.total) });
   return (
     <div class="prune">
-      <label class="prune-slider">
-        <span>{strings.keepLabel}</span>
-        <input
-          type="range"
-          min="0"
-          max="1"
-          step="0.01"
-          value={store.keep.value}
-          aria-valuetext={text}
-          onInput={(event) => store.setKeep(event.currentTarget.valueAsNumber)}
-        />
-        <span class="prune-count">{text}</span>
-      </label>
-      <dl class="measures">
-        <Measure
-          name={strings.faithfulness}
-          title={strings.faithfulnessTitle}
-          value={state.evaluation?.faithfulness}
-          evaluating={state.evaluating}
-        />
-        <Measure
-          name={strings.completeness}
-          title={strings.completenessTitle}
-          value={state.evaluation?.completeness}
-          evaluating={state.evaluating}
-        />
-      </dl>
+      <div class="prune-slider">
+        <label class="prune-label">
+          <span>{strings.keepLabel}</span>
+          <input
+            type="range"
+            min="0"
+            max={steps}
+            step="1"
+            value={Math.round(store.keep.value * steps)}
+            aria-valuetext={text}
+            onInput={(event) => store.setKeep(event.currentTarget.valueAsNumber / steps)}
+          />
+        </label>
+        <span class="prune-count" style={{ minWidth: `${most.length}ch` }}>
+          {text}
+        </span>
+        {store.byInfluence.value && <OrderSelect store={store} />}
+      </div>
+      {state.cannotEvaluate === undefined ? (
+        <Measures state={state} />
+      ) : (
+        <p class="prune-note small quiet" title={state.cannotEvaluate}>
+          <Icon name="warning" />
+          <span>
+            {strings.cannotEvaluate}: {state.cannotEvaluate}
+          </span>
+        </p>
+      )}
     </div>
+  );
+}
+
+function OrderSelect({ store }: { readonly store: CircuitStore }): JSX.Element {
+  return (
+    <select
+      class="prune-order"
+      aria-label={strings.keepBy}
+      value={store.order.value}
+      onChange={(event) => {
+        store.chosenOrder.value = event.currentTarget.value;
+      }}
+    >
+      <option value="influence">{strings.keepByInfluence}</option>
+      <option value="effect">{strings.keepByEffect}</option>
+    </select>
+  );
+}
+
+function Measures({ state }: { readonly state: CircuitState }): JSX.Element {
+  const { evaluation, evaluating } = state;
+  return (
+    <dl class="measures">
+      <Measure
+        name={strings.faithfulness}
+        title={strings.faithfulnessTitle}
+        value={evaluation?.faithfulness}
+        evaluating={evaluating}
+      />
+      <Measure
+        name={strings.completeness}
+        title={strings.completenessTitle}
+        value={evaluation?.completeness}
+        evaluating={evaluating}
+      />
+    </dl>
   );
 }
 

@@ -1,15 +1,19 @@
-/** The edges of a circuit: width is weight; positive ones are whole, negative ones dashed. */
+/** The edges of a circuit: width is weight; positive ones are whole, negative ones dashed; those of one circuit alone carry a sign. */
 
 import type { JSX } from 'preact';
-import type { CircuitEdge } from '../../src/shared/domain.ts';
 import { PureComponent } from '../lib/pureComponent.ts';
 import { edgePath, type PlacedNode } from './circuitLayout.ts';
+import { changeSigns, type MarkEdge } from './circuitMark.ts';
 
 /** Distance from the middle of a node at which edges begin and end. */
 export const edgeRadius = 8;
 
+/** Signs of changed edges that are written at rest, and on those of one node; more would cover the picture. */
+const mostSigns = 10;
+const mostLitSigns = 40;
+
 interface EdgesProps {
-  readonly edges: readonly CircuitEdge[];
+  readonly edges: readonly MarkEdge[];
   readonly places: ReadonlyMap<string, PlacedNode>;
   /** Weight of the widest edge. */
   readonly largest: number;
@@ -19,6 +23,9 @@ interface EdgesProps {
 /** Draws the edges whose two ends are placed, the widest on top. */
 export class CircuitEdges extends PureComponent<EdgesProps> {
   override render({ edges, places, largest, lit }: EdgesProps): JSX.Element {
+    const signed = edges
+      .filter(({ change }) => change && change !== 'same')
+      .slice(0, lit ? mostLitSigns : mostSigns);
     return (
       <g class={lit ? 'edges-lit' : 'edges-all'}>
         {[...edges].reverse().map((edge) => {
@@ -29,17 +36,45 @@ export class CircuitEdges extends PureComponent<EdgesProps> {
           return (
             <path
               key={`${edge.source}→${edge.target}`}
-              class={edge.weight < 0 ? 'edge edge-negative' : 'edge'}
+              class={edgeClass(edge)}
               d={edgePath(from, to, edgeRadius)}
               stroke-width={edgeWidth(share)}
-              stroke-opacity={lit ? 1 : 0.25 + 0.55 * share}
+              stroke-opacity={lit ? 1 : restOpacity(edge, share)}
               stroke-dasharray={edge.weight < 0 ? edgeDash(share) : undefined}
             />
+          );
+        })}
+        {signed.map((edge) => {
+          const from = places.get(edge.source);
+          const to = places.get(edge.target);
+          if (!from || !to || !edge.change) return null;
+          return (
+            <text
+              key={`${edge.source}→${edge.target}`}
+              class="edge-sign"
+              x={(from.x + to.x) / 2}
+              y={(from.y + to.y) / 2}
+            >
+              {changeSigns[edge.change]}
+            </text>
           );
         })}
       </g>
     );
   }
+}
+
+function edgeClass({ weight, change }: MarkEdge): string {
+  const classes = ['edge'];
+  if (weight < 0) classes.push('edge-negative');
+  if (change && change !== 'same') classes.push(`edge-${change}`);
+  return classes.join(' ');
+}
+
+/** What is alike in two circuits steps back behind what differs. */
+export function restOpacity({ change }: MarkEdge, share: number): number {
+  const opacity = 0.25 + 0.55 * share;
+  return change === 'same' ? 0.35 * opacity : opacity;
 }
 
 /** Width in pixels of an edge of which `share` is the part of the heaviest. */

@@ -1,18 +1,21 @@
 /**
- * Places the nodes of a circuit on a plane: a column for each token position that has nodes, a band for each
- * layer, tokens at the bottom and logits at the top. Deterministic: the same graph is always drawn the same.
+ * Places the nodes of a circuit on a plane: a column for each token position that has nodes (or each site, where nodes stand
+ * for all positions), a band for each layer, tokens at the bottom and logits at the top. Deterministic.
  */
 
-import type { CircuitEdge, CircuitNode, CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { CircuitEdge, CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { Mark } from './circuitMark.ts';
 
 /** A node and the middle of its mark, in pixels from the top left. */
 export interface PlacedNode {
-  readonly node: CircuitNode;
+  readonly node: Mark;
   readonly x: number;
   readonly y: number;
+  /** Width of its box, when it is drawn as one; the box begins where a mark would. */
+  readonly box?: number;
 }
 
-/** One token position. `skipped` counts the positions without nodes since the column before. */
+/** One token position, or whatever `columnOf` counts. `skipped` counts the positions without nodes since the column before. */
 export interface Column {
   readonly position: number;
   readonly left: number;
@@ -41,7 +44,9 @@ export interface CircuitLayout {
 export interface LayoutOptions {
   readonly nLayers: number;
   /** Room for a node in its row, with the name that stands right of its mark, if any. */
-  readonly slotOf: (node: CircuitNode) => number;
+  readonly slotOf: (node: Mark) => number;
+  /** Width of the box that a node is drawn as; none for those drawn as marks. */
+  readonly boxOf?: (node: Mark) => number | undefined;
   /** Whether the nodes of a column begin at its left edge, so that marks line up, or gather in its middle. */
   readonly align: 'start' | 'middle';
   /** Height of one row of nodes. */
@@ -49,6 +54,10 @@ export interface LayoutOptions {
   /** Most nodes side by side before a cell starts another row. */
   readonly perRow: number;
   readonly labelWidth: (position: number) => number;
+  /** The column of a node; its token position when left out. */
+  readonly columnOf?: (node: Mark) => number;
+  /** Columns that hold nothing leave no gap. */
+  readonly dense?: boolean;
 }
 
 /** Width and height of a mark with the room around it. */
@@ -64,30 +73,38 @@ const kindRow: Readonly<Record<CircuitNodeKind, number>> = {
   token: 0,
   head: 0,
   mlp: 1,
+  neuron: 2,
   feature: 2,
   error: 2,
+  bias: 0,
+  other: 2,
   logit: 0,
 };
 
 /** Places `nodes`. Edges are read for one thing only: within a layer, a target stands above its source. */
 export function layoutCircuit(
-  nodes: readonly CircuitNode[],
+  nodes: readonly Mark[],
   edges: readonly CircuitEdge[],
   options: LayoutOptions,
 ): CircuitLayout {
   const cells = makeCells(nodes, rowsWithinLayers(nodes, edges), options);
   const columns = placeColumns(cells, options);
   const bands = placeBands(cells, options);
+  const columnAt = new Map(columns.map((column) => [column.position, column]));
+  const bandAt = new Map(bands.map((band) => [band.layer, band]));
   const placed: PlacedNode[] = [];
   for (const cell of cells) {
-    const column = columns.find(({ position }) => position === cell.position)!;
-    const band = bands.find(({ layer }) => layer === cell.layer)!;
+    const column = columnAt.get(cell.position);
+    const band = bandAt.get(cell.layer);
+    // A file may name layers that its model does not have.
+    if (!column || !band) continue;
     cell.lines.forEach((line, i) => {
       const y = band.top + band.height - bandPadding - (cell.base + i + 0.5) * options.row;
       let left = column.left;
       if (options.align === 'middle') left += (column.width - lineWidth(line, options)) / 2;
       for (const node of line) {
-        placed.push({ node, x: left + markSize / 2, y });
+        const box = options.boxOf?.(node);
+        placed.push({ node, x: left + markSize / 2, y, ...(box !== undefined && { box }) });
         left += options.slotOf(node);
       }
     });
@@ -108,28 +125,29 @@ interface Cell {
   readonly position: number;
   readonly layer: number;
   readonly row: number;
-  readonly lines: readonly (readonly CircuitNode[])[];
+  readonly lines: readonly (readonly Mark[])[];
   /** Line of the band, from its bottom, on which the first of `lines` stands. */
   base: number;
 }
 
 function makeCells(
-  nodes: readonly CircuitNode[],
+  nodes: readonly Mark[],
   rows: ReadonlyMap<string, number>,
   options: LayoutOptions,
 ): readonly Cell[] {
-  const groups = new Map<string, CircuitNode[]>();
+  const columnOf = options.columnOf ?? ((node: Mark) => node.position);
+  const groups = new Map<string, Mark[]>();
   for (const node of [...nodes].sort(inCellOrder)) {
-    const key = `${node.position}/${node.layer}/${rows.get(node.id)}`;
+    const key = `${columnOf(node)}/${node.layer}/${rows.get(node.id)}`;
     const group = groups.get(key);
     if (group) group.push(node);
     else groups.set(key, [node]);
   }
   const cells: Cell[] = [...groups.values()].map((group) => {
     const first = group[0]!;
-    const lines: CircuitNode[][] = [];
+    const lines: Mark[][] = [];
     for (let i = 0; i < group.length; i += options.perRow) lines.push(group.slice(i, i + options.perRow));
-    return { position: first.position, layer: first.layer, row: rows.get(first.id)!, lines, base: 0 };
+    return { position: columnOf(first), layer: first.layer, row: rows.get(first.id)!, lines, base: 0 };
   });
   stackRows(cells);
   return cells;
@@ -151,7 +169,7 @@ function stackRows(cells: readonly Cell[]): void {
 }
 
 function rowsWithinLayers(
-  nodes: readonly CircuitNode[],
+  nodes: readonly Mark[],
   edges: readonly CircuitEdge[],
 ): ReadonlyMap<string, number> {
   const byId = new Map(nodes.map((node) => [node.id, node]));
@@ -173,7 +191,7 @@ function rowsWithinLayers(
   return rows;
 }
 
-function lineWidth(line: readonly CircuitNode[], options: LayoutOptions): number {
+function lineWidth(line: readonly Mark[], options: LayoutOptions): number {
   let width = 0;
   for (const node of line) width += options.slotOf(node);
   return width;
@@ -189,7 +207,7 @@ function placeColumns(cells: readonly Cell[], options: LayoutOptions): readonly 
   let left = columnGap;
   let before: number | undefined;
   for (const position of [...widest.keys()].sort((a, b) => a - b)) {
-    const skipped = before === undefined ? position : position - before - 1;
+    const skipped = options.dense ? 0 : position - (before ?? -1) - 1;
     if (skipped > 0) left += skipGap;
     const width = Math.max(widest.get(position)!, options.labelWidth(position));
     columns.push({ position, left, width, skipped });
@@ -211,13 +229,23 @@ function placeBands(cells: readonly Cell[], options: LayoutOptions): readonly Ba
   return bands;
 }
 
-function inCellOrder(a: CircuitNode, b: CircuitNode): number {
+function inCellOrder(a: Mark, b: Mark): number {
   return (
     kindRow[a.kind] - kindRow[b.kind] ||
     (a.head ?? 0) - (b.head ?? 0) ||
-    (a.feature?.index ?? 0) - (b.feature?.index ?? 0) ||
-    a.id.localeCompare(b.id, 'en')
+    (a.feature?.index ?? a.neuron ?? 0) - (b.feature?.index ?? b.neuron ?? 0) ||
+    compareText(a.id, b.id)
   );
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** The middle of a node as edges see it: that of its box, when it has one. */
+export function anchorOf(place: PlacedNode): PlacedNode {
+  return place.box === undefined ? place : { ...place, x: place.x - markSize / 2 + place.box / 2 };
 }
 
 /** An edge's path from the top of its source to the bottom of its target. Edges in one column bow to the left, away from names. */

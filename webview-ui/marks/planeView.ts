@@ -75,3 +75,19 @@ export function revealPoint(
     scale: view.scale,
   };
 }
+
+/** Pixels around the viewport in which nodes count as in view. */
+const viewMargin = 120;
+
+/** Whether a point of the plane is on the screen, or nearly. */
+export function isInView(
+  point: { readonly x: number; readonly y: number },
+  view: View,
+  viewport: Size,
+): boolean {
+  const x = point.x * view.scale + view.x;
+  const y = point.y * view.scale + view.y;
+  return (
+    x > -viewMargin && y > -viewMargin && x < viewport.width + viewMargin && y < viewport.height + viewMargin
+  );
+}

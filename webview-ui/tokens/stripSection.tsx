@@ -106,6 +106,11 @@ function Legend({ store }: { readonly store: TokensStore }): JSX.Element {
       )}
       {state?.probabilities && <span class="quiet legend-under">{strings.legendUnderline}</span>}
       {state?.comparison && <span class="quiet">{strings.legendDiffers}</span>}
+      {state?.comparison?.equalLength && (
+        <button type="button" class="link" onClick={() => store.run('sweepPatches')}>
+          {strings.sweepOffer}
+        </button>
+      )}
       {state && state.pinned.length > 0 && <Pins store={store} pinned={state.pinned} />}
     </div>
   );

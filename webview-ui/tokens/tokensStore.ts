@@ -38,6 +38,8 @@ export class TokensStore {
   readonly attentionLayer: Signal<number>;
   readonly attentionHead: Signal<number>;
   readonly lensRow: Signal<number>;
+  /** The wish of another panel that was followed last. */
+  readonly #wishSeen: Signal<number>;
 
   readonly lens = new Resource<LogitLens>();
   readonly attention = new Resource<AttentionPattern>();
@@ -55,6 +57,7 @@ export class TokensStore {
     this.attentionLayer = saved.signal('attentionLayer', 0);
     this.attentionHead = saved.signal('attentionHead', 0);
     this.lensRow = saved.signal('lensRow', -1);
+    this.#wishSeen = saved.signal('wishSeen', 0);
     this.#refresher = new Refresher(
       () => host.api.state({}),
       (state) => this.#accept(state),
@@ -80,7 +83,16 @@ export class TokensStore {
       this.state.value = state;
       // A selection that is still on its way is newer than the one in this answer.
       if (this.#selections === 0) this.selected.value = state.selected;
+      this.#followWish(state.headWish);
     });
+  }
+
+  #followWish(wish: TokensState['headWish']): void {
+    if (!wish || wish.number <= this.#wishSeen.peek()) return;
+    this.#wishSeen.value = wish.number;
+    this.tab.value = 'attention';
+    this.attentionLayer.value = wish.layer;
+    this.attentionHead.value = wish.head;
   }
 
   /** Selects a token here and in the editor. */

@@ -1,11 +1,13 @@
 /** The exported drawing: whole, self-contained, and safe with hostile labels. */
 
 import { describe, expect, it } from 'vitest';
+import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
+import type { CircuitAnnotations } from '../../../../src/shared/domain.ts';
+import { drawMarks } from '../../../../webview-ui/circuit/circuitMarks.ts';
 import { circuitSvg, escapeXml } from '../../../../webview-ui/circuit/circuitSvg.ts';
-import { drawnEdges, layoutKept } from '../../../../webview-ui/circuit/drawnCircuit.ts';
+import { layoutDrawing } from '../../../../webview-ui/circuit/drawnCircuit.ts';
 import { keepNodes } from '../../../../webview-ui/circuit/keepNodes.ts';
-import { layersOf } from '../../../../webview-ui/circuit/listTab.tsx';
-import { neighborRows } from '../../../../webview-ui/circuit/nodeCard.tsx';
+import { neighborRows } from '../../../../webview-ui/circuit/neighbors.tsx';
 import type { Palette } from '../../../../webview-ui/lib/color.ts';
 import { smallCircuit } from './smallCircuit.ts';
 
@@ -17,9 +19,11 @@ const palette: Palette = {
   negative: [255, 0, 0],
 };
 
-function draw(fraction: number): string {
+function draw(fraction: number, annotations: CircuitAnnotations = emptyAnnotations()): string {
   const kept = keepNodes(smallCircuit, fraction, []);
-  return circuitSvg(smallCircuit, layoutKept(smallCircuit, kept), drawnEdges(smallCircuit, kept), palette);
+  const drawing = drawMarks(smallCircuit, annotations, kept, new Set());
+  const layout = layoutDrawing(smallCircuit, drawing);
+  return circuitSvg({ graph: smallCircuit, layout, edges: drawing.edges, palette, title: 'A <title>' });
 }
 
 describe('circuitSvg', () => {
@@ -30,6 +34,20 @@ describe('circuitSvg', () => {
     );
     expect(svg.match(/stroke-dasharray/g)).toHaveLength(2);
     expect(draw(0).match(/<title>/g)).toHaveLength(2);
+  });
+
+  it('begins with the title and the metric', () => {
+    expect(draw(1)).toContain('<title>A &lt;title&gt; · logit difference +2.5</title>');
+  });
+
+  it('draws a closed group as one box with the number of its nodes', () => {
+    const supernodes = [{ id: 'group-1', label: '<b>', nodes: ['h1', 'm1', 'f1'] }];
+    const svg = draw(1, { ...emptyAnnotations(), supernodes });
+    expect(svg.match(/rx="6"/g)).toHaveLength(1);
+    expect(svg).toContain('&lt;b&gt; · 3</text>');
+    expect(svg.match(/<g transform="translate\([\d.]+ [\d.]+\)"><title>/g)).toHaveLength(
+      smallCircuit.nodes.length - 2,
+    );
   });
 
   it('escapes labels and leaves out characters that XML forbids', () => {
@@ -52,19 +70,9 @@ describe('circuitSvg', () => {
   });
 });
 
-describe('the list and the card', () => {
-  it('group the kept nodes by layer, top first, strongest first', () => {
-    const layers = layersOf(smallCircuit, keepNodes(smallCircuit, 1, []));
-    expect(layers.map(({ layer, nodes }) => [layer, nodes.map((node) => node.id)])).toEqual([
-      [2, ['y']],
-      [1, ['h1', 'm1', 'h2', 'f1']],
-      [0, ['h0']],
-      [-1, ['t0', 't3']],
-    ]);
-  });
-
-  it('list inputs and outputs by weight', () => {
-    expect(neighborRows(smallCircuit, 'm1', 'source')).toEqual([{ id: 'h1', weight: 1.2 }]);
-    expect(neighborRows(smallCircuit, 'm1', 'target').map(({ id }) => id)).toEqual(['y', 'f1']);
+describe('the card', () => {
+  it('lists inputs and outputs by weight', () => {
+    expect(neighborRows(smallCircuit.edges, 'm1', 'source')).toEqual([{ id: 'h1', weight: 1.2 }]);
+    expect(neighborRows(smallCircuit.edges, 'm1', 'target').map(({ id }) => id)).toEqual(['y', 'f1']);
   });
 });

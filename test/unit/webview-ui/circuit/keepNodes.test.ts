@@ -1,7 +1,15 @@
 /** Pruning a circuit. */
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countComponents, keepEdges, keepNodes } from '../../../../webview-ui/circuit/keepNodes.ts';
+import {
+  countComponents,
+  hasInfluence,
+  heldNodes,
+  keepEdges,
+  keepNodes,
+  rankNodes,
+} from '../../../../webview-ui/circuit/keepNodes.ts';
 import { smallCircuit } from './smallCircuit.ts';
 
 function kept(fraction: number, pinned: readonly string[] = []): readonly string[] {
@@ -34,6 +42,55 @@ describe('keepNodes', () => {
   });
 });
 
+describe('ordering by influence', () => {
+  const influence: Readonly<Record<string, number>> = { h0: 0.2, f1: 0.5, m1: 0.7, h1: 0.9, h2: 1 };
+  const graph = {
+    ...smallCircuit,
+    nodes: smallCircuit.nodes.map((node) => ({ ...node, influence: influence[node.id] })),
+  };
+
+  it('is there only when every component says how much it has', () => {
+    expect(hasInfluence(graph)).toBe(true);
+    expect(hasInfluence(smallCircuit)).toBe(false);
+    expect(hasInfluence({ ...graph, nodes: graph.nodes.filter(({ kind }) => kind === 'token') })).toBe(false);
+  });
+
+  it('keeps those first whose share of influence is reached first', () => {
+    expect(rankNodes(graph, 'influence').map(({ id }) => id)).toEqual(['h0', 'f1', 'm1', 'h1', 'h2']);
+    expect(rankNodes(graph, 'effect').map(({ id }) => id)).toEqual(['h1', 'm1', 'h0', 'f1', 'h2']);
+    const kept = keepNodes(graph, 0.4, [], rankNodes(graph, 'influence'));
+    expect([...kept].sort()).toEqual(['f1', 'h0', 't0', 'y']);
+  });
+});
+
+describe('heldNodes', () => {
+  it('are the pinned and the grouped', () => {
+    const supernodes = [{ id: 'group-1', label: 'a', nodes: ['h2', 'f1'] }];
+    expect(heldNodes({ pinned: ['h0'], supernodes })).toEqual(['h0', 'h2', 'f1']);
+  });
+});
+
+it('a step of the slider is one node, also where fractions are rounded', () => {
+  const nodes = Array.from({ length: 150 }, (_, i) => ({
+    ...smallCircuit.nodes[2]!,
+    id: `h${i}`,
+    effect: 1 + i,
+  }));
+  const graph = { ...smallCircuit, nodes, edges: [] };
+  for (let step = 0; step <= 150; step++) expect(keepNodes(graph, step / 150, []).size).toBe(step);
+});
+
+it('a larger fraction never loses a node that a smaller one keeps', () => {
+  const share = fc.double({ min: 0, max: 1, noNaN: true });
+  fc.assert(
+    fc.property(share, share, (a, b) => {
+      const larger = keepNodes(smallCircuit, Math.max(a, b), []);
+      for (const id of keepNodes(smallCircuit, Math.min(a, b), [])) expect(larger.has(id)).toBe(true);
+    }),
+    { seed: 5, numRuns: 50 },
+  );
+});
+
 describe('countComponents', () => {
   it('leaves tokens and logits out', () => {
     expect(countComponents(smallCircuit, keepNodes(smallCircuit, 0.6, []))).toEqual({ total: 5, kept: 3 });
@@ -42,7 +99,9 @@ describe('countComponents', () => {
 
 describe('keepEdges', () => {
   it('drops edges that lost an end, and the lightest beyond the limit', () => {
-    const weights = keepEdges(smallCircuit, keepNodes(smallCircuit, 0.6, []), 3).map((edge) => edge.weight);
+    const weights = keepEdges(smallCircuit.edges, keepNodes(smallCircuit, 0.6, []), 3).map(
+      (edge) => edge.weight,
+    );
     expect(weights).toEqual([1.2, 0.9, 0.8]);
   });
 });
