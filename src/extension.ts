@@ -2,7 +2,9 @@
 
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { CircuitSession } from './host/circuitSession.ts';
+import { CircuitEditor } from './host/circuits/circuitEditor.ts';
+import { OpenCircuits } from './host/circuits/openCircuits.ts';
+import { PromptPlaces } from './host/circuits/promptPlaces.ts';
 import { followLabels } from './host/commands/labelCommands.ts';
 import { registerCommands } from './host/commands/registerCommands.ts';
 import { onSettingChanged, readSetting } from './host/contributions.ts';
@@ -16,6 +18,10 @@ import { TaskCodeLens } from './host/editor/taskCodeLens.ts';
 import { TaskDiagnostics } from './host/editor/taskDiagnostics.ts';
 import { EngineClient } from './host/engineClient.ts';
 import { EngineProcess } from './host/engineProcess.ts';
+import { ExperimentCodeLens } from './host/experiments/experimentCodeLens.ts';
+import { registerExperimentCompletion } from './host/experiments/experimentCompletion.ts';
+import { ExperimentDiagnostics } from './host/experiments/experimentDiagnostics.ts';
+import { ExperimentRuns } from './host/experiments/experimentRuns.ts';
 import { describeForLog } from './host/log.ts';
 import { ModelStore, type ModelStoreOptions } from './host/modelStore.ts';
 import { PromptSession } from './host/promptSession.ts';
@@ -25,12 +31,20 @@ import { SaeReadings } from './host/saeReadings.ts';
 import type { CommandServices, Services } from './host/services.ts';
 import { keepSessionContext } from './host/sessionContext.ts';
 import { SessionMemory } from './host/sessionMemory.ts';
+import { ShiftSession } from './host/shift/shiftSession.ts';
+import { studyFile } from './host/studies/studyFile.ts';
+import { StudySession } from './host/studies/studySession.ts';
+import { sweepFolder } from './host/sweeps/sweepFolder.ts';
+import { SweepSession } from './host/sweeps/sweepSession.ts';
 import type { TestApi } from './host/testApi.ts';
 import { UserLabels } from './host/userLabels.ts';
 import { InterventionsTree } from './host/views/interventionsTree.ts';
 import { ModelTree } from './host/views/modelTree.ts';
 import { StatusBar } from './host/views/statusBar.ts';
 import { CircuitPanel } from './host/webviews/circuitPanel.ts';
+import { ShiftPanel } from './host/webviews/shiftPanel.ts';
+import { StudyPanel } from './host/webviews/studyPanel.ts';
+import { SweepPanel } from './host/webviews/sweepPanel.ts';
 import { TokensPanel } from './host/webviews/tokensPanel.ts';
 import { showError } from './host/wordError.ts';
 
@@ -53,14 +67,21 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
   own(new PromptCodeLens(services));
   own(new NextTokenHint(services));
   own(new TaskCodeLens(own(new TaskDiagnostics(services))));
+  own(new ExperimentCodeLens(services.experiments));
+  own(new ExperimentDiagnostics(services.experiments, services.log));
+  own(registerExperimentCompletion(services));
   own(new ModelTree(services));
   own(new StatusBar(services));
   const commandServices: CommandServices = {
     ...services,
     interventionsTree: own(new InterventionsTree(services)),
     tokensPanel: own(new TokensPanel(services, restorePrompt)),
+    sweepPanel: own(new SweepPanel(services, () => commandServices, restorePrompt)),
     circuitPanel: own(new CircuitPanel(services, restorePrompt)),
+    studyPanel: own(new StudyPanel(services, () => commandServices, restorePrompt)),
+    shiftPanel: own(new ShiftPanel(services, () => commandServices)),
   };
+  own(new CircuitEditor(services));
   own(registerCommands(commandServices));
   own(tellFindings(services));
   own(followLabels(services));
@@ -116,9 +137,34 @@ function createServices(
   const idle = () => session.settled();
   const checks = own(new SaeChecks({ engine, models, readings, log, idle }));
   const labels = own(new UserLabels({ engine, log, fallback: context.globalStorageUri }));
-  const circuits = own(new CircuitSession({ engine, memory: context.workspaceState, log }));
+  const circuits = own(new OpenCircuits({ engine, models, memory: context.workspaceState, log }));
+  const promptPlaces = own(new PromptPlaces(session));
+  const kept = join((context.storageUri ?? context.globalStorageUri).fsPath, 'sweeps');
+  const sweeps = own(new SweepSession({ engine, storage: sweepFolder(kept, log), log }));
+  const studyPath = join((context.storageUri ?? context.globalStorageUri).fsPath, 'study.json');
+  const studies = own(new StudySession({ engine, storage: studyFile(studyPath, log), log }));
+  const shift = own(new ShiftSession({ engine, memory: context.workspaceState, log }));
   const documents = own(new PromptDocuments(session));
-  return { context, log, client, engine, models, checks, downloads, labels, session, circuits, documents };
+  const embedded = join(context.extensionPath, 'models', 'mini');
+  const experiments = own(new ExperimentRuns({ engine, models, embedded, log }));
+  return {
+    context,
+    log,
+    client,
+    engine,
+    models,
+    checks,
+    downloads,
+    labels,
+    session,
+    circuits,
+    places: promptPlaces,
+    studies,
+    shift,
+    sweeps,
+    documents,
+    experiments,
+  };
 }
 
 /** The proxy of the editor's own settings. */

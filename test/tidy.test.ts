@@ -173,6 +173,7 @@ describe('the manifest', () => {
       ...Object.values(names.settings),
       ...Object.values(names.views),
       ...Object.values(names.panels),
+      ...Object.values(names.customEditors),
     ]);
     const used = conditions(contributes).flatMap((text) => text.match(/\bfovea\.[a-zA-Z.]+/g) ?? []);
     expect(used.filter((key) => !known.has(key))).toEqual([]);

@@ -14,9 +14,10 @@ export class CircuitView {
   }
 
   /** Opens the graph or its list and answers what is under the tabs. */
-  async openTab(name: 'Graph' | 'List'): Promise<Locator> {
+  async openTab(name: 'Graph' | 'Pinned' | 'List'): Promise<Locator> {
     const frame = await this.frame();
-    await frame.getByRole('tab', { name, exact: true }).click();
+    // The tab of what is pinned also tells how much that is.
+    await frame.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
     return frame.locator('#tab-panel');
   }
 
@@ -39,6 +40,19 @@ export class CircuitView {
   async measure(name: 'Faithfulness' | 'Completeness'): Promise<string> {
     const measure = (await this.frame()).locator('.measures > div').filter({ hasText: name });
     return (await measure.locator('b').textContent()) ?? '';
+  }
+
+  /** What the rows of the list are called, as a screen reader says them. */
+  async rows(): Promise<readonly string[]> {
+    const rows = await (await this.frame()).locator('.list-row').all();
+    return Promise.all(rows.map(async (row) => (await row.getAttribute('aria-label')) ?? ''));
+  }
+
+  /** Opens a menu of the tools and chooses from it. */
+  async choose(menu: string, item: string): Promise<void> {
+    const frame = await this.frame();
+    await frame.getByRole('button', { name: menu, exact: true }).click();
+    await frame.getByRole('menuitem', { name: item }).click();
   }
 
   /** The card of the selected node. */
