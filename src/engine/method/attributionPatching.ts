@@ -11,7 +11,7 @@ import type { CallOptions } from '../../shared/callOptions.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import type { TaskMetric } from '../../shared/task.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
-import { gradientsAt } from '../model/gradients.ts';
+import { gradientsAt, savedHooks } from '../model/gradients.ts';
 import { blockHookName } from '../model/hooks.ts';
 import type { RunRequest, Transformer } from '../model/transformer.ts';
 import { isDifferentiable, metricSeed } from '../task/metric.ts';
@@ -52,6 +52,12 @@ interface NodeRun {
   readonly residuals: readonly Value[];
   readonly logits: Value;
 }
+
+/**
+ * Up to here a backward pass takes the blocks' inside from the run: reading weights takes longest then. Beyond, keeping it
+ * costs more memory than computing it again costs time.
+ */
+const fewTokens = 512;
 
 /** Tokens that run side by side. */
 const batchTokens = 4096;
@@ -119,8 +125,11 @@ async function runNodes(
   request: Pick<RunRequest, 'tokens' | 'from'>,
   signal?: AbortSignal,
 ): Promise<NodeRun> {
-  const capture = nodeSites(model).map(({ hook }) => hook);
-  const run = await model.run({ ...request, capture, logits: 'last', signal });
+  const { tokens: rows, from } = request;
+  const [count, length] = rows ? [rows.length, rows[0]!.length] : (from!.residual.dims as [number, number]);
+  const capture = new Set(nodeSites(model).map(({ hook }) => hook));
+  if (count * length <= fewTokens) for (const hook of savedHooks(model.config)) capture.add(hook);
+  const run = await model.run({ ...request, capture: [...capture], logits: 'last', signal });
   return { hooks: run.hooks, residuals: run.residuals as readonly Value[], logits: run.logits! };
 }
 
@@ -171,6 +180,7 @@ async function* alongInputs(work: Work): AsyncGenerator<SiteGradient> {
       residuals: run.residuals,
       seed: metricSeed(metric, batch.length - 1, run.logits, batch.pairs, clean.logits),
       hooks: sites.map(({ hook }) => hook),
+      saved: run.hooks,
       signal,
     });
     for (const site of sites) {

@@ -6,12 +6,13 @@
 import type { HookName, Progress } from '../../shared/domain.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, floatValue, type Value } from '../graph/value.ts';
+import type { ModelConfig } from './config.ts';
 import { composeEdits, type HookEdit } from './edits.ts';
 import { names } from './families/family.ts';
-import { type BlockHook, type HookPlace, locateHook, type StageHook } from './hooks.ts';
+import { type BlockHook, blockHookName, type HookPlace, locateHook, type StageHook } from './hooks.ts';
 import { pickPositions, spreadPositions } from './kvCache.ts';
 import type { LogitGradient } from './logitGradients.ts';
-import { locateModelHook } from './modelHooks.ts';
+import { locateModelHook, stageHooks } from './modelHooks.ts';
 import type { StageEdits } from './stageRunner.ts';
 import type { Transformer } from './transformer.ts';
 
@@ -23,9 +24,32 @@ export interface GradientRequest {
   readonly seed: LogitGradient;
   /** Hooks at which the gradient is wanted; it belongs to the value after the edit there. */
   readonly hooks: readonly HookName[];
+  /**
+   * Values of that run at `savedHooks`, when they were kept: the blocks' inside is then taken from them instead of being
+   * computed again. Worth it for few tokens, where reading the weights takes longest. Not for runs with edits.
+   */
+  readonly saved?: ReadonlyMap<HookName, Value>;
   readonly signal?: AbortSignal;
   readonly report?: (progress: Progress) => void;
 }
+
+/** What stands behind the large products of a block's forward pass, as far as the model has it. */
+export function savedHooks(config: ModelConfig): HookName[] {
+  const layers = Array.from({ length: config.nLayers }, (_, layer) => layer);
+  return layers.flatMap((layer) => {
+    const own = new Set<StageHook>(stageHooks(config, layer));
+    return savedBlockHooks.filter((hook) => own.has(hook)).map((hook) => blockHookName(layer, hook));
+  });
+}
+
+const savedBlockHooks: readonly BlockHook[] = [
+  'attn.hook_q',
+  'attn.hook_k',
+  'attn.hook_v',
+  'hook_resid_mid',
+  'mlp.hook_pre',
+  'mlp.hook_pre_linear',
+];
 
 /** Gradients at the asked hooks, each in its hook's shape. @throws request.invalid for hooks the model lacks; cancelled. */
 export async function gradientsAt(
@@ -50,6 +74,7 @@ export async function gradientsAt(
       edits: request.edits,
       seeds: new Map([['hook_resid_post', gradient]]),
       hooks: hooksOf(places, layer) as BlockHook[],
+      saved: savedOf(request, layer),
     });
     take(layer, results);
     gradient = results[names.residualGradient]!;
@@ -68,6 +93,8 @@ export interface BlockGradientRequest {
   readonly seeds: ReadonlyMap<BlockHook, Value>;
   /** Hooks of this block at which gradients are wanted beside the block's input. */
   readonly hooks: readonly BlockHook[];
+  /** See `GradientRequest.saved`; in the batch of the seeds. */
+  readonly saved?: ReadonlyMap<BlockHook, Value>;
 }
 
 /**
@@ -76,7 +103,7 @@ export interface BlockGradientRequest {
  */
 export async function blockGradient(
   model: Transformer,
-  { layer, residual, edits, seeds, hooks }: BlockGradientRequest,
+  { layer, residual, edits, seeds, hooks, saved }: BlockGradientRequest,
 ): Promise<Readonly<Record<string, Value>>> {
   const batch = Math.max(...[...seeds.values()].map(({ dims }) => dims[0]!));
   const repeated = repeatRows(residual, batch);
@@ -88,7 +115,20 @@ export async function blockGradient(
     edits: stageEdits(edits, layer, model.config.nLayers),
     seeds,
     targets: hooks,
+    ...(saved && { saved }),
   });
+}
+
+function savedOf(
+  { saved, edits }: GradientRequest,
+  layer: number,
+): ReadonlyMap<BlockHook, Value> | undefined {
+  if (!saved || (edits && edits.length > 0)) return undefined;
+  const own = savedBlockHooks.flatMap((hook) => {
+    const value = saved.get(blockHookName(layer, hook));
+    return value ? [[hook, value] as const] : [];
+  });
+  return own.length > 0 ? new Map(own) : undefined;
 }
 
 async function finalGradient(

@@ -3,6 +3,7 @@ import { gradients } from '../graph/backward.ts';
 import { add } from '../graph/ops/elementwise.ts';
 import { type Program, program } from '../graph/program.ts';
 import { input } from '../graph/sources.ts';
+import { substitute } from '../graph/substitute.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type ModelStages, names } from './families/family.ts';
 import { type EditForm, HookSites } from './hookSites.ts';
@@ -29,10 +30,15 @@ export interface BackwardVariant {
   readonly direct: boolean;
   /** Hooks whose values are given, each under `constantInput(hook)`: gradients end there. */
   readonly constants?: readonly StageHook[];
+  /** Hooks whose values are given, each under `savedInput(hook)`, so that they are not computed again; gradients pass. */
+  readonly saved?: readonly StageHook[];
 }
 
 /** Name of the input that carries the gradient at a hook. */
 export const seedInput = (hook: StageHook): string => `${hook}:seed`;
+
+/** Name of the input that carries a hook's value of the run. */
+export const savedInput = (hook: StageHook): string => `${hook}:saved`;
 
 /** Equal for variants that need the same program. */
 export function variantKey(variant: ForwardVariant | BackwardVariant): string {
@@ -42,7 +48,7 @@ export function variantKey(variant: ForwardVariant | BackwardVariant): string {
   const sorted = (hooks: readonly StageHook[]) => [...new Set(hooks)].sort(compareHooks).join();
   const work =
     'seeds' in variant
-      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)} given ${sorted(variant.constants ?? [])}`
+      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)} given ${sorted(variant.constants ?? [])} saved ${sorted(variant.saved ?? [])}`
       : `forward${variant.past ? ' past' : ''} ${sorted(variant.reads)}`;
   return `${variant.stage} ${work} ${edits.join()}`;
 }
@@ -93,7 +99,11 @@ export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant
   variant.targets.forEach((hook, i) => {
     outputs[hook] = results[i]!;
   });
-  return program(outputs);
+  const saved = (variant.saved ?? []).flatMap((hook) => {
+    const tensor = sites.tensors.get(hook);
+    return tensor ? [[tensor, input(savedInput(hook), 'float32', tensor.shape)] as const] : [];
+  });
+  return program(substitute(outputs, saved));
 }
 
 function stageOutputs(

@@ -16,6 +16,7 @@ import {
   type ForwardVariant,
   forwardProgram,
   type Stage,
+  savedInput,
   seedInput,
   variantKey,
 } from './stageProgram.ts';
@@ -59,6 +60,8 @@ export interface BackwardStage {
    * patterns and norms' scales that are frozen. A value may be undefined where no gradient that is asked for needs it.
    */
   readonly constants?: ReadonlyMap<StageHook, Value | undefined>;
+  /** Values that hooks had in the run, after its edits: what only they need is not computed again. */
+  readonly saved?: ReadonlyMap<StageHook, Value>;
 }
 
 /** A part of one block, from the values of some hooks on. */
@@ -138,7 +141,7 @@ export class StageRunner {
 
   /** Gradients at `targets` under their names, and at the stage's input as `residualGradient`. */
   async backward(request: BackwardStage): Promise<Readonly<Record<string, Value>>> {
-    const { stage, edits, residual, sizes, seeds, targets, direct = false, constants } = request;
+    const { stage, edits, residual, sizes, seeds, targets, direct = false, constants, saved } = request;
     const { forms, feeds } = this.#formEdits(edits, sizes);
     const all = stageHooks(this.#config, stage);
     // One program serves all ordinary targets. The logits' gradient is where others start, and `ln1` has none of its
@@ -157,10 +160,12 @@ export class StageRunner {
       edits: forms,
       direct,
       ...(constants && { constants: [...constants.keys()].sort(compareHooks) }),
+      ...(saved && { saved: [...saved.keys()].sort(compareHooks) }),
     };
     const seedFeeds: Record<string, Value> = {};
     for (const [hook, seed] of seeds) seedFeeds[seedInput(hook)] = seed;
     for (const [hook, value] of constants ?? []) if (value) seedFeeds[constantInput(hook)] = value;
+    for (const [hook, value] of saved ?? []) seedFeeds[savedInput(hook)] = value;
     const fetches = [names.residualGradient, ...targets];
     return this.#use(variant, (program) =>
       program.run({ [names.residual]: residual, ...feeds, ...seedFeeds }, { fetches }),
