@@ -1,3 +1,4 @@
+/** Taking tensors of a graph from elsewhere. */
 import { describe, expect, it } from 'vitest';
 import { add, mul, tanh } from '../../../../src/engine/graph/ops/elementwise.ts';
 import { program } from '../../../../src/engine/graph/program.ts';
