@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { CircuitEditor } from './host/circuits/circuitEditor.ts';
+import { circuitFolder } from './host/circuits/circuitFolder.ts';
 import { OpenCircuits } from './host/circuits/openCircuits.ts';
 import { PromptPlaces } from './host/circuits/promptPlaces.ts';
 import { followLabels } from './host/commands/labelCommands.ts';
@@ -21,7 +22,7 @@ import { EngineProcess } from './host/engineProcess.ts';
 import { ExperimentCodeLens } from './host/experiments/experimentCodeLens.ts';
 import { registerExperimentCompletion } from './host/experiments/experimentCompletion.ts';
 import { ExperimentDiagnostics } from './host/experiments/experimentDiagnostics.ts';
-import { ExperimentRuns } from './host/experiments/experimentRuns.ts';
+import { ExperimentRuns, type ExperimentRunsOptions } from './host/experiments/experimentRuns.ts';
 import { describeForLog } from './host/log.ts';
 import { ModelStore, type ModelStoreOptions } from './host/modelStore.ts';
 import { PromptSession } from './host/promptSession.ts';
@@ -32,7 +33,7 @@ import type { CommandServices, Services } from './host/services.ts';
 import { keepSessionContext } from './host/sessionContext.ts';
 import { SessionMemory } from './host/sessionMemory.ts';
 import { ShiftSession } from './host/shift/shiftSession.ts';
-import { studyFile } from './host/studies/studyFile.ts';
+import { studyFolder } from './host/studies/studyFolder.ts';
 import { StudySession } from './host/studies/studySession.ts';
 import { sweepFolder } from './host/sweeps/sweepFolder.ts';
 import { SweepSession } from './host/sweeps/sweepSession.ts';
@@ -46,6 +47,7 @@ import { ShiftPanel } from './host/webviews/shiftPanel.ts';
 import { StudyPanel } from './host/webviews/studyPanel.ts';
 import { SweepPanel } from './host/webviews/sweepPanel.ts';
 import { TokensPanel } from './host/webviews/tokensPanel.ts';
+import { forgetOldWindows, windowFolder } from './host/windowFolder.ts';
 import { showError } from './host/wordError.ts';
 
 /** Called by VS Code once the extension is needed. */
@@ -67,7 +69,7 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
   own(new PromptCodeLens(services));
   own(new NextTokenHint(services));
   own(new TaskCodeLens(own(new TaskDiagnostics(services))));
-  own(new ExperimentCodeLens(services.experiments));
+  own(new ExperimentCodeLens(services.experiments, services.sweeps));
   own(new ExperimentDiagnostics(services.experiments, services.log));
   own(registerExperimentCompletion(services));
   own(new ModelTree(services));
@@ -137,16 +139,23 @@ function createServices(
   const idle = () => session.settled();
   const checks = own(new SaeChecks({ engine, models, readings, log, idle }));
   const labels = own(new UserLabels({ engine, log, fallback: context.globalStorageUri }));
-  const circuits = own(new OpenCircuits({ engine, models, memory: context.workspaceState, log }));
+  const found = join((context.storageUri ?? context.globalStorageUri).fsPath, 'circuits');
+  const circuits = own(new OpenCircuits({ engine, models, storage: circuitFolder(found, log), log }));
   const promptPlaces = own(new PromptPlaces(session));
-  const kept = join((context.storageUri ?? context.globalStorageUri).fsPath, 'sweeps');
-  const sweeps = own(new SweepSession({ engine, storage: sweepFolder(kept, log), log }));
-  const studyPath = join((context.storageUri ?? context.globalStorageUri).fsPath, 'study.json');
-  const studies = own(new StudySession({ engine, storage: studyFile(studyPath, log), log }));
+  const kept = windowFolder({
+    own: context.storageUri?.fsPath,
+    global: storage,
+    memory: context.workspaceState,
+  });
+  forgetOldWindows(storage, kept, Date.now()).catch((error: unknown) => log.warn(describeForLog(error)));
+  const sweeps = own(new SweepSession({ engine, storage: sweepFolder(join(kept, 'sweeps'), log), log }));
+  const studies = own(new StudySession({ engine, storage: studyFolder(join(kept, 'studies'), log), log }));
   const shift = own(new ShiftSession({ engine, memory: context.workspaceState, log }));
   const documents = own(new PromptDocuments(session));
   const embedded = join(context.extensionPath, 'models', 'mini');
-  const experiments = own(new ExperimentRuns({ engine, models, embedded, log }));
+  const keepSweeps: ExperimentRunsOptions['keepSweeps'] = (file, model, found) =>
+    sweeps.addFinished(file, model, found);
+  const experiments = own(new ExperimentRuns({ engine, models, embedded, log, keepSweeps }));
   return {
     context,
     log,

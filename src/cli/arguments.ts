@@ -80,6 +80,15 @@ export function countOption(line: CommandLine, name: string, fallback: number, l
   return value;
 }
 
+/** The token position of --position, from 0; the last one of `length` when it is left out. */
+export function positionOption(line: CommandLine, length: number): number {
+  const position = countOption(line, 'position', length - 1, 0);
+  if (position < length) return position;
+  throw new CommandLineError(
+    `--position takes a number below ${length}, the prompt's tokens, not ${position}.`,
+  );
+}
+
 /** Two numbers written `layer.head`, e.g. `2.5`. */
 export function parseHead(text: string): { readonly layer: number; readonly head: number } {
   const match = /^(\d+)\.(\d+)$/.exec(text);

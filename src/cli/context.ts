@@ -16,6 +16,8 @@ export interface Command {
   readonly summary: string;
   readonly usage: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Options of all commands that this one refuses: help does not list them. */
+  readonly refuses?: readonly string[];
   run(context: Context): Promise<void>;
 }
 

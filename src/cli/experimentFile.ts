@@ -16,12 +16,15 @@ export interface ExperimentFile {
   readonly places: ExperimentPlaces;
 }
 
+/** Options of all commands that say what an experiment says itself. */
+export const saidByExperiment: readonly string[] = ['model', 'bos'];
+
 /** Reads the experiment. @throws CommandLineError, file.missing, request.invalid */
 export async function openExperiment({ line, engine }: Context): Promise<ExperimentFile> {
   const [named, ...rest] = line.words;
   if (named === undefined || rest.length > 0)
     throw new CommandLineError('Name one experiment: NAME.fovea.json.');
-  for (const option of ['model', 'bos']) {
+  for (const option of saidByExperiment) {
     if (textOption(line, option) === undefined) continue;
     throw new CommandLineError(`The experiment itself says "${option}"; change it there.`);
   }

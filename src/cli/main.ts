@@ -6,6 +6,7 @@ import { ablate } from './commands/ablate.ts';
 import { attribute } from './commands/attribute.ts';
 import { check } from './commands/check.ts';
 import { circuit } from './commands/circuit.ts';
+import { dla } from './commands/dla.ts';
 import { download } from './commands/download.ts';
 import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
@@ -27,6 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
   features,
   ablate,
   lens,
+  dla,
   circuit,
   attribute,
   graph,
@@ -95,10 +97,13 @@ function overview(): string {
 }
 
 function describe(name: string, command: Command): string {
-  const rows = Object.entries({ ...command.options, ...commonOptions }).map(
-    ([option, { about, placeholder }]) =>
-      `  ${`--${option}${placeholder ? ` ${placeholder}` : ''}`.padEnd(28)} ${about}`,
-  );
+  const known = Object.entries({ ...command.options, ...commonOptions });
+  const rows = known
+    .filter(([option]) => !command.refuses?.includes(option))
+    .map(
+      ([option, { about, placeholder }]) =>
+        `  ${`--${option}${placeholder ? ` ${placeholder}` : ''}`.padEnd(28)} ${about}`,
+    );
   return `fovea ${name}: ${command.summary}\n\nUsage: fovea ${name} ${command.usage}\n\n${rows.join('\n')}\n`;
 }
 

@@ -3,12 +3,14 @@ import type {
   AttributedCircuit,
   AttributeEdgesRequest,
   EdgeChoice,
+  EstimateEdgesRequest,
   EvaluateEdgesRequest,
   RunAcdcRequest,
 } from '../shared/attributionApi.ts';
 import type { CallOptions } from '../shared/callOptions.ts';
 import type { CircuitGraph, Token } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
+import type { SearchEstimate } from '../shared/searchEstimate.ts';
 import type { TaskMetric } from '../shared/task.ts';
 import { malformed } from './files/fileErrors.ts';
 import { readBytes, withFile } from './files/regularFile.ts';
@@ -28,6 +30,8 @@ import {
 } from './method/componentGraph.ts';
 import { readEapIg, writeEapIg } from './method/eapIgFile.ts';
 import { attributeAllEdges } from './method/edgeAttributionPatching.ts';
+import { estimateAcdc, estimateAttribution } from './method/edgeEstimate.ts';
+import type { EdgeAttributionRequest } from './method/edgeScoring.ts';
 import { selectEdges } from './method/selectEdges.ts';
 import { type PatchingContext, readPairs } from './patching.ts';
 import type { TokenTask } from './task/task.ts';
@@ -51,11 +55,7 @@ export async function attributeEdges(
   const { transformer: model } = context.model;
   checkChoice(request.edges);
   const { task, metric } = await readPairs(context.model, request.pairs, request.metric, call.signal);
-  const steps = request.method === 'eap' ? 0 : (request.steps ?? usualSteps);
-  if (request.method !== 'eap' && steps < 1) {
-    throw new EngineError('request.invalid', { what: `${steps} steps`, reason: 'there is at least one' });
-  }
-  const along = request.method === 'eap-ig-activations' ? 'activations' : 'inputs';
+  const { steps, along } = wayOf(request);
   const scored = await attributeAllEdges(model, { pairs: task.pairs, metric, steps, along }, call);
   const graph = selectEdges(scored, request.edges);
   const parameters = { steps, ...request.edges, pairs: task.pairs.length };
@@ -65,6 +65,27 @@ export async function attributeEdges(
     { graph, task, metric, method: { name: request.method, parameters } },
     call,
   );
+}
+
+/** See `AttributionApi.estimateEdges`. */
+export async function estimateEdges(
+  model: LoadedModel,
+  request: EstimateEdgesRequest,
+  call: CallOptions,
+): Promise<SearchEstimate> {
+  const { task, metric } = await readPairs(model, request.pairs, request.metric, call.signal);
+  const subject = { pairs: task.pairs, metric };
+  if (request.method === 'acdc') return estimateAcdc(model.transformer, subject, call);
+  return estimateAttribution(model.transformer, { ...subject, ...wayOf(request) }, call);
+}
+
+/** How gradients are integrated. @throws request.invalid for no steps */
+function wayOf({ method, steps = usualSteps }: Pick<AttributeEdgesRequest, 'method' | 'steps'>) {
+  if (method !== 'eap' && steps < 1) {
+    throw new EngineError('request.invalid', { what: `${steps} steps`, reason: 'there is at least one' });
+  }
+  const along: EdgeAttributionRequest['along'] = method === 'eap-ig-activations' ? 'activations' : 'inputs';
+  return { steps: method === 'eap' ? 0 : steps, along };
 }
 
 /** See `AttributionApi.evaluateEdges`. */

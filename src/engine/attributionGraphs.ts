@@ -2,6 +2,7 @@
 import type { AttributionGraph, AttributionGraphRequest } from '../shared/attributionGraphApi.ts';
 import type { CallOptions } from '../shared/callOptions.ts';
 import { EngineError } from '../shared/errors.ts';
+import type { SearchEstimate } from '../shared/searchEstimate.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import type { LoadedSaes } from './loadedSaes.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type GraphSettings,
 } from './method/attributionGraph/attributionGraph.ts';
 import { circuitOfGraph } from './method/attributionGraph/circuitOfGraph.ts';
+import { estimateGraph } from './method/attributionGraph/estimateGraph.ts';
 import { placeTranscoders, type TranscoderSet } from './method/attributionGraph/transcoderSet.ts';
 import { requireOneToken } from './model/tokenizer.ts';
 import type { PatchingContext } from './patching.ts';
@@ -66,6 +68,18 @@ export async function requestedAttributionGraph(
     allNodes: found.traced.rows.nodes,
     allEdges: found.traced.rows.weights.reduce((count, weight) => count + (weight === 0 ? 0 : 1), 0),
   };
+}
+
+/** See `AttributionGraphApi.estimateAttributionGraph`. */
+export async function requestedGraphEstimate(
+  context: AttributionGraphContext,
+  request: AttributionGraphRequest,
+  call: CallOptions,
+): Promise<SearchEstimate> {
+  const { model } = context;
+  const { ids } = model.window(request.text);
+  const settings = readSettings(model, ids, request);
+  return estimateGraph(model.transformer, ids, await openSet(context, request), settings, call);
 }
 
 async function openSet(

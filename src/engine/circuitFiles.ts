@@ -1,5 +1,6 @@
 /** Files of circuits, Fovea's own and other tools': told apart by their content, read into circuits, and written from them. */
 
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { writeCircuit } from '../shared/circuitDocument.ts';
 import type { CircuitFileFormat } from '../shared/circuitFileApi.ts';
@@ -15,19 +16,14 @@ import { openTensorFile } from './files/openTensorFile.ts';
 import { parseJson } from './files/parseJson.ts';
 import { readBytes, withFile } from './files/regularFile.ts';
 import { writeAtomically } from './files/writeAtomically.ts';
-import {
-  isPruneScores,
-  readAutoCircuit,
-  strongestEdges,
-  writeAutoCircuit,
-} from './method/autoCircuitFile.ts';
+import { isPruneScores, readAutoCircuit, writeAutoCircuit } from './method/autoCircuitFile.ts';
 import {
   documentOfGraph,
   type GraphOrigin,
   graphOfDocument,
   shapeOfDocument,
 } from './method/componentDocument.ts';
-import { type ComponentGraph, edgesOf, type GraphShape } from './method/componentGraph.ts';
+import { type ComponentGraph, type GraphShape, strongestEdges } from './method/componentGraph.ts';
 import { readEapIg, shapeOfEapIg, writeEapIg } from './method/eapIgFile.ts';
 
 /** What is known of the open model. */
@@ -60,17 +56,25 @@ export async function readCircuitFile(
   signal?: AbortSignal,
 ): Promise<ReadCircuit> {
   throwIfCancelled(signal);
-  const isJson = await withFile(path, async (file, size) => {
-    const start = await readBytes(path, file, 0, Math.min(size, 64));
-    return /^[\s\ufeff]*\{/.test(new TextDecoder().decode(start));
-  });
-  if (!isJson) return readScores(path, model);
+  const isJson = await withFile(path, (file, size) => startsWithBrace(path, file, size));
+  if (!isJson) return readScores(path, model, signal);
   const bytes = await withFile(path, (file, size) => {
     if (size > mostBytes) throw malformed(path, 'file size', `at most ${mostBytes} bytes`, `${size} bytes`);
     return readBytes(path, file, 0, size);
   });
   throwIfCancelled(signal);
   return readJsonCircuit(path, new TextDecoder().decode(bytes), model);
+}
+
+/** Whether the first thing in a file is a brace, behind any blanks. */
+async function startsWithBrace(path: string, file: FileHandle, size: number): Promise<boolean> {
+  const [step, end] = [4096, Math.min(size, 2 ** 20)];
+  for (let at = 0; at < end; at += step) {
+    const bytes = await readBytes(path, file, at, Math.min(step, end - at));
+    const text = new TextDecoder().decode(bytes).replace(/^[\s\ufeff]+/, '');
+    if (text !== '') return text.startsWith('{');
+  }
+  return false;
 }
 
 function readJsonCircuit(path: string, text: string, model: OpenModel | undefined): ReadCircuit {
@@ -92,21 +96,25 @@ function parsed(path: string, text: string): unknown {
   }
 }
 
-async function readScores(path: string, model: OpenModel | undefined): Promise<ReadCircuit> {
+async function readScores(
+  path: string,
+  model: OpenModel | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ReadCircuit> {
   const file = await openTensorFile(path);
   if (!isPruneScores(file)) {
     const found = [...file.tensors.keys()].slice(0, 3).join(', ') || 'no tensors';
     throw malformed(path, 'tensors', 'prune scores of auto-circuit, by module', found);
   }
-  const { graph, notes } = await readAutoCircuit(file, model?.shape);
+  const { graph, notes } = await readAutoCircuit(file, model?.shape, signal);
   const read = documentOfScores(graph, originOf('auto-circuit', model));
   return { ...read, notes: [...notes, ...read.notes], format: 'autoCircuit' };
 }
 
 /** Files without a circuit have scores for all edges: the strongest make one. */
 function documentOfScores(graph: ComponentGraph, origin: GraphOrigin): Omit<ReadCircuit, 'format'> {
-  const inCircuit = edgesOf(graph, true).length;
-  const all = edgesOf(graph, false).filter(({ score }) => score !== 0).length;
+  const inCircuit = graph.inGraph.reduce((sum, isIn) => sum + isIn, 0);
+  const all = graph.scores.reduce((sum, score) => sum + Number(score !== 0), 0);
   const hasCircuit = inCircuit > 0 && inCircuit < all;
   if (hasCircuit || all <= edgesOfScores) return documentOfGraph(graph, origin);
   const scored = { ...graph, inGraph: Uint8Array.from(graph.scores, (score) => Number(score !== 0)) };

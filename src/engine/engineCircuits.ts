@@ -2,6 +2,7 @@
 
 import type {
   AttributeEdgesRequest,
+  EstimateEdgesRequest,
   EvaluateEdgesRequest,
   RunAcdcRequest,
 } from '../shared/attributionApi.ts';
@@ -19,10 +20,11 @@ import type {
   SweepRequest,
 } from '../shared/patchingApi.ts';
 import type { ShiftApi } from '../shared/shiftApi.ts';
-import { attributeEdges, evaluateEdges, runAcdc } from './attribution.ts';
-import { requestedAttributionGraph } from './attributionGraphs.ts';
+import { attributeEdges, estimateEdges, evaluateEdges, runAcdc } from './attribution.ts';
+import { requestedAttributionGraph, requestedGraphEstimate } from './attributionGraphs.ts';
 import { readCircuitFile, writeCircuitFile } from './circuitFiles.ts';
 import { requestedCircuit } from './circuitRequest.ts';
+import { CircuitRuns } from './circuitRuns.ts';
 import { EngineState, version } from './engineState.ts';
 import { evaluateRequest } from './evaluateRequest.ts';
 import { FeatureExamples } from './featureExamples.ts';
@@ -33,6 +35,7 @@ import { requireCount } from './requestChecks.ts';
 import { Shift, type ShiftContext } from './shift.ts';
 import {
   compareNodeEffects,
+  estimateSparseCircuit,
   findSparseCircuit,
   type SparseContext,
   sparseCircuitCurve,
@@ -44,6 +47,7 @@ export class EngineCircuits extends EngineState {
   private readonly examples = new FeatureExamples();
   private readonly shift = new Shift();
   private readonly evaluators = new SparseEvaluators();
+  private readonly circuitRuns = new CircuitRuns();
 
   async findCircuit(request: CircuitRequest, call: CallOptions = {}): Promise<CircuitGraph> {
     requireCount('The number of nodes', request.maxNodes, 1);
@@ -92,6 +96,12 @@ export class EngineCircuits extends EngineState {
     );
   }
 
+  async estimateEdges(request: EstimateEdgesRequest, call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      estimateEdges(model, request, { ...call, signal }),
+    );
+  }
+
   async evaluateEdges(request: EvaluateEdgesRequest, call: CallOptions = {}) {
     return this.withModel(request.model, call, (model, signal) =>
       evaluateEdges(this.patchingContext(model), request, { ...call, signal }),
@@ -107,6 +117,15 @@ export class EngineCircuits extends EngineState {
   async findSparseCircuit(request: Parameters<EngineApi['findSparseCircuit']>[0], call: CallOptions = {}) {
     return this.withModel(request.model, call, (model, signal) =>
       findSparseCircuit(this.sparseContext(model), request, { ...call, signal }),
+    );
+  }
+
+  async estimateSparseCircuit(
+    request: Parameters<EngineApi['estimateSparseCircuit']>[0],
+    call: CallOptions = {},
+  ) {
+    return this.withModel(request.model, call, (model, signal) =>
+      estimateSparseCircuit(this.sparseContext(model), request, { ...call, signal }),
     );
   }
 
@@ -144,6 +163,15 @@ export class EngineCircuits extends EngineState {
     );
   }
 
+  async estimateAttributionGraph(
+    request: Parameters<EngineApi['estimateAttributionGraph']>[0],
+    call: CallOptions = {},
+  ) {
+    return this.withModel(request.model, call, (model, signal) =>
+      requestedGraphEstimate(this.sparseContext(model), request, { ...call, signal }),
+    );
+  }
+
   async studyIndirectObjects(
     request: Parameters<EngineApi['studyIndirectObjects']>[0],
     call: CallOptions = {},
@@ -163,7 +191,8 @@ export class EngineCircuits extends EngineState {
   }
 
   protected sparseContext(model: LoadedModel): SparseContext {
-    return { ...this.patchingContext(model), saes: this.saes, evaluators: this.evaluators };
+    const { saes, evaluators, circuitRuns } = this;
+    return { ...this.patchingContext(model), saes, evaluators, circuitRuns };
   }
 
   async findShiftFeatures(request: Parameters<ShiftApi['findShiftFeatures']>[0], call: CallOptions = {}) {

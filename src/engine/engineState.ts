@@ -20,6 +20,9 @@ export const version = typeof FOVEA_VERSION === 'string' ? FOVEA_VERSION : 'deve
 /** Runs that can still be asked about. A view asks about the newest one, or the one before while that is computed. */
 const keptRuns = { entries: 12, weight: 512 * 2 ** 20, weigh: (run: AnalyzedRun) => run.bytes };
 
+/** Between the path and the policy in the id of a handle of its own. */
+const separateMark = '#bos=';
+
 export interface EngineOptions {
   /** Threads inside one operation; the number of physical cores when left out. */
   readonly threads?: number;
@@ -43,29 +46,38 @@ export class EngineState {
     this.saes = new LoadedSaes(this.labelStore, options.threads);
   }
 
-  async openModel({ path, bos }: OpenModelRequest, call: CallOptions = {}): Promise<ModelInfo> {
+  async openModel(request: OpenModelRequest, call: CallOptions = {}): Promise<ModelInfo> {
+    const { path, bos, separate } = request;
     const { signal } = call;
     throwIfCancelled(signal);
     const real = await realpath(path).catch((error) => {
       throw fileError(path, error);
     });
     throwIfCancelled(signal);
-    const known = this.models.get(real);
-    const loading = known ?? this.load(real, path, call);
+    const id = separate ? `${real}${separateMark}${bos ?? 'auto'}` : real;
+    const known = this.models.get(id);
+    const loading = known ?? this.load(id, request, call);
     const model = await loading.catch((error: unknown) => {
       // Somebody else's call was cancelled, not this one.
       if (known && isEngineError(error, 'cancelled') && !signal?.aborted) return undefined;
       throw error;
     });
-    if (!model) return this.openModel({ path, bos }, call);
-    if (bos !== undefined) model.setBos(bos);
+    if (!model) return this.openModel(request, call);
+    if (bos !== undefined && !separate) model.setBos(bos);
     return model.info;
   }
 
-  /** Opens the model at `path`, known as `id` from now on unless it fails or is cancelled. */
-  private load(id: string, path: string, call: CallOptions): Promise<LoadedModel> {
+  /** Opens the model at `path`, known as `id` from now on unless it fails or is cancelled. Weights are loaded once. */
+  private load(
+    id: string,
+    { path, bos = 'auto' }: OpenModelRequest,
+    call: CallOptions,
+  ): Promise<LoadedModel> {
+    const another = this.handleBeside(id);
     const loading = (async () => {
-      const model = await LoadedModel.open(path, { ...this.options, ...call });
+      const beside = await another?.catch(() => undefined);
+      const model =
+        beside?.view({ id, bos }) ?? (await LoadedModel.open(path, { ...this.options, ...call, id, bos }));
       if (!call.signal?.aborted) return model;
       await model.release();
       throw new EngineError('cancelled', {});
@@ -75,6 +87,12 @@ export class EngineState {
       if (this.models.get(id) === loading) this.models.delete(id);
     });
     return loading;
+  }
+
+  /** Another handle on the model of a handle. */
+  private handleBeside(id: string): Promise<LoadedModel> | undefined {
+    const [real] = id.split(separateMark);
+    return [...this.models].find(([other]) => other.split(separateMark)[0] === real)?.[1];
   }
 
   /** Cancels what is under way on the model, and ends with it. Whoever asks from now on is told that it is not open. */

@@ -6,19 +6,22 @@ import type { CircuitEvaluationRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { formatText } from '../shared/format.ts';
 import { studyMethod } from '../shared/studyCircuit.ts';
+import type { TaskMetric } from '../shared/task.ts';
 import { readCircuitRequest, requireSameTokens } from './circuitRequest.ts';
 import { evaluateAttributionGraph } from './method/attributionGraph/evaluateAttributionGraph.ts';
 import { evaluateCircuit } from './method/circuitEvaluation.ts';
-import { CircuitMetric } from './method/circuitMetric.ts';
 import { graphOfDocument } from './method/componentDocument.ts';
 import { evaluateStudyCircuit } from './method/ioi/evaluateStudyCircuit.ts';
 import { maskOf } from './method/sparse/nodeMask.ts';
 import { nodesOfGraph } from './method/sparse/sparseGraph.ts';
-import { featureSites, neuronSites, streamHook } from './method/sparse/sparseSites.ts';
+import { featureSites, neuronSites, streamHook, usualStartLayer } from './method/sparse/sparseSites.ts';
 import { readPairs } from './patching.ts';
 import { findSaeFolders } from './sae/catalog.ts';
-import { type SparseContext, sparseMethod } from './sparseCircuits.ts';
+import type { SparseContext } from './sparseCircuits.ts';
+import { sparseMethod } from './sparseReport.ts';
 import { normalized } from './task/metric.ts';
+import { pairsHash } from './task/pairsHash.ts';
+import type { TokenTask } from './task/task.ts';
 
 type Evaluate = (
   context: SparseContext,
@@ -59,7 +62,7 @@ async function evaluateComponents(
 ): Promise<CircuitEvaluation> {
   const { prompt: text, counterfactual, nodes, tokens } = request.graph;
   const contrast = request.contrast ?? request.graph.contrast;
-  if (!contrast) throw refusal('its file does not say which answers it tells apart; set a contrast');
+  if (!contrast) throw refusal('nothing says which answers it tells apart; set a contrast');
   const inputs = await readCircuitRequest(model, saes, { text, counterfactual, contrast, saes: [] });
   requireSameTokens(tokens, inputs.ids);
   const kept = new Set(request.kept);
@@ -75,7 +78,7 @@ async function evaluateComponents(
  * (Hanna et al. 2024, §3). The input and the logits always stay.
  */
 async function evaluateEdgeGraph(
-  { model }: SparseContext,
+  { model, circuitRuns }: SparseContext,
   { graph, kept }: CircuitEvaluationRequest,
   call: CallOptions,
 ): Promise<CircuitEvaluation> {
@@ -85,7 +88,7 @@ async function evaluateEdgeGraph(
   for (const { id, kind } of graph.nodes) if (kind === 'token' || kind === 'logit') ids.add(id);
   const edges = graph.edges.filter(({ source, target }) => ids.has(source) && ids.has(target));
   const { inGraph } = graphOfDocument({ ...graph, edges }, transformer.config).graph;
-  const runs = await CircuitMetric.open(transformer, task.pairs, metric, call.signal);
+  const runs = await circuitRuns.ofEdges(model, task, metric, call.signal);
   try {
     const { clean: full, corrupted: empty } = runs.ends();
     const values = await runs.evaluate([inGraph, inGraph.map((isIn) => 1 - isIn)], call.signal);
@@ -106,12 +109,13 @@ async function evaluateEdgeGraph(
 
 /** Heads outside the circuit at their means over unrelated prompts, template by template. */
 async function evaluateStudy(
-  { model }: SparseContext,
+  { model, circuitRuns }: SparseContext,
   request: CircuitEvaluationRequest,
   call: CallOptions,
 ): Promise<CircuitEvaluation> {
   const { task } = await pairsOf(model, request.graph, call);
-  return evaluateStudyCircuit(model.transformer, task, request, call.signal);
+  const runsOf = (count: number) => circuitRuns.ofStudy(model, task, count, call.signal);
+  return evaluateStudyCircuit(model.transformer, task, request, call.signal, runsOf);
 }
 
 /** Features and errors outside the circuit at their means over the corrupted prompts; on the pairs that were held out. */
@@ -121,12 +125,15 @@ async function evaluateSparse(
   call: CallOptions,
 ): Promise<CircuitEvaluation> {
   const { model } = context;
+  const { basis, startLayer } = graph.method.parameters;
+  const { hash } = graph.provenance.model;
+  if (hash !== '' && hash !== model.info.hash) throw refusal('it was found in another model');
   const { task, metric } = await pairsOf(model, graph, call);
+  requireSameTask(graph, task, metric);
   const isAggregated = graph.isAggregated === true;
   const first = task.pairs[0]!.clean;
-  if (!isAggregated) requireSameTokens(graph.tokens, first);
   const { config } = model.transformer;
-  const isOfNeurons = graph.method.parameters.basis === 'neurons';
+  const isOfNeurons = basis === 'neurons';
   const hooks = hooksOf(graph);
   const ids = isOfNeurons ? [] : await saesAt(context, graph, hooks, told);
   const open = await context.saes.forCircuit(ids, model.info);
@@ -135,19 +142,42 @@ async function evaluateSparse(
   const nodes = nodesOfGraph(
     sites,
     graph.nodes.filter(({ id }) => ofCircuit.has(id)),
-    isAggregated,
+    isAggregated ? undefined : first.length,
   );
-  const subject = { sites, saes: open.map(({ sae }) => sae), pairs: task.pairs, metric };
+  const subject = {
+    sites,
+    saes: open.map(({ sae }) => sae),
+    pairs: task.pairs,
+    metric,
+    startLayer: typeof startLayer === 'number' ? startLayer : usualStartLayer(config),
+  };
   const evaluator = await context.evaluators.of(model, subject, call);
   const mask = maskOf(sites, isAggregated ? 1 : first.length, nodes);
-  const [found] = await evaluator.evaluate([mask], 'circuit', call);
-  return found!;
+  const [evaluation] = await evaluator.evaluate([mask], 'circuit', call);
+  return evaluation!;
+}
+
+/** @throws request.invalid when the task is not the one that the graph was found on any more */
+function requireSameTask(
+  { method, tokens, isAggregated }: CircuitGraph,
+  task: TokenTask,
+  metric: TaskMetric,
+): void {
+  const first = task.pairs[0]!.clean;
+  if (!isAggregated) {
+    requireSameTokens(tokens, first);
+    if (task.pairs.some(({ clean }) => clean.length !== first.length))
+      throw refusal('its nodes are at positions, and the prompts of its task now differ in length');
+  }
+  const { pairsHash: found } = method.parameters;
+  if (found === undefined || found === pairsHash(task, metric)) return;
+  throw refusal('the prompts or answers of its task have changed since; find it again');
 }
 
 /** The prompts that a graph was found on, in tokens. */
 async function pairsOf(model: SparseContext['model'], graph: CircuitGraph, { signal }: CallOptions) {
   if (graph.pairs) return readPairs(model, graph.pairs, graph.taskMetric, signal);
-  throw refusal('its file does not say which prompts it was found on; find it again');
+  throw refusal('nothing says which prompts it was found on; find it again');
 }
 
 /** The hooks whose features or neurons are nodes. */
@@ -171,15 +201,21 @@ async function saesAt(
   hooks: readonly HookName[],
   told: readonly SaeId[],
 ): Promise<SaeId[]> {
+  const isMeant = (own: HookName, hash: string): boolean =>
+    provenance.saes.some((used) => used.hook === own && used.hash === hash);
   const found = new Map<HookName, SaeId>();
   for (const { hook, feature } of nodes) if (hook && feature) found.set(hook, feature.sae);
+  for (const [hook, id] of found) {
+    const { hook: own, hash } = await saes.provenance(id, info);
+    if (isMeant(own, hash)) continue;
+    throw refusal(`the SAE at ${hook} is another one than it was found with; open that one`);
+  }
   const missing = () => hooks.filter((hook) => !found.has(hook));
   // One that does not fit this model, or cannot be read, is not the one that is looked for.
   const look = async (id: SaeId): Promise<void> => {
     const { hook: own, hash } = await saes.provenance(id, info);
-    const isMeant = provenance.saes.some((used) => used.hook === own && used.hash === hash);
     const hook = streamHook({ hook: own, layer: Number(/\d+/.exec(own)?.[0]) });
-    if (isMeant && missing().includes(hook)) found.set(hook, id);
+    if (isMeant(own, hash) && missing().includes(hook)) found.set(hook, id);
   };
   for (const id of told) if (missing().length > 0) await look(id).catch(() => undefined);
   const home = /\.gguf$/i.test(info.path) ? dirname(info.path) : info.path;

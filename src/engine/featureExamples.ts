@@ -73,15 +73,17 @@ export class FeatureExamples {
       const places = features.flatMap((feature, place) => (feature.sae === id ? [place] : []));
       for (const place of places) requireFeature(sae, features[place]!.index);
       const peaks = await this.peaks(context.model, sae, key, files, shareOf(call, i, ids.length));
-      for (const place of places) {
+      const rowValue = rowValues(context.model, sae, peaks, call.signal);
+      for (const [done, place] of places.entries()) {
         throwIfCancelled(call.signal);
+        const { index } = features[place]!;
         answers[place] = await examplesAt(
-          context.model,
-          sae,
-          peaks,
-          features[place]!.index,
+          { model: context.model, sae, peaks, rowValue },
+          index,
           Math.min(count, mostExamples),
         );
+        const halves = { done: places.length + done + 1, total: 2 * places.length };
+        shareOf(call, i, ids.length).report?.({ ...halves, what: 'Reading examples' });
       }
     }
     return answers;
@@ -181,8 +183,9 @@ async function findPeaks(
   );
   for (const [done, { tokens, places }] of batches.entries()) {
     throwIfCancelled(call.signal);
-    call.report?.({ done, total: batches.length, what: 'Looking for examples' });
-    const active = (await sae.activations(await hookValue(model, sae, tokens))).data;
+    // The second half is reading the windows.
+    call.report?.({ done, total: 2 * batches.length, what: 'Looking for examples' });
+    const active = (await sae.activations(await hookValue(model, sae, tokens, call.signal))).data;
     places.forEach((row, i) => {
       notePeaks(peaks, row, active, {
         dSae,
@@ -199,6 +202,7 @@ async function hookValue(
   model: LoadedModel,
   sae: SparseAutoencoder,
   tokens: readonly Int32Array[],
+  signal?: AbortSignal,
 ): Promise<Value> {
   const { hookName } = sae.config;
   const { layer } = locateModelHook(model.transformer.config, hookName);
@@ -207,6 +211,7 @@ async function hookValue(
     capture: [hookName],
     logits: 'none',
     stopAtLayer: Math.max(0, layer + 1),
+    signal,
   });
   return run.hooks.get(hookName)!;
 }
@@ -259,11 +264,32 @@ function insert(
   positions[at] = position;
 }
 
-/** The windows around a feature's strongest tokens, no two with the same text. */
-async function examplesAt(
+interface Searched {
+  readonly model: LoadedModel;
+  readonly sae: SparseAutoencoder;
+  readonly peaks: Peaks;
+  /** The hook's value in a row. */
+  rowValue(row: number): Promise<Value>;
+}
+
+/** Runs every row once: features are strongest in the same few rows. The rows together are `mostTokens` long. */
+function rowValues(
   model: LoadedModel,
   sae: SparseAutoencoder,
-  peaks: Peaks,
+  { rows }: Peaks,
+  signal: AbortSignal | undefined,
+): Searched['rowValue'] {
+  const known = new Map<number, Value>();
+  return async (row) => {
+    const value = known.get(row) ?? (await hookValue(model, sae, [rows[row]!], signal));
+    known.set(row, value);
+    return value;
+  };
+}
+
+/** The windows around a feature's strongest tokens, no two with the same text. */
+async function examplesAt(
+  { model, sae, peaks, rowValue }: Searched,
   feature: number,
   count: number,
 ): Promise<FeatureExample[]> {
@@ -276,7 +302,7 @@ async function examplesAt(
     const tokens = Array.from(ids.subarray(start, end), (id) => model.tokenizer.tokenText(id));
     const text = tokens.join('\u0000');
     if (examples.has(text)) continue;
-    const active = floatsOf(await sae.chosen(await hookValue(model, sae, [ids]), [feature]));
+    const active = floatsOf(await sae.chosen(await rowValue(peaks.row[at]!), [feature]));
     examples.set(text, { tokens, activations: Array.from(active.subarray(start, end)) });
   }
   return [...examples.values()];

@@ -1,6 +1,6 @@
 /** A model that is open: the transformer, its tokenizer, its readout, and the prompt it looked at last. */
 
-import type { BosPolicy, Contrast, ModelInfo } from '../shared/domain.ts';
+import type { BosPolicy, Contrast, ModelId, ModelInfo } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
 import type { OpenOptions } from './model/openModelFolder.ts';
 import type { PromptRun } from './model/promptRun.ts';
@@ -23,8 +23,25 @@ export interface TokenContrast {
   readonly wrong: number;
 }
 
+/** What the handles of one model have in common; freed with the last of them. */
+interface SharedWeights {
+  readonly transformer: Transformer;
+  readonly tokenizer: Tokenizer;
+  readonly readout: Readout;
+  /** Handles that are open. */
+  holders: number;
+}
+
+/** How a handle is known, and how its prompts begin. */
+interface HandleOptions {
+  readonly id: ModelId;
+  readonly bos: BosPolicy;
+}
+
 /** Everything that belongs to one open model. */
 export class LoadedModel {
+  readonly transformer: Transformer;
+  readonly tokenizer: Tokenizer;
   readonly readout: Readout;
   /** Unchanged prefixes are taken over from here, keystroke by keystroke. */
   live: LivePrompt | undefined;
@@ -34,19 +51,28 @@ export class LoadedModel {
   #whenUnused: (() => void) | undefined;
 
   private constructor(
-    readonly transformer: Transformer,
-    readonly tokenizer: Tokenizer,
-    threads: number | undefined,
+    private readonly weights: SharedWeights,
+    private readonly handle: HandleOptions,
   ) {
-    this.#info = this.infoFor('auto');
-    this.readout = new Readout(transformer.graph, transformer.config, threads);
+    weights.holders++;
+    this.transformer = weights.transformer;
+    this.tokenizer = weights.tokenizer;
+    this.readout = weights.readout;
+    this.#info = this.infoFor(handle.bos);
   }
 
   /** Opens the folder or file at `path`. @throws as `Transformer.open` and `buildTokenizer` */
-  static async open(path: string, options: OpenOptions = {}): Promise<LoadedModel> {
+  static async open(path: string, options: OpenOptions & Partial<HandleOptions> = {}): Promise<LoadedModel> {
     const transformer = await Transformer.open(path, options);
     const tokenizer = buildTokenizer(await transformer.readTokenizer());
-    return new LoadedModel(transformer, tokenizer, options.threads);
+    const readout = new Readout(transformer.graph, transformer.config, options.threads);
+    const { id = transformer.info.id, bos = 'auto' } = options;
+    return new LoadedModel({ transformer, tokenizer, readout, holders: 0 }, { id, bos });
+  }
+
+  /** A second handle on the same weights; undefined when this one is closed already. Each is released by itself. */
+  view(handle: HandleOptions): LoadedModel | undefined {
+    return this.#closing.signal.aborted ? undefined : new LoadedModel(this.weights, handle);
   }
 
   /** What is told about the model, with the beginning-of-sequence token as the policy wants it. */
@@ -80,6 +106,7 @@ export class LoadedModel {
     const wanted = policy === 'auto' ? bosPolicy === 'prepended' : policy === 'always';
     return {
       ...this.transformer.info,
+      id: this.handle.id,
       bos: wanted && bosId !== undefined ? 'prepended' : 'none',
       ...(bosId !== undefined && { bosToken: tokenText(bosId) }),
     };
@@ -129,7 +156,7 @@ export class LoadedModel {
     }
   }
 
-  /** Cancels what is under way, waits for its end, and frees the native memory. */
+  /** Cancels what is under way, waits for its end, and frees the native memory unless another handle uses it. */
   async release(): Promise<void> {
     this.#closing.abort();
     if (this.#users > 0) {
@@ -138,6 +165,8 @@ export class LoadedModel {
       });
     }
     this.live = undefined;
+    this.weights.holders--;
+    if (this.weights.holders > 0) return;
     await this.readout.release();
     await this.transformer.release();
   }

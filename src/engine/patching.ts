@@ -37,6 +37,7 @@ import { estimateSweep } from './method/sweepEstimate.ts';
 import { seededRandom } from './random.ts';
 import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 import { loadTask } from './task/loadTask.ts';
+import { pairsHash } from './task/pairsHash.ts';
 import type { TokenTask } from './task/task.ts';
 import { tokenizePair } from './task/tokenizeTask.ts';
 
@@ -54,6 +55,8 @@ interface Prepared {
   readonly sites: readonly FeatureSite[];
   /** Ids of the SAEs at the sites. */
   readonly saes: readonly string[];
+  /** See `SweepOutline.pairsHash`. */
+  readonly hash: string;
 }
 
 /** See `PatchingApi.patchSweep`. */
@@ -68,9 +71,9 @@ export async function patchSweep(
       ...prepared,
       model: context.model.transformer,
       direction: request.direction ?? 'denoising',
-      resumeFrom: stateOf(request.known),
+      resumeFrom: stateOf(request.known, prepared),
       update: (cells, now, totals) =>
-        tell(call, cells, now, (state) => normalizedValues(state, totals), sizeOf(prepared)),
+        tell(call, cells, now, (state) => normalizedValues(state, totals), prepared),
     },
     { signal: call.signal },
   );
@@ -110,9 +113,9 @@ export async function ablateSweep(
       ...prepared,
       model: context.model.transformer,
       kind: kindOf(request.ablation),
-      resumeFrom: stateOf(request.known),
+      resumeFrom: stateOf(request.known, prepared),
       update: (cells, now, totals) =>
-        tell(call, cells, now, (state) => changes(state, totals.clean), sizeOf(prepared)),
+        tell(call, cells, now, (state) => changes(state, totals.clean), prepared),
     },
     { signal: call.signal },
   );
@@ -138,9 +141,12 @@ export async function pathPatch(
       receivers: request.receivers,
       positions,
       freezeMlps: request.freezeMlps,
-      resumeFrom: stateOf(request.known),
+      resumeFrom: stateOf(request.known, prepared),
       update: (cells, now) =>
-        tell(call, cells, now, (state) => changes(state, clean), senders.length * task.pairs.length),
+        tell(call, cells, now, (state) => changes(state, clean), {
+          ...prepared,
+          size: senders.length,
+        }),
     },
     { signal: call.signal },
   );
@@ -169,7 +175,8 @@ async function preparePaths(
   const last =
     request.receivers.length === 0 && request.positions === undefined ? lastPositions(task) : undefined;
   const grid = { axes: [{ name: 'sender', labels }], cells: [] };
-  return { task, metric, grid, sites: [], saes: [], senders, positions: request.positions ?? last };
+  const hash = pairsHash(task, metric);
+  return { task, metric, hash, grid, sites: [], saes: [], senders, positions: request.positions ?? last };
 }
 
 async function prepare(
@@ -178,10 +185,12 @@ async function prepare(
   { signal }: CallOptions,
 ): Promise<Prepared> {
   const { task, metric } = await readPairs(model, pairs, asked, signal);
+  const hash = pairsHash(task, metric);
   if (target.kind === 'sweep') {
     return {
       task,
       metric,
+      hash,
       grid: sweepCells(target.name, model.transformer.config, task.pairs, target),
       sites: [],
       saes: [],
@@ -189,7 +198,7 @@ async function prepare(
   }
   const site = featureSite(model.transformer.config, await openSae(target.sae));
   const grid = await featureGrid(model.transformer, task, site, target, signal);
-  return { task, metric, grid, sites: [site], saes: [target.sae] };
+  return { task, metric, hash, grid, sites: [site], saes: [target.sae] };
 }
 
 /** The pairs in the model's tokens. @throws request.invalid when the pair or the task cannot be run. */
@@ -224,17 +233,21 @@ function kindOf(ablation: Ablation): AblationKind {
   return ablation.kind === 'resample' ? { ...ablation, random: seededRandom(ablation.seed) } : ablation;
 }
 
-function stateOf(known: KnownCells | undefined): SweepState | undefined {
-  return known && { values: known.raw, pairs: known.pairs };
+/** What to go on from. @throws request.invalid when it is known of other pairs. */
+function stateOf(known: KnownCells | undefined, { hash }: Prepared): SweepState | undefined {
+  if (!known) return undefined;
+  if (known.pairsHash !== undefined && known.pairsHash !== hash) {
+    throw new EngineError('request.invalid', {
+      what: 'What is known of the sweep',
+      reason: 'its prompts or answers have changed since; start the sweep anew',
+    });
+  }
+  return { values: known.raw, pairs: known.pairs };
 }
 
 /** (value − clean) / clean: −1 when nothing of the metric is left. */
 function changes({ values }: SweepState, clean: number): Float32Array {
   return Float32Array.from(values, (value) => (value - clean) / clean);
-}
-
-function sizeOf({ grid, task }: Prepared): number {
-  return grid.cells.length * task.pairs.length;
 }
 
 /** Hands over the cells that are new. */
@@ -243,14 +256,20 @@ function tell(
   cells: readonly number[],
   state: SweepState,
   valuesOf: (state: SweepState) => Float32Array,
-  total: number,
+  { task, grid, hash, size = grid.cells.length }: Prepared & { readonly size?: number },
 ): void {
   if (!report) return;
+  const total = size * task.pairs.length;
   const raw = cells.map((cell) => state.values[cell]!);
   const pairs = cells.map((cell) => state.pairs[cell]!);
   const values = [...valuesOf({ values: Float64Array.from(raw), pairs: Int32Array.from(pairs) })];
   const done = state.pairs.reduce((sum, count) => sum + count, 0);
-  const progress: Progress = { done, total, what: 'Patching', partial: { cells, values, raw, pairs } };
+  const progress: Progress = {
+    done,
+    total,
+    what: 'Patching',
+    partial: { cells, values, raw, pairs, pairsHash: hash },
+  };
   report(progress);
 }
 
@@ -281,7 +300,7 @@ async function outlineOf(
 
 async function describeGrid(
   { model, provenance }: PatchingContext,
-  { task, metric, grid, saes }: Prepared,
+  { task, metric, grid, saes, hash }: Prepared,
   totals: MetricTotals,
 ): Promise<SweepOutline> {
   const [only, another] = task.pairs;
@@ -291,6 +310,7 @@ async function describeGrid(
     axes: grid.axes,
     pairCount: task.pairs.length,
     metric,
+    pairsHash: hash,
     clean: totals.clean,
     corrupted: totals.corrupted,
     ...(only && !another && { tokens: { clean: texts(only.clean), corrupted: texts(only.corrupted) } }),

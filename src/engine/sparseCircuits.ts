@@ -1,7 +1,7 @@
 /** What the engine answers about sparse feature circuits: requests read, methods run, circuits handed back. */
 import type { CallOptions } from '../shared/callOptions.ts';
-import type { CircuitGraph } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
+import type { SearchEstimate } from '../shared/searchEstimate.ts';
 import type {
   EffectComparison,
   NodeEffectMethod,
@@ -11,9 +11,7 @@ import type {
   SparseEvaluation,
   SparseNodesRequest,
 } from '../shared/sparseCircuitApi.ts';
-import type { TaskMetric } from '../shared/task.ts';
-import { tokensOf } from './attribution.ts';
-import type { LoadedSaes } from './loadedSaes.ts';
+import type { CircuitRuns } from './circuitRuns.ts';
 import { type MetricTotals, metricTotals } from './method/activationPatching.ts';
 import { compareEffects } from './method/sparse/compareEffects.ts';
 import type { EffectTable, SparseNode } from './method/sparse/effectTable.ts';
@@ -21,41 +19,33 @@ import { KeptRuns } from './method/sparse/keptRuns.ts';
 import { type EffectRequest, gradientRuns, nodeEffects } from './method/sparse/nodeEffects.ts';
 import { type ErrorTreatment, maskOf } from './method/sparse/nodeMask.ts';
 import { EdgeSums, type SparseEdge } from './method/sparse/sparseEdges.ts';
+import { estimateSearch } from './method/sparse/sparseEstimate.ts';
 import type { MaskEvaluation, SparseEvaluator } from './method/sparse/sparseEvaluation.ts';
-import { graphOf } from './method/sparse/sparseGraph.ts';
-import { featureSites, neuronSites, type SparseSite, streamHook } from './method/sparse/sparseSites.ts';
 import { splitPairs } from './method/sparse/splitPairs.ts';
 import type { Transformer } from './model/transformer.ts';
-import { type PatchingContext, readPairs } from './patching.ts';
-import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 import type { SparseEvaluators } from './sparseEvaluators.ts';
-import type { TokenTask } from './task/task.ts';
+import { describe, evaluationOf, parametersOf } from './sparseReport.ts';
+import {
+  effectRequest,
+  type Prepared,
+  prepare,
+  requireEdgeGradient,
+  requireThreshold,
+  type SparseReading,
+  sparseDefaults,
+} from './sparseRequest.ts';
 
-/** What a request is read with. */
-export interface SparseContext extends PatchingContext {
-  readonly saes: LoadedSaes;
+/** What requests are answered with. */
+export interface SparseContext extends SparseReading {
   readonly evaluators: SparseEvaluators;
+  readonly circuitRuns: CircuitRuns;
 }
-
-/**
- * What is taken where a request leaves it out. Thresholds are shares of what the metric changes from clean to corrupted
- * prompts, so that one serves all metrics; on the embedded model circuits of a fifth of the active nodes come out faithful.
- */
-export const sparseDefaults = { nodeShare: 0.002, edgeShare: 0.002, steps: 10 } as const;
 
 /** More nodes than edges can be computed among, or anybody can look at. */
 const mostNodes = 2000;
 
-/** Thresholds of a curve: 10⁻⁴ to 1, evenly on a logarithmic scale (Marks et al. 2024). */
-const usualThresholds: readonly number[] = Array.from({ length: 15 }, (_, i) => 10 ** (-4 + (4 * i) / 14));
-
-/** A request in tokens, with its SAEs open. */
-interface Prepared {
-  readonly task: TokenTask;
-  readonly metric: TaskMetric;
-  readonly sites: readonly SparseSite[];
-  readonly saes: readonly SparseAutoencoder[];
-}
+/** Thresholds of a curve as shares of what the metric changes: 10⁻⁴ to 10⁻¹, evenly on a logarithmic scale. */
+const usualShares: readonly number[] = Array.from({ length: 15 }, (_, i) => 10 ** (-4 + (3 * i) / 14));
 
 /** See `SparseCircuitApi.findSparseCircuit`. */
 export async function findSparseCircuit(
@@ -66,10 +56,11 @@ export async function findSparseCircuit(
   requireThreshold(request.nodeThreshold);
   requireThreshold(request.edgeThreshold);
   const prepared = await prepare(context, request, call);
+  requireEdgeGradient(request, prepared.metric);
   const { train } = splitPairs(prepared.task.pairs);
   const { transformer } = context.model;
   const ends = await metricTotals(transformer, { ...prepared.task, pairs: train }, prepared.metric, call);
-  const span = Math.abs(ends.clean - ends.corrupted);
+  const span = spanOf(ends);
   const nodeThreshold = request.nodeThreshold ?? sparseDefaults.nodeShare * span;
   const edgeThreshold = request.edgeThreshold ?? sparseDefaults.edgeShare * span;
   const effects = effectRequest(request, prepared, train);
@@ -91,8 +82,26 @@ export async function findSparseCircuit(
   return {
     circuit: await describe(context, request, { prepared, ends, table, nodes, edges, parameters }),
     pairCount: train.length,
-    evaluation: evaluationOf(nodeThreshold, nodes.length, table, found!),
+    evaluation: evaluationOf({ prepared, table, evaluator, span }, nodeThreshold, nodes, found!),
   };
+}
+
+/** See `SparseCircuitApi.estimateSparseCircuit`. */
+export async function estimateSparseCircuit(
+  context: SparseContext,
+  request: SparseCircuitRequest,
+  call: CallOptions,
+): Promise<SearchEstimate> {
+  requireThreshold(request.nodeThreshold);
+  const prepared = await prepare(context, request, call);
+  requireEdgeGradient(request, prepared.metric);
+  const { pairs } = prepared.task;
+  const { train, test } = splitPairs(pairs);
+  const counts = { all: pairs.length, tested: test.length };
+  const { nodeThreshold, edges } = request;
+  const share = sparseDefaults.nodeShare;
+  const search = { effects: effectRequest(request, prepared, train), counts, nodeThreshold, share, edges };
+  return estimateSearch(context.model.transformer, search, call);
 }
 
 /** See `SparseCircuitApi.sparseCircuitCurve`. */
@@ -101,15 +110,19 @@ export async function sparseCircuitCurve(
   request: SparseCurveRequest,
   call: CallOptions,
 ): Promise<readonly SparseEvaluation[]> {
-  const thresholds = request.thresholds ?? usualThresholds;
-  for (const threshold of thresholds) requireThreshold(threshold);
+  for (const threshold of request.thresholds ?? []) requireThreshold(threshold);
   const prepared = await prepare(context, request, call);
   const { train } = splitPairs(prepared.task.pairs);
-  const table = await nodeEffects(context.model.transformer, effectRequest(request, prepared, train), call);
+  const { transformer } = context.model;
+  const ends = await metricTotals(transformer, { ...prepared.task, pairs: train }, prepared.metric, call);
+  const span = spanOf(ends);
+  const thresholds = request.thresholds ?? usualShares.map((share) => share * span);
+  const table = await nodeEffects(transformer, effectRequest(request, prepared, train), call);
   const evaluator = await openEvaluator(context, prepared, call);
   const circuits = thresholds.map((threshold) => table.nodes(threshold));
   const found = await testCircuits(evaluator, table, circuits, request.errors ?? 'circuit', call);
-  return thresholds.map((threshold, i) => evaluationOf(threshold, circuits[i]!.length, table, found[i]!));
+  const tested = { prepared, table, evaluator, span };
+  return thresholds.map((threshold, i) => evaluationOf(tested, threshold, circuits[i]!, found[i]!));
 }
 
 /** See `SparseCircuitApi.compareNodeEffects`. */
@@ -170,114 +183,12 @@ async function findEdges(
   return sums.edges(edgeThreshold);
 }
 
-/** The request's pairs, metric, SAEs and sites. @throws as `readPairs` and `LoadedSaes.forCircuit`; request.invalid */
-async function prepare(
-  context: SparseContext,
-  request: Pick<SparseNodesRequest, 'pairs' | 'metric' | 'saes' | 'basis'>,
-  call: CallOptions,
-): Promise<Prepared> {
-  const { model, saes } = context;
-  const { task, metric } = await readPairs(model, request.pairs, request.metric, call.signal);
-  const open = await saes.forCircuit(request.saes, model.info);
-  const { config } = model.transformer;
-  return {
-    task,
-    metric,
-    sites:
-      request.basis === 'features' ? featureSites(config, open) : neuronSites(config, open.map(streamHook)),
-    saes: open.map(({ sae }) => sae),
-  };
-}
-
-function effectRequest(
-  {
-    method,
-    steps = sparseDefaults.steps,
-    aggregation,
-  }: Pick<SparseNodesRequest, 'method' | 'steps' | 'aggregation'>,
-  { sites, metric }: Prepared,
-  pairs: TokenTask['pairs'],
-): EffectRequest {
-  return { sites, pairs, metric, method, steps, aggregation };
-}
-
-interface Described {
-  readonly prepared: Prepared;
-  readonly ends: MetricTotals;
-  readonly table: EffectTable;
-  readonly nodes: readonly SparseNode[];
-  readonly edges: readonly SparseEdge[];
-  readonly parameters: CircuitGraph['method']['parameters'];
-}
-
-async function describe(
-  context: SparseContext,
-  { pairs, saes, aggregation }: SparseCircuitRequest,
-  { prepared, ends, table, nodes, edges, parameters }: Described,
-): Promise<CircuitGraph> {
-  const { model } = context;
-  const { task, metric } = prepared;
-  const tokens = tokensOf(model, task);
-  const { clean, corrupted } = ends;
-  const { nLayers } = model.info;
-  return {
-    version: 1,
-    prompt: tokens.map(({ text }) => text).join(''),
-    ...(pairs.kind === 'pair' && { counterfactual: pairs.corrupted }),
-    tokens,
-    nLayers,
-    method: { name: sparseMethod, parameters },
-    metric: { name: metric, clean, baseline: corrupted },
-    pairs,
-    taskMetric: metric,
-    ...(aggregation === 'sum' && { isAggregated: true as const }),
-    ...graphOf(table, nodes, edges, {
-      tokens,
-      nLayers,
-      metric: { name: metric, clean },
-      labelOf: (feature) => context.saes.labelOf(feature),
-    }),
-    provenance: await context.provenance(saes),
-  };
-}
-
-/** How circuits of this file call their method. */
-export const sparseMethod = 'sparse feature circuit';
-
-/** What the circuit was made with; `sites` are the hooks that have features or neurons. */
-function parametersOf(
-  { basis, method, steps = sparseDefaults.steps, aggregation }: SparseCircuitRequest,
-  { sites, task }: Prepared,
-  train: number,
-): Record<string, string | number | boolean> {
-  return {
-    basis,
-    effects: method,
-    ...(method === 'ig' && { steps }),
-    aggregation,
-    sites: sites.flatMap(({ hook, dictionary }) => (dictionary.width > 0 ? [hook] : [])).join(','),
-    pairs: train,
-    heldOut: train === task.pairs.length ? 0 : task.pairs.length - train,
-  };
-}
-
-function evaluationOf(
-  threshold: number,
-  nodes: number,
-  table: EffectTable,
-  { faithfulness, completeness }: MaskEvaluation,
-): SparseEvaluation {
-  return { threshold, nodes, active: table.nodes().length, faithfulness, completeness };
-}
-
-function requireThreshold(threshold: number | undefined): void {
-  if (threshold === undefined || (Number.isFinite(threshold) && threshold >= 0)) return;
-  const reason = 'a threshold is a number of at least 0, in units of the metric';
-  throw new EngineError('request.invalid', { what: `The threshold ${threshold}`, reason });
-}
-
 function requireFew(nodes: readonly SparseNode[]): void {
   if (nodes.length <= mostNodes) return;
   const reason = `a circuit has at most ${mostNodes}; raise the threshold`;
   throw new EngineError('request.invalid', { what: `A circuit of ${nodes.length} nodes`, reason });
+}
+
+function spanOf({ clean, corrupted }: MetricTotals): number {
+  return Math.abs(clean - corrupted);
 }

@@ -18,6 +18,7 @@ export interface EvaluatorRequest {
   /** All pairs; those that are held out are tested on. */
   readonly pairs: readonly TokenPair[];
   readonly metric: TaskMetric;
+  readonly startLayer: number;
 }
 
 interface Kept {
@@ -37,13 +38,14 @@ export class SparseEvaluators {
     const key = keyOf(request);
     const known = kept.get(key);
     if (known?.saes.every((sae, i) => sae === request.saes[i])) return known.evaluator;
-    const { sites, pairs, metric, saes } = request;
+    const { sites, pairs, metric, saes, startLayer } = request;
     const subject = {
       model: model.transformer,
       sites,
       pairs: splitPairs(pairs).test,
       reference: pairs,
       metric,
+      startLayer,
     };
     const evaluator = await SparseEvaluator.open(subject, call);
     kept.set(key, { evaluator, saes });
@@ -51,12 +53,12 @@ export class SparseEvaluators {
   }
 }
 
-/** Equal for the same prompts in the same tokens, the same sites, and the same metric. */
-function keyOf({ sites, pairs, metric }: EvaluatorRequest): string {
+/** Equal for the same prompts in the same tokens, the same sites and layers, and the same metric. */
+function keyOf({ sites, pairs, metric, startLayer }: EvaluatorRequest): string {
   const hash = createHash('sha256');
   for (const { clean, corrupted, answers, wrongAnswers } of pairs) {
     hash.update(`${clean.join()} ${corrupted.join()} ${answers.join()} ${wrongAnswers.join()}\n`);
   }
   const places = sites.map(({ hook, sae, dictionary }) => `${hook} ${sae ?? ''} ${dictionary.width}`);
-  return `${metric} ${places.join()} ${hash.digest('hex')}`;
+  return `${metric} ${startLayer} ${places.join()} ${hash.digest('hex')}`;
 }

@@ -263,7 +263,8 @@ export class EngineClient extends Disposable {
     this.listed.delete(model);
     this.forgetKey(keyOf('openModel', model));
     this.forgetKey(keyOf('listSaes', model));
-    for (const sae of saes) this.forgetKey(keyOf('configureSae', sae));
+    const kept = new Set([...this.listed.values()].flat());
+    for (const sae of saes) if (!kept.has(sae)) this.forgetKey(keyOf('configureSae', sae));
   }
 
   private forgetKey(key: string): void {

@@ -65,6 +65,7 @@ export const commands = {
   estimateExperiment: 'fovea.estimateExperiment',
   compareExperiments: 'fovea.compareExperiments',
   exportExperiment: 'fovea.exportExperiment',
+  showExperimentSweep: 'fovea.showExperimentSweep',
   studyIndirectObjects: 'fovea.studyIndirectObjects',
   runShift: 'fovea.runShift',
 } as const;

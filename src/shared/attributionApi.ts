@@ -2,6 +2,7 @@
 import type { CallOptions } from './callOptions.ts';
 import type { CircuitGraph, Contrast, ModelId, SaeId, TokenLogit } from './domain.ts';
 import type { PromptPairs } from './patchingApi.ts';
+import type { SearchEstimate } from './searchEstimate.ts';
 import type { TaskMetric } from './task.ts';
 
 /** Which edges make the circuit, by the size of their scores. `greedy` grows it from the logits. */
@@ -33,6 +34,11 @@ export interface RunAcdcRequest {
   /** Ends the search when the loss has risen by this much in all. */
   readonly budget?: number;
 }
+
+/** What `attributeEdges` or `runAcdc` is to be asked. */
+export type EstimateEdgesRequest =
+  | Omit<AttributeEdgesRequest, 'edges'>
+  | (Pick<RunAcdcRequest, 'model' | 'pairs' | 'metric'> & { readonly method: 'acdc' });
 
 export interface EvaluateEdgesRequest {
   readonly model: ModelId;
@@ -122,6 +128,8 @@ export interface AttributionApi {
   attributeEdges(request: AttributeEdgesRequest, options?: CallOptions): Promise<AttributedCircuit>;
   /** Runs the circuit of an EAP-IG file exactly, as it is. */
   evaluateEdges(request: EvaluateEdgesRequest, options?: CallOptions): Promise<AttributedCircuit>;
+  /** What finding a circuit of edges will take; of ACDC, when no node loses its way to the logits: the most. */
+  estimateEdges(request: EstimateEdgesRequest, options?: CallOptions): Promise<SearchEstimate>;
   /** Finds a circuit by corrupting edge after edge (Conmy et al. 2023). */
   runAcdc(request: RunAcdcRequest, options?: CallOptions): Promise<AttributedCircuit>;
 }
@@ -130,6 +138,7 @@ export const attributionMethods: { readonly [M in keyof AttributionApi]: true } 
   featureAttribution: true,
   componentLens: true,
   attributeEdges: true,
+  estimateEdges: true,
   evaluateEdges: true,
   runAcdc: true,
 };

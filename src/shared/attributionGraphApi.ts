@@ -1,6 +1,7 @@
 /** Attribution graphs over transcoders (Ameisen et al. 2025): what can be asked, and what comes back. */
 import type { CallOptions } from './callOptions.ts';
 import type { CircuitGraph, ModelId, SaeId } from './domain.ts';
+import type { SearchEstimate } from './searchEstimate.ts';
 
 export interface AttributionGraphRequest {
   readonly model: ModelId;
@@ -39,8 +40,11 @@ export interface AttributionGraph {
 export interface AttributionGraphApi {
   /** Replaces MLPs by transcoders, freezes attention and norms, and traces what makes each feature and logit. */
   attributionGraph(request: AttributionGraphRequest, options?: CallOptions): Promise<AttributionGraph>;
+  /** What it will take. */
+  estimateAttributionGraph(request: AttributionGraphRequest, options?: CallOptions): Promise<SearchEstimate>;
 }
 
 export const attributionGraphMethods: { readonly [M in keyof AttributionGraphApi]: true } = {
   attributionGraph: true,
+  estimateAttributionGraph: true,
 };

@@ -128,6 +128,7 @@ function nodeLine(node: CircuitNode): object {
     effect: finite(node.effect, what),
     activation: optional(node.activation),
     influence: optional(node.influence),
+    missing: optional(node.missing),
     probability: optional(node.probability),
   };
 }
@@ -159,9 +160,10 @@ function annotationsOf(annotations: CircuitAnnotations, nodes: readonly CircuitN
 }
 
 function evaluationOf(evaluation: CircuitEvaluation): object {
-  const { faithfulness, completeness, full, empty, circuit, complement } = evaluation;
+  const { kind, faithfulness, completeness, full, empty, circuit, complement } = evaluation;
   const all = { faithfulness, completeness, full, empty, circuit, complement };
-  return Object.fromEntries(Object.entries(all).map(([key, value]) => [key, round(value)]));
+  const measures = Object.fromEntries(Object.entries(all).map(([key, value]) => [key, round(value)]));
+  return { kind, ...measures };
 }
 
 function pairsOf(pairs: PromptPairs): object {

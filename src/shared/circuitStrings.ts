@@ -29,7 +29,17 @@ export const circuitStrings = {
   completeness: 'Completeness',
   completenessTitle:
     'The same ratio for everything outside the kept nodes (completeness, Marks et al. 2024). Near 0 when nothing was missed.',
+  measuredOfHeads: 'heads and MLPs',
+  measuredOfHeadsTitle:
+    'Only heads and MLPs are taken out to measure it; features are drawn, but stay with the components that write them.',
+  replacementScore: 'Replacement score',
+  replacementScoreTitle:
+    'The share of the paths to the logits that lead over features of the kept nodes and not over errors (Ameisen et al. 2025). Near 1 when the features explain the output.',
+  completenessScore: 'Completeness score',
+  completenessScoreTitle:
+    'The share of the inputs of the kept nodes that comes from features and tokens and not from errors, weighted by influence (Ameisen et al. 2025). Near 1 when little is left unexplained.',
   notMeasured: '–',
+  measuring: 'measuring…',
   cannotEvaluate: 'Cannot be measured here',
 
   exportMenu: 'Export',

@@ -14,9 +14,25 @@ export interface NamedCircuit {
   readonly annotations: CircuitAnnotations;
 }
 
+/** A circuit on its way to the view, which has the graph already when it knows the version. */
+export interface SentCircuit extends Omit<NamedCircuit, 'graph'> {
+  /** Names the content of the graph: another content has another version. */
+  readonly version: string;
+  readonly graph?: CircuitGraph;
+}
+
+/** The state on its way to the view. */
+export interface SentState extends Omit<CircuitState, 'circuit' | 'other'> {
+  readonly circuit?: SentCircuit;
+  readonly other?: SentCircuit;
+}
+
 /** Everything the circuit panel draws. */
 export interface CircuitState {
+  /** Stands where no circuit is. */
   readonly message?: ViewMessage;
+  /** Why the last search found nothing; the circuit that was there stays. */
+  readonly failure?: ViewMessage;
   readonly circuit?: NamedCircuit;
   /** The circuit beside it, and how both are shown: in one picture with what was added, removed and changed, or in two. */
   readonly other?: NamedCircuit;
@@ -29,6 +45,10 @@ export interface CircuitState {
   readonly canRedo: boolean;
   /** True when the prompt has been edited since the circuit was found. */
   readonly stale: boolean;
+  /** What else than the prompt has changed since, such as the BOS; absent when nothing has. */
+  readonly staleReason?: string;
+  /** Finds a circuit of this kind for the prompt as it is now; absent when more must be asked than the prompt tells. */
+  readonly findAgain?: ViewCommand;
   readonly selected?: string;
   /** The editor's selected token; −1 when there is none, or it is another prompt's. */
   readonly tokenSelected: number;
@@ -51,7 +71,8 @@ export interface NodeDetails {
 
 /** The circuit panel's questions and wishes. */
 export interface CircuitViewApi {
-  state(request: Record<string, never>, options?: CallOptions): Promise<CircuitState>;
+  /** `known`: versions of graphs that need not be sent. */
+  state(request: { readonly known: readonly string[] }, options?: CallOptions): Promise<SentState>;
   selectNode(request: { readonly node?: string; readonly reveal: boolean }): Promise<void>;
   hoverNode(request: { readonly node?: string }): Promise<void>;
   /** New annotations; `what` names the change for undo, such as `Pin Head 2.3`. */
@@ -72,5 +93,7 @@ export interface CircuitViewApi {
     readonly picture?: string;
   }): Promise<void>;
   cancel(request: Record<string, never>): Promise<void>;
+  /** The reader has seen why the last search failed. */
+  dismissFailure(request: Record<string, never>): Promise<void>;
   runCommand(request: { readonly command: ViewCommand }): Promise<void>;
 }

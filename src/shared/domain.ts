@@ -25,12 +25,14 @@ export interface PartialCells {
   /** What the work can go on from; see `KnownCells`. */
   readonly raw: readonly number[];
   readonly pairs: readonly number[];
+  /** `SweepOutline.pairsHash` of the sweep. */
+  readonly pairsHash?: string;
 }
 
 /** A hook point as TransformerLens names it, e.g. `blocks.2.attn.hook_z`. */
 export type HookName = string;
 
-/** Identifies a loaded model; it is the folder's real path. */
+/** Identifies a loaded model; it is the folder's real path, with `#bos=POLICY` behind it for a separate handle. */
 export type ModelId = string;
 
 /**
@@ -372,6 +374,8 @@ export interface CircuitNode {
   readonly activation?: number;
   /** Attribution graphs: the share of all influence that this node and all stronger ones have together, 0 to 1. */
   readonly influence?: number;
+  /** Attribution graphs: what pruning dropped of the node's input, as a sum of absolute direct effects. */
+  readonly missing?: number;
   /** Of a token that is predicted. */
   readonly probability?: number;
 }
@@ -437,9 +441,18 @@ export interface CircuitDocument extends CircuitGraph {
 
 /** How well a part of the graph explains the metric (Marks et al. 2024): `(m(C) − m(∅)) / (m(M) − m(∅))`. */
 export interface CircuitEvaluation {
+  /**
+   * `ablation` when left out. `graphScores`: nothing was run; the replacement score stands for faithfulness and the
+   * completeness score, which is near 1 when little is missing, for completeness.
+   */
+  readonly kind?: 'ablation' | 'graphScores';
   readonly faithfulness: number;
   /** The same ratio for everything outside the circuit; near 0 when nothing was missed. */
   readonly completeness: number;
+  /**
+   * The metric of the whole model, and with everything ablated that may be. Sparse feature circuits: on the pairs that were
+   * held out; a graph's `metric` is of those that it was found on.
+   */
   readonly full: number;
   readonly empty: number;
   readonly circuit: number;

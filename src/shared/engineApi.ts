@@ -39,6 +39,11 @@ export interface OpenModelRequest {
   readonly path: string;
   /** Whether a beginning-of-sequence token is put before prompts; `auto`, the default, asks the tokenizer's own policy. */
   readonly bos?: BosPolicy;
+  /**
+   * Answers a handle of its own, which shares the weights: `bos` holds for it alone and does not change afterwards,
+   * while handles without this are one, whose `bos` is the one that was asked for last.
+   */
+  readonly separate?: boolean;
 }
 
 export interface AnalyzeRequest {

@@ -2,8 +2,8 @@
 
 import type { CircuitAnnotations, CircuitDocument, CircuitNode } from './domain.ts';
 
-/** Nodes that are kept until the reader moves the slider: more do not fit into a panel beside the editor. */
-const firstNodes = 40;
+/** Nodes that are kept until the reader moves the slider: of more, the names do not fit into a panel beside the editor. */
+const firstNodes = 16;
 
 /** The document's own annotations, or none with the slider at the strongest nodes. */
 export function firstAnnotations({ annotations, nodes }: CircuitDocument): CircuitAnnotations {

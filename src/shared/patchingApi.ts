@@ -70,6 +70,8 @@ export interface KnownCells {
   /** NaN where nothing is known. */
   readonly raw: Float64Array;
   readonly pairs: Int32Array;
+  /** `SweepOutline.pairsHash` of the sweep they come from. With another one they are refused (request.invalid). */
+  readonly pairsHash?: string;
 }
 
 export interface PatchSweepRequest {
@@ -118,6 +120,8 @@ export interface SweepOutline {
   /** Pairs of the task that are run. */
   readonly pairCount: number;
   readonly metric: TaskMetric;
+  /** What the pairs hold, in tokens, and the metric; missing only in sweeps that were kept by versions without it. */
+  readonly pairsHash?: string;
   /** Mean metric on the clean and on the corrupted prompts. */
   readonly clean: number;
   readonly corrupted: number;

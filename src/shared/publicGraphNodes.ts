@@ -1,6 +1,6 @@
 /** Nodes of the public JSON of attribution graphs: read one by one, given ids that are unique, and made nodes of a circuit. */
 
-import type { CircuitEdge, CircuitNode, CircuitNodeKind, Token } from './domain.ts';
+import type { CircuitNode, CircuitNodeKind, Token } from './domain.ts';
 import type { FieldReader } from './fieldReader.ts';
 import { featureIndex, featureTypes } from './publicGraphIds.ts';
 import { typePrefix } from './publicGraphWriter.ts';
@@ -67,43 +67,27 @@ export function uniqueNames(raw: readonly RawNode[]): string[] {
   });
 }
 
-/**
- * Each node's own strength. Files tell the cumulative influence: in its order, the difference from the one before is a node's
- * own. Without it, the sum of the sizes of the links that leave the node; a logit's is its probability.
- */
-export function strengthOf(
-  raw: readonly RawNode[],
-  names: readonly string[],
-  edges: readonly CircuitEdge[],
-): readonly number[] {
-  const influence = raw.map(({ field }) => field.maybe('influence', (it) => it.number()));
-  const leaving = new Map<string, number>();
-  for (const { source, weight } of edges) leaving.set(source, (leaving.get(source) ?? 0) + Math.abs(weight));
-  const own = new Map<number, number>();
-  let before = 0;
-  const inner = raw.flatMap((node, i) => (node.kind !== 'logit' && influence[i] !== undefined ? [i] : []));
-  for (const i of inner.sort((a, b) => influence[a]! - influence[b]!)) {
-    own.set(i, Math.max(0, influence[i]! - before));
-    before = influence[i]!;
-  }
-  return raw.map(({ kind, field }, i) => {
-    if (kind === 'logit') return field.maybe('token_prob', (it) => it.number()) ?? 0;
-    return own.size > 0 ? (own.get(i) ?? 0) : (leaving.get(names[i]!) ?? 0);
-  });
+/** What Fovea's own files tell beyond the public schema, where the sums that it stands for are not in the file. */
+export function toldMeasures({
+  field,
+}: RawNode): Pick<CircuitNode, 'missing'> & { readonly effect?: number } {
+  const effect = field.maybe('effect', (it) => it.number());
+  const missing = field.maybe('missing', (it) => it.number({ min: 0 }));
+  return { ...(effect !== undefined && { effect }), ...(missing !== undefined && { missing }) };
 }
 
-/** The node as circuits have it. @throws file.malformed for a position that the prompt does not have */
+/** The node as circuits have it; its effect is what the file tells, a logit's its probability, others' 0. @throws file.malformed for a position that the prompt does not have */
 export function nodeOf(
-  { field, id, type, kind, layer, position, feature }: RawNode,
+  raw: RawNode,
   name: string,
   about: {
     readonly nLayers: number;
     readonly positions: number;
     readonly tokens: readonly Token[];
     readonly sourceSet: string | undefined;
-    readonly effect: number;
   },
 ): CircuitNode {
+  const { field, id, type, kind, layer, position, feature } = raw;
   const { nLayers, positions } = about;
   if (position >= positions) throw field.get('ctx_idx').fault(`a position below ${positions}`);
   const index = kind === 'feature' ? featureIndex(layer, feature, id) : undefined;
@@ -128,10 +112,11 @@ export function nodeOf(
       index,
       token: about.tokens[position]?.text,
     }),
-    effect: about.effect,
+    effect: kind === 'logit' ? (probability ?? 0) : 0,
     ...(activation !== undefined && { activation }),
     ...(influence !== undefined && { influence }),
     ...(probability !== undefined && { probability }),
+    ...toldMeasures(raw),
   };
 }
 

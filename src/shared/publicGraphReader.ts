@@ -11,13 +11,14 @@ import type {
 } from './domain.ts';
 import { FieldReader } from './fieldReader.ts';
 import { firstKeep } from './firstAnnotations.ts';
+import { influenceOnLogits } from './graphInfluence.ts';
 import { splitNodeId } from './publicGraphIds.ts';
 import {
   mostInGraph,
   nodeOf,
   type RawNode,
   readRawNode,
-  strengthOf,
+  toldMeasures,
   uniqueNames,
 } from './publicGraphNodes.ts';
 
@@ -46,18 +47,33 @@ export function readPublicContent(file: FieldReader): PublicGraph {
   const names = uniqueNames(raw);
   const notes: string[] = [];
   const edges = readLinks(file, raw, names, notes);
-  const strength = strengthOf(raw, names, edges);
   const sourceSet = metadata.maybe('feature_details', (it) =>
     it.maybe('neuronpedia_source_set', (set) => set.text(200)),
   );
   const positions = Math.max(1, tokens.length);
-  const nodes = raw.map((node, i) =>
-    nodeOf(node, names[i]!, { nLayers, positions, tokens, sourceSet, effect: strength[i]! }),
-  );
+  const plain = raw.map((node, i) => nodeOf(node, names[i]!, { nLayers, positions, tokens, sourceSet }));
+  const isTold = raw.some((node) => toldMeasures(node).effect !== undefined);
+  const nodes = isTold ? plain : withEffects({ nodes: plain, edges }, notes);
   const unknown = new Set(raw.filter(({ kind }) => kind === 'other').map(({ type }) => type));
   if (unknown.size > 0)
     notes.push(`Nodes of these types are shown as they are: ${[...unknown].slice(0, 10).join(', ')}.`);
   return { document: describe(file, { nodes, edges, tokens, nLayers, sourceSet, raw, names }), notes };
+}
+
+/**
+ * The nodes with their influence over the links that the file has. The cumulative influence in such files is not taken
+ * apart again: nodes that pruning dropped lie between those that are there.
+ */
+function withEffects(graph: Pick<CircuitDocument, 'nodes' | 'edges'>, notes: string[]): CircuitNode[] {
+  const influence = influenceOnLogits(graph);
+  if (!influence) {
+    notes.push('Its links run in a circle, so the nodes’ effects are not known; they are shown as 0.');
+    return [...graph.nodes];
+  }
+  notes.push('The nodes’ effects are their influence over the links that the file has.');
+  return graph.nodes.map((node) =>
+    node.kind === 'logit' ? node : { ...node, effect: influence.get(node.id) ?? 0 },
+  );
 }
 
 function describe(

@@ -19,6 +19,9 @@ interface PublicNode {
   readonly clerp: string;
   readonly influence?: number;
   readonly activation?: number;
+  /** Fovea's own: what cannot be told from the links that are left after pruning. */
+  readonly effect?: number;
+  readonly missing?: number;
 }
 
 /** Vocabulary ids of logits that are no single token, such as a difference of two; above every vocabulary. */
@@ -152,6 +155,8 @@ function publicNode(
     clerp: clerpOf(node, about.document),
     ...(kind !== 'logit' && about.influence !== undefined && { influence: about.influence }),
     ...(activation !== undefined && { activation }),
+    ...(kind !== 'logit' && { effect: node.effect }),
+    ...(node.missing !== undefined && { missing: node.missing }),
   };
 }
 

@@ -136,6 +136,10 @@ function readNode(
     effect: node.get('effect').number(),
     ...found('activation', node.maybe('activation', number)),
     ...found('influence', node.maybe('influence', number)),
+    ...found(
+      'missing',
+      node.maybe('missing', (it) => it.number({ min: 0 })),
+    ),
     ...found('probability', node.maybe('probability', number)),
   };
 }
@@ -212,8 +216,10 @@ function readIds(file: FieldReader, key: string, known: ReadonlySet<string>): st
 }
 
 function readEvaluation(file: FieldReader): CircuitEvaluation {
-  const measure = (key: keyof CircuitEvaluation): number => file.get(key).measure();
+  const measure = (key: Exclude<keyof CircuitEvaluation, 'kind'>): number => file.get(key).measure();
+  const kind = file.maybe('kind', (it) => it.oneOf(['ablation', 'graphScores'] as const));
   return {
+    ...found('kind', kind),
     faithfulness: measure('faithfulness'),
     completeness: measure('completeness'),
     full: measure('full'),

@@ -77,9 +77,14 @@ export interface ShiftOutcome {
   readonly baselines: {
     /** A classifier on cosines with the directions of concept words. */
     readonly conceptBottleneck: ShiftAccuracy;
-    /** As many features ablated, drawn by chance: the mean over draws. */
+    /** As many features ablated, drawn by chance among all others that are active: the mean over draws. */
     readonly random: ShiftAccuracy;
-    /** As many neurons of the same sites, those that hurt the balanced biographies most. */
+    /** The worst group's accuracy in each of the draws. */
+    readonly randomWorstGroups?: readonly number[];
+    /**
+     * As many neurons of the same sites, those that hurt the balanced biographies most by their first-order effect. The
+     * paper's skyline chooses their number as well.
+     */
     readonly neurons: ShiftAccuracy;
     /** Trained on balanced biographies. */
     readonly oracle: ShiftAccuracy;

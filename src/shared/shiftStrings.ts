@@ -12,6 +12,7 @@ export const shiftStrings = {
   shiftProfessionTitle: 'Share of right answers.',
   shiftGender: 'Gender',
   shiftGenderTitle: 'How often the answer agrees with the gender: 50 % when the classifier does not see it.',
+  shiftChance: 'gender unseen: 50 %',
   shiftWorst: 'Worst group',
   shiftWorstTitle: 'Share of right answers in the worst of the four groups.',
   shiftGroup: '{gender} {profession}',
@@ -37,10 +38,16 @@ export const shiftStrings = {
   shiftKnownTitle:
     'How well each feature alone tells gender and profession on balanced biographies (|AUC − ½| · 2). A person who judges would not know.',
   shiftMarkKnown: 'Mark Those of Gender',
-  shiftTellsGender: 'gender {value}',
-  shiftTellsProfession: 'profession {value}',
-  shiftIsGender: 'tells gender',
+  shiftTellsGender: 'tells gender {value} of 1',
+  shiftTellsProfession: 'tells profession {value} of 1',
+  shiftTellsTitle:
+    '|AUC − ½| · 2 of the feature alone on balanced biographies: 0 tells nothing, 1 tells it perfectly.',
+  shiftTellsLegend:
+    'How well a feature alone tells gender and profession on balanced biographies, |AUC − ½| · 2: 0 not at all, 1 perfectly.',
+  shiftIsGender: 'gender, not profession',
   shiftEffect: 'effect {value}',
+  shiftEffectLegend:
+    'Bars: effect on the logit of the right profession. To the right it pushes towards it; to the left, hatched, away from it.',
   shiftEffectTitle:
     'How much the feature pushes the logit towards the right profession of a confounded biography.',
   shiftExample: 'Example, strongest at {token}: {text}',
@@ -48,7 +55,9 @@ export const shiftStrings = {
   shiftUnlabelled: 'unlabelled',
   shiftLabel: 'Label…',
   shiftDensity: 'active on {value} of tokens',
-  shiftMaximum: 'at most {value}',
+  shiftMaximum: 'largest activation {value}',
+  shiftAnnounceFound: 'The features are there.',
+  shiftAnnounceAblated: 'The classifier was trained again with the features ablated.',
   shiftFinding: 'Training the classifier and looking for its features…',
   shiftAblating: 'Ablating and training again…',
 } as const;

@@ -9,6 +9,8 @@ import type { ViewCommand, ViewMessage } from './viewApi.ts';
 export interface ShiftState {
   readonly message?: ViewMessage;
   readonly model?: string;
+  /** Says that another model is open than the one that was looked at, and what helps. */
+  readonly elsewhere?: Pick<ViewMessage, 'text' | 'action'>;
   readonly professions?: readonly [string, string];
   /** What the classifier reads. */
   readonly hook?: string;

@@ -1,6 +1,7 @@
 /** Sparse feature circuits (Marks et al. 2024): circuits of SAE features and errors, or of neurons, and how they are tested. */
 import type { CallOptions } from './callOptions.ts';
 import type { CircuitGraph, ModelId, SaeId } from './domain.ts';
+import type { SearchEstimate } from './searchEstimate.ts';
 import type { PromptPairs, TaskMetric } from './task.ts';
 
 /**
@@ -33,7 +34,7 @@ export interface SparseNodesRequest {
 
 export interface SparseCircuitRequest extends SparseNodesRequest {
   /**
-   * Nodes whose |effect| is above are in the circuit, in units of the metric; 0.2 % of what the metric changes from clean
+   * Nodes whose |effect| is above are in the circuit, in units of the metric; 0.25 % of what the metric changes from clean
    * to corrupted prompts when left out.
    */
   readonly nodeThreshold?: number;
@@ -41,18 +42,35 @@ export interface SparseCircuitRequest extends SparseNodesRequest {
   readonly edgeThreshold?: number;
   /** False leaves edges out, which take most of the time. */
   readonly edges?: boolean;
+  /**
+   * Tests never ablate embeddings and nodes below this layer, which belong to tokens rather than to the task (Marks et al.
+   * 2024). A third of the layers, rounded down, when left out.
+   */
+  readonly startLayer?: number;
 }
 
-/** How well nodes above a threshold explain the metric, on prompts that were held out where the task has enough. */
+/**
+ * How well nodes above a threshold explain the metric, on pairs that were held out where the task has enough; a circuit's
+ * `metric.clean` and `metric.baseline` are of the pairs that it was found on.
+ */
 export interface SparseEvaluation {
+  /** In units of the metric. */
   readonly threshold: number;
-  /** Nodes in the circuit, and of all that are active. */
+  /** The same as a share of what the metric changes from clean to corrupted prompts, where it changes. */
+  readonly share?: number;
+  /** Nodes in the circuit, and all that differ between the two prompts of some pair; both from `startLayer` on. */
   readonly nodes: number;
   readonly active: number;
   /** `(m(C) − m(∅)) / (m(M) − m(∅))`: everything else at its mean over the corrupted prompts, by position. */
   readonly faithfulness: number;
   /** The same of everything but the circuit. */
   readonly completeness: number;
+  /** Embeddings and what lies below this layer stay as they are in all of these runs. */
+  readonly startLayer: number;
+  /** Pairs that it was tested on. */
+  readonly pairs: number;
+  /** Corrupted prompts behind a mean, where they are fewest. With one, the mean is that prompt's own run. */
+  readonly reference: number;
 }
 
 export interface SparseCircuit {
@@ -62,10 +80,12 @@ export interface SparseCircuit {
 }
 
 export interface SparseCurveRequest extends SparseNodesRequest {
-  /** 15 from 10⁻⁴ to 1, evenly on a logarithmic scale, when left out. */
+  /** 15 from 10⁻⁴ to 10⁻¹ of what the metric changes, evenly on a logarithmic scale, when left out. */
   readonly thresholds?: readonly number[];
   /** Whether errors of SAEs stay as they are, go with the circuit, or are all taken away. `circuit` when left out. */
   readonly errors?: 'circuit' | 'keep' | 'remove';
+  /** As in `SparseCircuitRequest`. */
+  readonly startLayer?: number;
 }
 
 /** How estimates of single nodes' effects compare with patching each by itself. */
@@ -82,6 +102,8 @@ export interface EffectComparison {
 export interface SparseCircuitApi {
   /** Finds the features and errors that carry a task's metric, and what runs directly between them. */
   findSparseCircuit(request: SparseCircuitRequest, options?: CallOptions): Promise<SparseCircuit>;
+  /** What `findSparseCircuit` will take. Nodes of exact effects are counted on a few pairs. */
+  estimateSparseCircuit(request: SparseCircuitRequest, options?: CallOptions): Promise<SearchEstimate>;
   /** Faithfulness and completeness against the number of nodes. */
   sparseCircuitCurve(
     request: SparseCurveRequest,
@@ -97,6 +119,7 @@ export interface SparseCircuitApi {
 /** The methods of this part of the contract. */
 export const sparseCircuitMethods: { readonly [M in keyof SparseCircuitApi]: true } = {
   findSparseCircuit: true,
+  estimateSparseCircuit: true,
   sparseCircuitCurve: true,
   compareNodeEffects: true,
 };

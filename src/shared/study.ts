@@ -109,6 +109,8 @@ export interface StudiedCircuit {
   readonly empty: number;
   /** |F(M) − F(C)| / |F(M)|. */
   readonly unfaithfulness: number;
+  /** The same on pairs that elimination did not see; absent when too few were left. */
+  readonly heldOut?: HeldOutCriteria & { readonly unfaithfulness: number };
   readonly completeness: {
     readonly random: readonly StudyRemoval[];
     readonly byClass: readonly (StudyRemoval & { readonly class: IoiHeadClass | 'other' })[];
@@ -121,6 +123,17 @@ export interface StudiedCircuit {
     readonly removed: readonly StudyNode[];
     readonly effect: number;
   }[];
+}
+
+/** The criteria on `pairs` pairs that no node was chosen by. */
+export interface HeldOutCriteria {
+  readonly pairs: number;
+  /** F(M), F(C), and F of no node. */
+  readonly model: number;
+  readonly circuit: number;
+  readonly empty: number;
+  readonly completeness: StudiedCircuit['completeness'];
+  readonly minimality: StudiedCircuit['minimality'];
 }
 
 export interface IoiStudy {
@@ -182,6 +195,7 @@ export const studyStages = [
   'elimination',
   'minimality',
   'completeness',
+  'heldOut',
 ] as const;
 
 export type StudyStage = (typeof studyStages)[number];
@@ -224,6 +238,7 @@ export interface StudyParts {
     readonly circuit: number;
   };
   readonly completeness?: StudiedCircuit['completeness'];
+  readonly heldOut?: HeldOutCriteria;
 }
 
 /** How far nodes have been taken away; a node is its index among all nodes, `(layer · n_heads + head) · 6 + role`. */

@@ -57,13 +57,12 @@ export function studyCircuitDocument(
   };
 }
 
-/** The roles stand for tokens: each is a column of the picture. */
+/** The roles stand for tokens: each is a column of the picture. They are names, so the space between them is none's. */
 function roleTokens(): Token[] {
   let start = 0;
-  return roles.map((role, id) => {
-    const text = id === 0 ? role : ` ${role}`;
+  return roles.map((text, id) => {
     const token = { id, text, start, end: start + text.length };
-    start = token.end;
+    start = token.end + 1;
     return token;
   });
 }

@@ -94,32 +94,23 @@ function signalPart({ signals }: IoiStudy): string {
 
 function circuitPart({ circuit, classCircuit }: IoiStudy): string {
   if (!circuit) return '';
-  const { completeness, minimality } = circuit;
-  const random = completeness.random.map(({ incompleteness }) => incompleteness);
-  const least = minimality.reduce((least, { effect }) => Math.min(least, effect), Number.POSITIVE_INFINITY);
+  const { minimality, heldOut } = circuit;
+  const size = `${circuit.nodes.length} of ${circuit.allNodes} (${percent(circuit.nodes.length / circuit.allNodes)})`;
+  const found = criteriaOf(circuit);
+  const unseen = heldOut ? criteriaOf(heldOut) : [];
   const rows = [
-    [
-      'nodes',
-      `${circuit.nodes.length} of ${circuit.allNodes} (${percent(circuit.nodes.length / circuit.allNodes)})`,
-      '26 heads',
-    ],
-    ['F(M)', decimal(circuit.model), '3.56'],
-    ['F(C)', decimal(circuit.circuit), '3.10'],
-    ['|F(M) − F(C)| / F(M)', percent(circuit.unfaithfulness), '13 %'],
-    ['F of no head at all', decimal(circuit.empty), ''],
-    ['incompleteness, random sets, mean', percent(mean(random)), ''],
-    ['incompleteness, random sets, worst', percent(Math.max(0, ...random)), ''],
-    [
-      'incompleteness, greedy',
-      completeness.greedy ? percent(completeness.greedy.incompleteness) : 'not searched',
-      '',
-    ],
-    ['least effect of a node', Number.isFinite(least) ? percent(least) : '', '1 %'],
+    ['nodes', size, heldOut ? size : '', '26 heads'],
+    ...found.map(([name, value, paper], i) => [name, value, unseen[i]?.[1] ?? '', paper]),
   ];
-  if (classCircuit)
-    rows.push(['|F(M) − F(C)| / F(M) of the classes alone', percent(classCircuit.unfaithfulness), '13 %']);
+  if (classCircuit) {
+    const name = '|F(M) − F(C)| / F(M) of the classes alone';
+    rows.push([name, percent(classCircuit.unfaithfulness), '', '13 %']);
+  }
+  const tests = heldOut
+    ? `The nodes were chosen by the pairs of the first column; the second is measured on ${heldOut.pairs} other pairs.`
+    : 'The circuit is measured on the pairs that its nodes were chosen by: too few others were left.';
   const parts = [
-    `## Circuit\n\n${table(['', 'this model', 'paper'], rows)}`,
+    `## Circuit\n\n${tests}\n\n${table(['', 'chosen by', 'held out', 'paper'], rows)}`,
     removalTable(circuit),
     `### Nodes\n\n${table(
       ['node', 'matters by', 'when these are removed'],
@@ -131,6 +122,29 @@ function circuitPart({ circuit, classCircuit }: IoiStudy): string {
     )}`,
   ];
   return parts.join('\n\n');
+}
+
+type Criteria = Pick<
+  StudiedCircuit,
+  'model' | 'circuit' | 'empty' | 'unfaithfulness' | 'completeness' | 'minimality'
+>;
+
+/** What is measured of a circuit on some pairs: a name, the number, and the paper's. */
+function criteriaOf(circuit: Criteria): (readonly [string, string, string])[] {
+  const { completeness, minimality } = circuit;
+  const random = completeness.random.map(({ incompleteness }) => incompleteness);
+  const least = minimality.reduce((least, { effect }) => Math.min(least, effect), Number.POSITIVE_INFINITY);
+  const greedy = completeness.greedy ? percent(completeness.greedy.incompleteness) : 'not searched';
+  return [
+    ['F(M)', decimal(circuit.model), '3.56'],
+    ['F(C)', decimal(circuit.circuit), '3.10'],
+    ['|F(M) − F(C)| / F(M)', percent(circuit.unfaithfulness), '13 %'],
+    ['F of no head at all', decimal(circuit.empty), ''],
+    ['incompleteness, random sets, mean', percent(mean(random)), ''],
+    ['incompleteness, random sets, worst', percent(Math.max(0, ...random)), ''],
+    ['incompleteness, greedy', greedy, ''],
+    ['least effect of a node', Number.isFinite(least) ? percent(least) : '', '1 %'],
+  ];
 }
 
 function removalTable({ completeness }: StudiedCircuit): string {

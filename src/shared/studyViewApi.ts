@@ -7,10 +7,23 @@ import type { ViewCommand, ViewMessage } from './viewApi.ts';
 /** `stopped`: cancelled, or interrupted by the end of the session or of the engine; it can go on. */
 export type StudyStatus = 'running' | 'stopped' | 'done';
 
+/** A study as it is listed. */
+export interface StudyRow {
+  readonly id: string;
+  readonly title: string;
+  readonly status: StudyStatus;
+}
+
 /** Everything the study panel draws. */
 export interface StudyState {
   /** Why there is nothing to draw. */
   readonly message?: ViewMessage;
+  /** The study that is shown. */
+  readonly id?: string;
+  /** All studies that are kept, newest first. */
+  readonly history?: readonly StudyRow[];
+  /** Says that another model is open than the one that was studied, and what helps. */
+  readonly elsewhere?: Pick<ViewMessage, 'text' | 'action'>;
   /** The model's name. */
   readonly model?: string;
   /** What the pairs are, in words: `640 generated pairs`. */
@@ -36,6 +49,8 @@ export interface StudyViewApi {
   /** Goes on where the study was stopped. */
   resume(request: Record<string, never>): Promise<void>;
   cancel(request: Record<string, never>): Promise<void>;
+  /** Shows another study that is kept. */
+  choose(request: { readonly id: string }): Promise<void>;
   /** Asks where to, and writes the report as Markdown with its numbers as JSON beside it. */
   saveReport(request: Record<string, never>): Promise<void>;
   /** Writes the circuit as a file and opens it in the circuit panel. */

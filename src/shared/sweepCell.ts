@@ -1,7 +1,7 @@
 /** What a cell of a sweep stands for: its layer, head, position or feature, its hook, and its effect. */
 
 import type { EditTarget, HookName } from './domain.ts';
-import { formatHead } from './format.ts';
+import { formatHead, formatSigned } from './format.ts';
 import type { SweepOutline, SweepTarget } from './patchingApi.ts';
 import type { SweepQuestion } from './sweepViewApi.ts';
 
@@ -120,4 +120,17 @@ export function restingValue(question: SweepQuestion): 0 | 1 {
 /** How far a cell moves the metric: share restored (above 0) or lost (below 0) of what lies between both prompts. */
 export function effectOf(question: SweepQuestion, value: number): number {
   return value - restingValue(question);
+}
+
+/** Whether effects are changes of the clean metric, as of ablations and paths, and not shares of what lies between two prompts. */
+export function isChange({ method }: Pick<SweepQuestion, 'method'>): boolean {
+  return method !== 'patch';
+}
+
+/** An effect as it is read: changes in percent of the clean metric, `−31.0 %`, shares as numbers, `+0.31`. */
+export function effectText(question: Pick<SweepQuestion, 'method'>, effect: number): string {
+  if (!isChange(question)) return formatSigned(effect);
+  const percent = (100 * Math.abs(effect)).toFixed(1);
+  const sign = effect < 0 ? '−' : '+';
+  return `${Number(percent) === 0 ? '' : sign}${percent} %`;
 }

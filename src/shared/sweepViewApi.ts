@@ -32,7 +32,7 @@ export interface SweepRow {
   readonly status: SweepStatus;
   /** Share of the cells that are known, 0 to 1. */
   readonly share: number;
-  /** Whether it has the same cells as the sweep that is shown. */
+  /** Whether it can be subtracted from the sweep that is shown: same cells, scale, metric, model and prompts. */
   readonly comparable: boolean;
 }
 
@@ -42,6 +42,8 @@ export interface SweepView extends SweepRow {
   /** The prompts in a few words, or the task's file. */
   readonly subject: string;
   readonly model: string;
+  /** Says that another model is open than the one that was swept, and what helps. */
+  readonly elsewhere?: Pick<ViewMessage, 'text' | 'action'>;
   readonly outline?: SweepOutline;
   readonly estimate?: SweepEstimate;
   /** By cell, see `SweepGrid.values`; NaN where nothing is known. */

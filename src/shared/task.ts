@@ -40,6 +40,15 @@ export const taskGenerators: readonly TaskGenerator[] = [
   'bios',
 ];
 
+/**
+ * Sentences of the generator `agreement` (Marks et al. 2024). `simple`: the N V. `nounpp`: the N1 P the N2 V. `rc`: the N1 that the
+ * N2 V1 V. `within_rc`: the N1 that the N2 V.
+ */
+export type AgreementStructure = 'simple' | 'nounpp' | 'rc' | 'within_rc';
+
+/** The four structures. */
+export const agreementStructures: readonly AgreementStructure[] = ['simple', 'nounpp', 'rc', 'within_rc'];
+
 /** Options of the generators: one word for each; docs/tasks.md lists what each generator takes. */
 export type TaskOptions = Readonly<Record<string, string>>;
 

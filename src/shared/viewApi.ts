@@ -3,6 +3,7 @@
  * that something changed; hidden views lose messages, so a view asks again when it wakes.
  */
 
+import type { FeatureAttribution } from './attributionApi.ts';
 import type {
   AttentionPattern,
   AttentionSource,
@@ -34,6 +35,7 @@ export interface ViewMessage {
 export type ViewCommand =
   | 'inspectDocument'
   | 'findCircuit'
+  | 'attributionGraph'
   | 'studyIndirectObjects'
   | 'setContrast'
   | 'comparePrompts'
@@ -135,6 +137,11 @@ export interface TokensViewApi {
     request: { readonly position: number },
     options?: CallOptions,
   ): Promise<ResidualAttribution>;
+  /** The same contrast by the features of the SAE that is chosen. */
+  featureAttribution(
+    request: { readonly position: number; readonly sae: SaeId },
+    options?: CallOptions,
+  ): Promise<FeatureAttribution>;
   runCommand(request: { readonly command: ViewCommand }): Promise<void>;
 }
 

@@ -121,6 +121,12 @@ const defaults = {
   attributionRow: '{name}, {value} logits',
   attributionTotal: 'Total',
   attributionRest: '{count} smaller components',
+  attributionByFeature: 'By feature of {sae}',
+  attributionFeature: 'feature {index}',
+  attributionFeatureRest: '{count} smaller features',
+  attributionSaeBias: 'SAE bias',
+  attributionSaeError: 'SAE error',
+  attributionWholeHook: 'All of {sae}',
   componentHead: 'Head {head}',
   componentMlp: 'MLP {layer}',
 

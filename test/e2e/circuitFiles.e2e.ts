@@ -125,7 +125,7 @@ describe('the editor of a circuit file', () => {
     await (await circuit.frame()).locator('.node').first().waitFor(slow);
     await workbench.runCommand('Fovea: Compare Circuits…');
     await workbench.quickInput().waitFor(slow);
-    await workbench.pick('Mary');
+    await workbench.pick('gradient attribution');
     await workbench.pick('Differences');
     await expect
       .poll(
@@ -175,7 +175,8 @@ describe('the circuit of a task’s features', () => {
     await workbench.pick('All Positions Together');
     await workbench.answer('6');
     await workbench.answer('0.3 0.1');
-    await workbench.waitForNotification(/nodes of .+ active ones on 6 pairs: faithfulness/, 240_000);
+    await workbench.pick('Start');
+    await workbench.waitForNotification(/nodes of .+ active ones, tested on 6 pairs: faithfulness/, 240_000);
     await workbench.clearNotifications();
     const panel = workbench.page.locator('.tab').filter({ hasText: 'Circuit: indirectObject: features' });
     await panel.first().waitFor(slow);
@@ -200,12 +201,14 @@ describe('the circuit of a task’s features', () => {
 test('an attribution graph of the prompt is traced over the transcoders', async () => {
   await workbench.page.locator('.tab').filter({ hasText: prompt }).first().click();
   await workbench.runCommand('Fovea: Attribution Graph');
+  await workbench.quickInput().waitFor(slow);
+  await workbench.pick('Start');
   await workbench.waitForNotification(/nodes: replacement score/, 120_000);
   await workbench.clearNotifications();
   await workbench.webviewFrame('text=Attribution graph');
   await workbench.page
     .locator('.tab')
-    .filter({ hasText: 'Circuit: Attribution graph' })
+    .filter({ hasText: /Circuit: .*: attribution graph/ })
     .first()
     .waitFor(slow);
   await workbench.screenshot('circuitFiles-attributionGraph');

@@ -128,7 +128,7 @@ test('Run writes the results beside the file, and they are those of the command 
   expect(stderr).not.toMatch(/Error/);
   expect(status).toBe(0);
   expect(readFileSync(path, 'utf8')).toBe(readFileSync(join(out, results), 'utf8'));
-  const circuit = 'indirectObject.circuit.json';
+  const circuit = 'indirectObject.results.circuit.json';
   expect(readFileSync(join(workbench.folder, circuit), 'utf8')).toBe(
     readFileSync(join(out, circuit), 'utf8'),
   );

@@ -141,7 +141,7 @@ test('the report is saved as Markdown with its numbers beside it', async () => {
   await (await panel()).getByRole('button', { name: 'Save Report…' }).click();
   await workbench.quickInput().waitFor();
   await workbench.answer(file);
-  const json = join(workbench.folder, 'report.json');
+  const json = join(workbench.folder, 'report.ioi-study.json');
   await expect.poll(() => existsSync(json), slow).toBe(true);
   expect(readFileSync(file, 'utf8')).toContain('# Indirect objects in mini');
   expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ task: expect.any(String), pairs: 320 });

@@ -195,7 +195,7 @@ test('features, ablations and paths are swept too', async () => {
   // Heads and the MLP of each of four layers.
   expect(await (await sweep.cells()).count()).toBe(36);
   await workbench.screenshot('sweep-paths');
-  await sweepPair(2, 'attn_head_out_all_pos');
+  await sweepPair(2, 'attn_head_out_all_pos', /^Noising/);
   await sweep.press('Start');
   await expect.poll(() => sweep.offers('Run Again'), slow).toBe(true);
 });
@@ -204,8 +204,10 @@ test('two sweeps of the same cells are subtracted', async () => {
   const frame = await sweep.frame();
   const choice = frame.locator('.sweep-compare select');
   const before = await sweep.cellLabels();
-  const ablation = choice.locator('option').filter({ hasText: 'zero ablation' }).first();
-  await choice.selectOption(await ablation.getAttribute('value'));
+  // An ablation of the same cells is on another scale.
+  expect(await choice.textContent()).not.toContain('zero ablation');
+  const denoising = choice.locator('option').filter({ hasText: 'denoising' }).first();
+  await choice.selectOption(await denoising.getAttribute('value'));
   await expect.poll(() => sweep.cellLabels(), slow).not.toEqual(before);
   await (await sweep.strongest()).first().click();
   await expect.poll(() => sweep.detail(), slow).toMatch(/Value .*Other .*Difference [+−]/);
@@ -244,6 +246,7 @@ test('two prompts that are compared are swept as a pair, up to 100 tokens long',
   await workbench.openFile('long.prompt.txt');
   await workbench.runCommand('Fovea: Sweep Patches…');
   await workbench.quickInput().waitFor(slow);
+  await choose('This prompt and another one');
   await choose('longOther');
   for (const [asked, answer] of [
     [/right/, 'Mary'],
@@ -307,7 +310,8 @@ test('an emptied list says how to begin', async () => {
   const frame = await sweep.frame();
   while ((await frame.locator('.sweep-select').count()) > 0) {
     const shown = await frame.locator('.sweep-select').inputValue();
-    await sweep.press('Remove This Sweep');
+    await sweep.press('Delete This Sweep');
+    if (await sweep.offers('Keep')) await sweep.press('Delete');
     await expect
       .poll(
         async () =>

@@ -58,7 +58,10 @@ export function CircuitApp({ store }: { readonly store: CircuitStore }): JSX.Ele
     <main class="app circuit">
       <Activity active={state.evaluating} />
       <ProgressLine store={store} state={state} alone={!graph && !state.message} />
-      {state.stale && !state.progress && <Stale store={store} />}
+      {(state.stale || state.staleReason !== undefined) && !state.progress && (
+        <Stale store={store} state={state} />
+      )}
+      {state.failure && !state.message && <Failure store={store} text={state.failure.text} />}
       {store.notice.value !== undefined && <Notice store={store} text={store.notice.value} />}
       {state.message && (
         <Message
@@ -185,18 +188,36 @@ function Notice({ store, text }: { readonly store: CircuitStore; readonly text: 
   );
 }
 
-function Stale({ store }: { readonly store: CircuitStore }): JSX.Element {
+function Failure({ store, text }: { readonly store: CircuitStore; readonly text: string }): JSX.Element {
+  return (
+    <div class="banner" role="alert">
+      <Icon name="warning" />
+      <span>{text}</span>
+      <IconButton
+        icon="close"
+        label={strings.cardClose}
+        onClick={() => store.wish(store.host.api.dismissFailure({}))}
+      />
+    </div>
+  );
+}
+
+function Stale(props: { readonly store: CircuitStore; readonly state: CircuitState }): JSX.Element {
+  const { store, state } = props;
+  const { findAgain } = state;
   return (
     <div class="banner" role="status">
       <Icon name="warning" />
-      <span>{strings.stale}</span>
-      <button
-        type="button"
-        class="link"
-        onClick={() => store.wish(store.host.api.runCommand({ command: 'findCircuit' }))}
-      >
-        {strings.findAgain}
-      </button>
+      <span>{state.stale ? strings.stale : state.staleReason}</span>
+      {findAgain && (
+        <button
+          type="button"
+          class="link"
+          onClick={() => store.wish(store.host.api.runCommand({ command: findAgain }))}
+        >
+          {strings.findAgain}
+        </button>
+      )}
     </div>
   );
 }
@@ -213,6 +234,9 @@ function ProgressLine(props: {
   const known = total > 0;
   return (
     <div class={props.alone ? 'message progress-alone' : 'banner'}>
+      <span class="sr-only" role="status">
+        {what}
+      </span>
       <div class="progress-main">
         <span>
           {known ? say('progressOf', { what, done: formatCount(done), total: formatCount(total) }) : what}

@@ -23,6 +23,7 @@ import {
   namedNodes,
 } from './circuitMarks.ts';
 import { type DifferencePicture, differencePicture, type LinkedCircuit, linkCircuit } from './comparison.ts';
+import { GraphCache } from './graphCache.ts';
 import { hasInfluence, heldNodes, type KeepOrder, keepNodes, rankNodes } from './keepNodes.ts';
 import { sameContent, sameGraph, sameOther } from './sameGraph.ts';
 
@@ -72,6 +73,7 @@ export class CircuitStore {
   readonly #graph = signal<CircuitGraph | undefined>(undefined);
   readonly #annotations = signal(emptyAnnotations());
   readonly #other = signal<CircuitState['other']>(undefined);
+  readonly #cache = new GraphCache();
   #circuit: string | undefined;
   #hostSelected: string | undefined;
   #selections = 0;
@@ -123,7 +125,7 @@ export class CircuitStore {
       );
     });
     this.#refresher = new Refresher(
-      () => host.api.state({}),
+      async () => this.#cache.complete(await host.api.state({ known: this.#cache.known })),
       (state) => this.#accept(state),
       (reason) => {
         this.failure.value = reason;

@@ -3,11 +3,12 @@
 import type { JSX } from 'preact';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
 import type { CircuitGraph } from '../../src/shared/domain.ts';
-import { formatNumber } from '../../src/shared/format.ts';
 import { Icon } from '../lib/icon.tsx';
 import { formatCount, say, strings } from '../lib/strings.ts';
 import type { CircuitStore } from './circuitStore.ts';
 import { countComponents } from './keepNodes.ts';
+import { type MeasureWords, measureText, measureWords, spokenMeasures } from './measureWords.ts';
+import { SpokenMeasures } from './spokenMeasures.tsx';
 
 /** Slider on the left, measures on the right. */
 export function PruneBar(props: {
@@ -42,7 +43,7 @@ export function PruneBar(props: {
         {store.byInfluence.value && <OrderSelect store={store} />}
       </div>
       {state.cannotEvaluate === undefined ? (
-        <Measures state={state} />
+        <Measures state={state} graph={graph} />
       ) : (
         <p class="prune-note small quiet" title={state.cannotEvaluate}>
           <Icon name="warning" />
@@ -71,42 +72,36 @@ function OrderSelect({ store }: { readonly store: CircuitStore }): JSX.Element {
   );
 }
 
-function Measures({ state }: { readonly state: CircuitState }): JSX.Element {
-  const { evaluation, evaluating } = state;
+function Measures(props: { readonly state: CircuitState; readonly graph: CircuitGraph }): JSX.Element {
+  const { evaluation, evaluating } = props.state;
+  const words = measureWords(props.graph);
   return (
-    <dl class="measures">
-      <Measure
-        name={strings.faithfulness}
-        title={strings.faithfulnessTitle}
-        value={evaluation?.faithfulness}
-        evaluating={evaluating}
-      />
-      <Measure
-        name={strings.completeness}
-        title={strings.completenessTitle}
-        value={evaluation?.completeness}
-        evaluating={evaluating}
-      />
-    </dl>
+    <>
+      <dl class="measures">
+        <Measure words={words.faithfulness} value={evaluation?.faithfulness} evaluating={evaluating} />
+        <Measure words={words.completeness} value={evaluation?.completeness} evaluating={evaluating} />
+      </dl>
+      {words.faithfulness.of !== undefined && <span class="small quiet">({words.faithfulness.of})</span>}
+      <SpokenMeasures text={spokenMeasures(props.graph, evaluation, evaluating)} />
+    </>
   );
 }
 
 function Measure(props: {
-  readonly name: string;
-  readonly title: string;
+  readonly words: MeasureWords;
   readonly value: number | undefined;
   readonly evaluating: boolean;
 }): JSX.Element {
   const { value } = props;
   const share = Math.min(1, Math.max(0, value ?? 0));
   return (
-    <div title={props.title}>
-      <dt>{props.name}</dt>
+    <div title={props.words.title}>
+      <dt>{props.words.name}</dt>
       <dd aria-busy={props.evaluating}>
         <span class="meter" aria-hidden="true">
           <i style={{ width: `${share * 100}%` }} />
         </span>
-        <b>{value === undefined ? strings.notMeasured : formatNumber(value)}</b>
+        <b>{measureText(value, props.evaluating)}</b>
       </dd>
     </div>
   );

@@ -60,8 +60,8 @@ export interface LayoutOptions {
   readonly dense?: boolean;
 }
 
-/** Width and height of a mark with the room around it. */
-export const markSize = 22;
+/** Width and height of a mark with the room around it: the least size of a target that a pointer can hit. */
+export const markSize = 24;
 
 const bandPadding = 7;
 const emptyBand = 10;

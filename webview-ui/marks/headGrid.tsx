@@ -103,7 +103,7 @@ function Cell(
   return (
     <button
       type="button"
-      class={share < -0.04 ? 'head-cell head-cell-against' : 'head-cell'}
+      class={cellClass(share)}
       aria-pressed={isSelected}
       title={words}
       data-head={formatHead(layer, head)}
@@ -117,6 +117,14 @@ function Cell(
       {isWritten && <span aria-hidden="true">{props.text(value)}</span>}
     </button>
   );
+}
+
+/** Small values are written faintly. */
+function cellClass(share: number): string {
+  const classes = ['head-cell'];
+  if (share < -0.04) classes.push('head-cell-against');
+  if (Math.abs(share) < 0.12) classes.push('head-cell-faint');
+  return classes.join(' ');
 }
 
 /** The head that a key leads to, as layer · heads + head; undefined when the key is not for moving. Layers go upward. */

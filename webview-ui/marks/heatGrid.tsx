@@ -4,7 +4,6 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type Palette, signedFill } from '../lib/color.ts';
 import { PureComponent } from '../lib/pureComponent.ts';
-import { shortNumber } from './heatScale.ts';
 import { columnWindow, scrollToColumn } from './lensWindow.ts';
 import { type HeatSpot, moveOverHeat } from './moveOverHeat.ts';
 
@@ -37,6 +36,8 @@ export interface HeatGridProps {
   /** Whether more is to come for a known cell. */
   readonly isPartial: (row: number, column: number) => boolean;
   readonly labelOf: (row: number, column: number) => string;
+  /** An effect as it is written into a cell. */
+  readonly text: (value: number) => string;
   /** The effect that gets full color. */
   readonly scale: number;
   readonly palette: Palette;
@@ -51,6 +52,8 @@ export function HeatGrid(props: HeatGridProps): JSX.Element {
   const latest = useRef(props);
   latest.current = props;
   const moved = useRef(false);
+  /** The selected cell that was brought into view last. */
+  const seen = useRef('');
   const [hovered, setHovered] = useState<HeatSpot | undefined>(undefined);
   const { view, columnWidth } = useView(scroller, props.columns.length);
   const handlers = useRef<CellHandlers>(makeHandlers(latest, moved, setHovered)).current;
@@ -67,12 +70,15 @@ export function HeatGrid(props: HeatGridProps): JSX.Element {
   }, [selected?.column, columnWidth]);
 
   useEffect(() => {
-    if (!moved.current || !selected) return;
+    const key = selected ? `${selected.row} ${selected.column}` : '';
+    if (!selected || (!moved.current && key === seen.current)) return;
     const cell = cellElement(scroller.current, selected);
     if (!cell) return;
-    cell.focus({ preventScroll: true });
+    // A cell chosen elsewhere, as in a list, comes into view; the keyboard stays where it is.
+    if (moved.current) cell.focus({ preventScroll: true });
     cell.scrollIntoView({ block: 'nearest' });
     moved.current = false;
+    seen.current = key;
   });
 
   const isFlat = columnWidth >= widest || columns.every(({ isShort }) => isShort);
@@ -266,7 +272,7 @@ class Cell extends PureComponent<CellProps> {
           onMouseLeave={handlers.leave}
           onKeyDown={handlers.keyDown}
         >
-          {isKnown && props.showsText && <span class="heat-number">{shortNumber(value)}</span>}
+          {isKnown && props.showsText && <span class="heat-number">{props.latest.current.text(value)}</span>}
         </button>
       </td>
     );

@@ -8,6 +8,8 @@ export interface SignedRow {
   readonly key: string;
   readonly name: ComponentChildren;
   readonly value: number;
+  /** The value as it is read; with its sign when left out. */
+  readonly text?: string;
   /** The whole row in words. */
   readonly label: string;
   readonly onSelect?: () => void;
@@ -41,7 +43,7 @@ function Row({ row, largest }: { readonly row: SignedRow; readonly largest?: num
     <>
       <span class="bar-name">{row.name}</span>
       {largest === undefined ? <span /> : <SignedBar share={row.value / largest} />}
-      <span class="bar-value">{formatSigned(row.value)}</span>
+      <span class="bar-value">{row.text ?? formatSigned(row.value)}</span>
     </>
   );
   const content = (

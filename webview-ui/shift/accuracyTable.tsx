@@ -47,6 +47,9 @@ export function AccuracyTable(props: {
               </th>
               <th scope="col" title={strings.shiftGenderTitle}>
                 {strings.shiftGender}
+                <span class="shift-chance">
+                  <i aria-hidden="true" /> {strings.shiftChance}
+                </span>
               </th>
               {before.groups.map(({ profession, gender }) => (
                 <th scope="col" key={`${gender} ${profession}`} class="shift-group">

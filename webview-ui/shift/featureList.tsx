@@ -26,6 +26,10 @@ export function FeatureList(props: { readonly store: ShiftStore; readonly isBusy
   return (
     <section class="shift-features">
       <Tools store={store} isBusy={isBusy} />
+      <p class="shift-legend small quiet">
+        {strings.shiftEffectLegend}
+        {store.known.value && ` ${strings.shiftTellsLegend}`}
+      </p>
       <ul class="shift-list" ref={list} aria-label={strings.shiftFeatures}>
         {features.map((feature, row) => {
           const key = shiftKey(feature.feature);
@@ -38,7 +42,7 @@ export function FeatureList(props: { readonly store: ShiftStore; readonly isBusy
               isMarked={store.marked.value.has(key)}
               isOpen={store.open.value === key}
               isTabStop={row === Math.min(current, features.length - 1)}
-              share={Math.abs(feature.effect) / strongest}
+              share={feature.effect / strongest}
               onKeyDown={(event) => go(event, row)}
               onFocus={() => setCurrent(row)}
             />

@@ -10,6 +10,7 @@ import { PureComponent } from '../lib/pureComponent.ts';
 import { say, strings } from '../lib/strings.ts';
 import { labelText } from '../lib/tokenText.tsx';
 import { ExampleStrip } from '../marks/exampleStrip.tsx';
+import { SignedBar } from '../marks/signedBarList.tsx';
 import type { ShiftStore } from './shiftStore.ts';
 
 interface FeatureRowProps {
@@ -19,7 +20,7 @@ interface FeatureRowProps {
   readonly isMarked: boolean;
   readonly isOpen: boolean;
   readonly isTabStop: boolean;
-  /** Of the strongest effect, 0 to 1. */
+  /** Of the strongest effect, −1 to 1. */
   readonly share: number;
   readonly onKeyDown: (event: KeyboardEvent) => void;
   readonly onFocus: () => void;
@@ -63,7 +64,7 @@ export function FeatureRow(props: FeatureRowProps): JSX.Element {
             {siteOf(feature.hook)} #{feature.feature.index}
           </span>
         </button>
-        <Effect feature={feature} share={props.share} effect={effect} />
+        <Effect share={props.share} effect={effect} />
       </div>
       {store.known.value && <Known feature={feature} />}
       {isOpen ? <Card store={store} feature={feature} /> : <FirstExample feature={feature} />}
@@ -71,20 +72,11 @@ export function FeatureRow(props: FeatureRowProps): JSX.Element {
   );
 }
 
-function Effect(props: {
-  readonly feature: ShiftFeature;
-  readonly share: number;
-  readonly effect: string;
-}): JSX.Element {
-  const { feature, share, effect } = props;
+function Effect(props: { readonly share: number; readonly effect: string }): JSX.Element {
+  const { share, effect } = props;
   return (
     <span class="shift-effect" title={strings.shiftEffectTitle}>
-      <span class="bar-track" aria-hidden="true">
-        <i
-          class={feature.effect < 0 ? 'shift-bar shift-bar-negative' : 'shift-bar'}
-          style={{ width: `${share * 100}%` }}
-        />
-      </span>
+      <SignedBar share={share} />
       <span class="sr-only">{say('shiftEffect', { value: effect })}</span>
       <span class="shift-number" aria-hidden="true">
         {effect}
@@ -96,7 +88,7 @@ function Effect(props: {
 /** What a person who judges would not know. */
 function Known({ feature }: { readonly feature: ShiftFeature }): JSX.Element {
   return (
-    <p class="shift-known-line small quiet">
+    <p class="shift-known-line small quiet" title={strings.shiftTellsTitle}>
       <span>{say('shiftTellsGender', { value: feature.tellsGender.toFixed(2) })}</span>
       <span>{say('shiftTellsProfession', { value: feature.tellsProfession.toFixed(2) })}</span>
       {feature.isGender && <span class="badge">{strings.shiftIsGender}</span>}

@@ -2,6 +2,8 @@
 
 import type { JSX } from 'preact';
 import type { ShiftState } from '../../src/shared/shiftViewApi.ts';
+import { Announcement } from '../lib/announcement.tsx';
+import { Elsewhere } from '../lib/elsewhere.tsx';
 import { Icon } from '../lib/icon.tsx';
 import { Connecting, Message } from '../lib/message.tsx';
 import { formatCount, say, strings } from '../lib/strings.ts';
@@ -29,7 +31,9 @@ export function ShiftApp({ store }: { readonly store: ShiftStore }): JSX.Element
   }
   return (
     <main class="app shift">
+      <Announcement text={announcementOf(state)} />
       <Header store={store} state={state} />
+      <Elsewhere note={state.elsewhere} run={(command) => store.run(command)} />
       <Running store={store} state={state} />
       {state.failure !== undefined && (
         <p class="notice shift-failure" role="alert">
@@ -45,6 +49,13 @@ export function ShiftApp({ store }: { readonly store: ShiftStore }): JSX.Element
       )}
     </main>
   );
+}
+
+/** Said when work begins and ends, not with every step of it. */
+function announcementOf({ before, outcome, running }: ShiftState): string {
+  if (running) return running.work === 'finding' ? strings.shiftFinding : strings.shiftAblating;
+  if (outcome) return strings.shiftAnnounceAblated;
+  return before ? strings.shiftAnnounceFound : '';
 }
 
 function Header({ store, state }: { readonly store: ShiftStore; readonly state: ShiftState }): JSX.Element {
@@ -86,7 +97,7 @@ function Running({
   const title = work === 'finding' ? strings.shiftFinding : strings.shiftAblating;
   const isKnown = progress !== undefined && progress.total > 0;
   return (
-    <div class="shift-running" role="status">
+    <div class="shift-running">
       <div class="shift-running-main">
         <span>{progress?.what ?? title}</span>
         <progress

@@ -17,8 +17,8 @@ export class ShiftStore {
   readonly marked = signal<ReadonlySet<string>>(new Set());
   /** Key of the feature whose examples are open, or nothing. */
   readonly open: Signal<string>;
-  /** Whether what the generator knows is shown. */
-  readonly known: Signal<boolean>;
+  /** Whether what the generator knows is shown: never without being asked for, so that it does not sway the judgement. */
+  readonly known = signal(false);
   /** Whether the outcome is of other marks than these. */
   readonly isStale: ReadonlySignal<boolean>;
   readonly #refresher: Refresher<ShiftState>;
@@ -30,7 +30,6 @@ export class ShiftStore {
     saved: SavedState,
   ) {
     this.open = saved.signal('open', '');
-    this.known = saved.signal('known', false);
     this.isStale = computed(() => {
       const ablated = this.state.value?.outcome?.ablated;
       const marked = this.marked.value;

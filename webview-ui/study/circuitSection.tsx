@@ -73,7 +73,20 @@ function circuitFigures(circuit: StudiedCircuit, isComplete: boolean): Figure[] 
       paper: percent(paperFigures.nodeEffect),
     });
   }
-  return figures;
+  return [...figures, ...heldOutFigures(circuit)];
+}
+
+/** The criteria where no node was chosen. */
+function heldOutFigures({ heldOut }: StudiedCircuit): Figure[] {
+  if (!heldOut) return [];
+  const { pairs, unfaithfulness, completeness, minimality } = heldOut;
+  const random = completeness.random.map(({ incompleteness }) => incompleteness);
+  const least = Math.min(...minimality.map(({ effect }) => effect));
+  return [
+    { name: say('studyHeldOutUnfaithful', { count: pairs }), here: percent(unfaithfulness) },
+    ...(random.length > 0 ? [{ name: strings.studyHeldOutRandom, here: percent(mean(random)) }] : []),
+    ...(Number.isFinite(least) ? [{ name: strings.studyHeldOutLeast, here: percent(least) }] : []),
+  ];
 }
 
 const roles = ['other', 'IO', 'S1', 'S1+1', 'S2', 'END'] as const;

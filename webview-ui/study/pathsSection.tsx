@@ -6,6 +6,7 @@ import type { StudiedHead, StudyHead, StudyStage } from '../../src/shared/study.
 import { say, strings } from '../lib/strings.ts';
 import { palette } from '../lib/theme.ts';
 import { HeadGrid } from '../marks/headGrid.tsx';
+import { pathScale } from './pathScale.ts';
 import type { SectionProps } from './studyApp.tsx';
 import { className, percent, shortPercent } from './studyFormat.ts';
 
@@ -31,13 +32,19 @@ export function PathsSection({ store, study, has }: SectionProps): JSX.Element |
     receiving('keys', 'studyToKeys', receivers?.keys),
   ];
   const shown = maps.filter(({ stage, path }) => has(stage) || (path !== 'logitsKnockedOut' && !has('keys')));
+  const drawn = shown.filter(({ isEmpty, stage }) => has(stage) && !isEmpty);
+  const max = pathScale(
+    heads,
+    drawn.map(({ path }) => path),
+  );
   return (
     <section aria-labelledby="paths">
       <h2 id="paths">{strings.studyPaths}</h2>
       <p class="small quiet">{strings.studyPathsAbout}</p>
+      <PathLegend max={max} />
       <div class="path-maps">
         {shown.map((map) => (
-          <OneMap key={map.path} map={map} heads={heads} store={store} isThere={has(map.stage)} />
+          <OneMap key={map.path} map={map} heads={heads} store={store} max={max} isThere={has(map.stage)} />
         ))}
       </div>
     </section>
@@ -58,14 +65,14 @@ function OneMap(props: {
   readonly map: PathMap;
   readonly heads: readonly StudiedHead[];
   readonly store: SectionProps['store'];
+  readonly max: number;
   readonly isThere: boolean;
 }): JSX.Element {
-  const { map, heads, store, isThere } = props;
+  const { map, heads, store, max, isThere } = props;
   const { path, title } = map;
   const nHeads = 1 + heads.reduce((most, { head }) => Math.max(most, head), 0);
   const nLayers = heads.length / nHeads;
   const effectOf = (layer: number, head: number): number => heads[layer * nHeads + head]?.effects[path] ?? 0;
-  const max = Math.max(0.01, ...heads.map(({ effects }) => Math.abs(effects[path])));
   const describe = (layer: number, head: number): string => {
     const found = heads[layer * nHeads + head];
     const cell = say('studyCell', { head: `${layer}.${head}`, value: percent(effectOf(layer, head)) });
@@ -75,9 +82,6 @@ function OneMap(props: {
     <figure class="path-map" data-path={path}>
       <figcaption>
         <span class="path-title">{isThere && map.isEmpty ? pathName(path) : title}</span>
-        {isThere && !map.isEmpty && (
-          <span class="small quiet">{say('studyScale', { value: percent(max) })}</span>
-        )}
       </figcaption>
       {isThere && !map.isEmpty ? (
         <div class="path-scroll">
@@ -85,10 +89,9 @@ function OneMap(props: {
             label={say('studyGridLabel', { path: title })}
             nLayers={nLayers}
             nHeads={nHeads}
-            // Heads that help get the positive color: their effect is negative.
-            value={(layer, head) => -effectOf(layer, head)}
+            value={effectOf}
             max={max}
-            text={(value) => shortPercent(-value)}
+            text={shortPercent}
             describe={describe}
             palette={palette.value}
             selected={store.head.value}
@@ -99,6 +102,25 @@ function OneMap(props: {
         <p class="small quiet">{isThere ? strings.studyNoReceivers : strings.studyWaiting}</p>
       )}
     </figure>
+  );
+}
+
+/** The scale that all maps share, as in a sweep of paths: red and hatched where the intervention costs the metric. */
+function PathLegend({ max }: { readonly max: number }): JSX.Element {
+  const [low, high] = [percent(-max), `+${percent(max)}`];
+  return (
+    <div class="path-legend small quiet">
+      <span class="path-ticks">
+        <span>{strings.sweepLegendLoss}</span>
+        <span>{strings.sweepLegendGain}</span>
+      </span>
+      <i class="path-ramp" role="img" aria-label={say('sweepLegendLabel', { low, high })} />
+      <span class="path-ticks" aria-hidden="true">
+        <span>{low}</span>
+        <span>0</span>
+        <span>{high}</span>
+      </span>
+    </div>
   );
 }
 

@@ -4,6 +4,8 @@ import type { JSX } from 'preact';
 import type { StudySoFar, StudyStage } from '../../src/shared/study.ts';
 import { provenanceLine } from '../../src/shared/studyReport.ts';
 import type { StudyState } from '../../src/shared/studyViewApi.ts';
+import { Announcement } from '../lib/announcement.tsx';
+import { Elsewhere } from '../lib/elsewhere.tsx';
 import { Connecting, Message } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { BehaviourSection } from './behaviourSection.tsx';
@@ -13,7 +15,7 @@ import { HeadsSection } from './headsSection.tsx';
 import { MethodSection } from './methodSection.tsx';
 import { PathsSection } from './pathsSection.tsx';
 import { SignalsSection } from './signalsSection.tsx';
-import { StudyProgressBar } from './studyProgressBar.tsx';
+import { StudyProgressBar, studyAnnouncement } from './studyProgressBar.tsx';
 import type { StudyStore } from './studyStore.ts';
 
 /** What every section gets. */
@@ -45,7 +47,9 @@ export function StudyApp({ store }: { readonly store: StudyStore }): JSX.Element
   return (
     <main class="app study">
       <div class="study-scroll" ref={makeReachable}>
+        <Announcement text={studyAnnouncement(state)} />
         <Header store={store} state={state} />
+        <Elsewhere note={state.elsewhere} run={(command) => store.run(command)} />
         <StudyProgressBar store={store} state={state} />
         <Report store={store} state={state} />
       </div>
@@ -61,8 +65,23 @@ function makeReachable(element: HTMLElement | null): void {
 
 function Header({ store, state }: { readonly store: StudyStore; readonly state: StudyState }): JSX.Element {
   const { model = '', source = '', status, study } = state;
+  const { history = [], id } = state;
   return (
     <header class="study-header">
+      {history.length > 1 && (
+        <select
+          class="study-select"
+          aria-label={strings.studyHistory}
+          value={id}
+          onChange={(event) => store.show(event.currentTarget.value)}
+        >
+          {history.map((row) => (
+            <option key={row.id} value={row.id}>
+              {row.title}
+            </option>
+          ))}
+        </select>
+      )}
       <div class="study-title">
         <h1>{say('studyHeading', { model })}</h1>
         {status !== 'running' && (

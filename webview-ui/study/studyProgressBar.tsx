@@ -26,6 +26,7 @@ const stageNames: Readonly<Record<StudyStage, keyof ViewStrings>> = {
   elimination: 'stageElimination',
   minimality: 'stageMinimality',
   completeness: 'stageCompleteness',
+  heldOut: 'stageHeldOut',
 };
 
 /** Nothing is left of it once the study is done. */
@@ -42,7 +43,7 @@ export function StudyProgressBar(props: {
       {status === 'running' ? (
         <Running store={store} state={state} now={now} />
       ) : (
-        <div class="banner" role="status">
+        <div class="banner">
           <Icon name={state.failure ? 'warning' : 'refresh'} />
           <span>
             {state.failure && <>{state.failure} </>}
@@ -60,6 +61,18 @@ export function StudyProgressBar(props: {
       </ol>
     </section>
   );
+}
+
+/** What a screen reader is told when a step begins, and when the study has come to an end. */
+export function studyAnnouncement(state: StudyState): string {
+  if (state.status === 'done') return strings.studyAnnounceDone;
+  if (state.status !== 'running') return strings.studyAnnounceStopped;
+  const now = currentStage(state);
+  return say('studyAnnounceRunning', {
+    done: now ? state.stages.indexOf(now) + 1 : state.stages.length,
+    total: state.stages.length,
+    stage: now ? strings[stageNames[now]] : '',
+  });
 }
 
 /** The stage under way is the first that is missing; those that were passed over lie before a finished one. */

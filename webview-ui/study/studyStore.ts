@@ -45,7 +45,7 @@ export class StudyStore {
   }
 
   #accept(state: StudyState): void {
-    const text = JSON.stringify([state.finished, state.study?.provenance, state.study?.behaviour]);
+    const text = JSON.stringify([state.id, state.finished, state.study?.provenance, state.study?.behaviour]);
     batch(() => {
       this.failure.value = undefined;
       this.state.value = state;
@@ -64,6 +64,11 @@ export class StudyStore {
 
   closeHead(): void {
     this.chosen.value = '';
+  }
+
+  /** Shows another study that is kept. */
+  show(id: string): void {
+    this.#wish(this.host.api.choose({ id }));
   }
 
   start = (): void => this.#wish(this.host.api.start({}));

@@ -2,7 +2,14 @@
 
 import type { JSX } from 'preact';
 import { formatHead, formatNumber, formatSigned } from '../../src/shared/format.ts';
-import { type CellPlace, cellPlace, cellTarget, effectOf, restingValue } from '../../src/shared/sweepCell.ts';
+import {
+  type CellPlace,
+  cellPlace,
+  cellTarget,
+  effectOf,
+  effectText,
+  restingValue,
+} from '../../src/shared/sweepCell.ts';
 import type { CellAction } from '../../src/shared/sweepViewApi.ts';
 import { say, strings } from '../lib/strings.ts';
 import { labelText, TokenText } from '../lib/tokenText.tsx';
@@ -78,7 +85,7 @@ function Numbers(props: { readonly sweep: WordedSweep; readonly cell: number }):
       <div title={isPatch ? strings.sweepValueTitle : strings.sweepChangeTitle}>
         <dt>{strings.sweepValue}</dt>
         <dd>
-          {isPatch ? formatNumber(value) : formatSigned(value)}
+          {isPatch ? formatNumber(value) : effectText(question, value)}
           {shown !== undefined && <span class="quiet"> ({formatSigned(shown)})</span>}
         </dd>
       </div>
@@ -86,11 +93,15 @@ function Numbers(props: { readonly sweep: WordedSweep; readonly cell: number }):
         <>
           <div title={other.title}>
             <dt>{strings.sweepOther}</dt>
-            <dd>{formatNumber(other.values[cell] ?? Number.NaN)}</dd>
+            <dd>
+              {isPatch
+                ? formatNumber(other.values[cell] ?? Number.NaN)
+                : effectText(question, other.values[cell] ?? Number.NaN)}
+            </dd>
           </div>
           <div>
             <dt>{strings.sweepDifference}</dt>
-            <dd>{formatSigned(effectOf(question, values[cell] ?? Number.NaN))}</dd>
+            <dd>{effectText(question, effectOf(question, values[cell] ?? Number.NaN))}</dd>
           </div>
         </>
       )}

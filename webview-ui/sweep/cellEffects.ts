@@ -1,11 +1,31 @@
 /** The numbers of a sweep as they are drawn: effects, the scale they share, and the strongest of them. Pure. */
 
+import type { GridLayout } from './gridLayout.ts';
+
 /** Effects of one sweep minus those of another, told on the scale of the first, so that a cell alike in both rests. */
 export function differenceOf(
   values: Float32Array,
   other: { readonly values: Float32Array; readonly resting: number },
 ): Float32Array {
   return values.map((value, cell) => value - (other.values[cell] ?? Number.NaN) + other.resting);
+}
+
+/** Parts by the largest effect in each, strongest first; parts of which nothing is known come last, in their order. */
+export function facetsByStrength(
+  { cells, columns, facets, rows }: Pick<GridLayout, 'cells' | 'columns' | 'facets' | 'rows'>,
+  values: Float32Array,
+  resting: number,
+): readonly number[] {
+  const size = rows.length * columns.length;
+  const strengths = facets.map((_, facet) => {
+    let largest = -1;
+    for (const cell of cells.subarray(facet * size, (facet + 1) * size)) {
+      const effect = Math.abs((values[cell] ?? Number.NaN) - resting);
+      if (effect > largest) largest = effect;
+    }
+    return largest;
+  });
+  return facets.map((_, facet) => facet).sort((one, other) => strengths[other]! - strengths[one]!);
 }
 
 /** Ends that a scale may have, times a power of ten. */

@@ -1,8 +1,13 @@
 /** Cells, lines and numbers of a sweep in words, as its marks, its list and its picture share them. */
 
-import { formatSigned } from '../../src/shared/format.ts';
 import type { SweepOutline } from '../../src/shared/patchingApi.ts';
-import { type CellPlace, cellPlace, componentName, effectOf } from '../../src/shared/sweepCell.ts';
+import {
+  type CellPlace,
+  cellPlace,
+  componentName,
+  effectOf,
+  effectText,
+} from '../../src/shared/sweepCell.ts';
 import type { OtherSweep, SweepView } from '../../src/shared/sweepViewApi.ts';
 import type { TaskMetric } from '../../src/shared/task.ts';
 import { say, strings } from '../lib/strings.ts';
@@ -28,7 +33,7 @@ export function cellLabel(sweep: WordedSweep, cell: number): string {
   const known = pairs[cell] ?? 0;
   const part =
     known < outline.pairCount ? say('sweepCellPairs', { pairs: known, total: outline.pairCount }) : '';
-  return `${say('sweepCell', { component, where, value: formatSigned(effectOf(question, value)) })}${part}`;
+  return `${say('sweepCell', { component, where, value: effectText(question, effectOf(question, value)) })}${part}`;
 }
 
 /** A component with its label, when it is a feature that has one. */

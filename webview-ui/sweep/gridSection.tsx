@@ -1,25 +1,31 @@
 /** The heat map of the chosen part, its small multiples over it, and the legend under it. */
 
 import type { JSX } from 'preact';
-import { formatNumber, formatSigned } from '../../src/shared/format.ts';
-import { restingValue } from '../../src/shared/sweepCell.ts';
+import { useState } from 'preact/hooks';
+import { effectText, isChange, restingValue } from '../../src/shared/sweepCell.ts';
 import { say, strings } from '../lib/strings.ts';
 import { palette } from '../lib/theme.ts';
 import { labelText, spokenToken, TokenText } from '../lib/tokenText.tsx';
 import { HeatGrid, type HeatLine } from '../marks/heatGrid.tsx';
+import { shortNumber, shortPercent } from '../marks/heatScale.ts';
 import { HeatThumb } from '../marks/heatThumb.tsx';
+import { facetsByStrength } from './cellEffects.ts';
 import { cellLabel, facetName, lineText, tokenAt, type WordedSweep } from './cellWords.ts';
 import { cellAt, type GridLayout, type GridLine, spotOf } from './gridLayout.ts';
 import type { SweepStore } from './sweepStore.ts';
 
 /** Pixels of the small multiples, which are smaller where there are many. */
 const [largeSide, smallSide, manyFacets] = [112, 58, 8];
+/** Small multiples that are shown before somebody asks for all. */
+const firstFacets = 14;
 
 interface SectionProps {
   readonly store: SweepStore;
   readonly sweep: WordedSweep;
   readonly layout: GridLayout;
   readonly title: string;
+  /** Whether no cells are coming: parts change their order only then. */
+  readonly isSettled: boolean;
 }
 
 /** The section. */
@@ -48,6 +54,7 @@ export function GridSection(props: SectionProps): JSX.Element {
           return at < 0 ? undefined : (values[at] ?? Number.NaN) - resting;
         }}
         isPartial={(row, column) => (pairs[cell(row, column)] ?? 0) < outline.pairCount}
+        text={isChange(sweep.question) ? shortPercent : shortNumber}
         labelOf={(row, column) => cellLabel(sweep, cell(row, column))}
         scale={store.scale.value}
         palette={palette.value}
@@ -61,13 +68,27 @@ export function GridSection(props: SectionProps): JSX.Element {
 }
 
 function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
-  const { facet, layout, store, sweep } = props;
+  const { facet, isSettled, layout, store, sweep } = props;
   const resting = restingValue(sweep.question);
   const [rows, columns] = [layout.rows.length, layout.columns.length];
+  const [isAll, setAll] = useState(false);
+  const all = layout.facets.map((_, i) => i);
+  const isCut = isSettled && all.length > firstFacets;
+  const ordered = isCut ? facetsByStrength(layout, sweep.values, resting) : all;
+  const shown = isCut && !isAll ? withChosen(ordered.slice(0, firstFacets), facet) : ordered;
   return (
     <fieldset class="sweep-facets">
       <legend class="sr-only">{strings.sweepFacets}</legend>
-      {layout.facets.map((one, i) => {
+      {isCut && (
+        <p class="sweep-facets-cue small quiet">
+          {say('sweepFacetsShown', { count: shown.length, total: all.length })}{' '}
+          <button type="button" class="link" aria-expanded={isAll} onClick={() => setAll(!isAll)}>
+            {isAll ? strings.sweepFacetsFewer : strings.sweepFacetsAll}
+          </button>
+        </p>
+      )}
+      {shown.map((i) => {
+        const one = layout.facets[i]!;
         const start = i * rows * columns;
         const effects = Float32Array.from(
           layout.cells.subarray(start, start + rows * columns),
@@ -80,7 +101,7 @@ function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
             type="button"
             class="sweep-facet"
             aria-pressed={i === facet}
-            aria-label={facetLabel(name, effects)}
+            aria-label={facetLabel(sweep, name, effects)}
             onClick={() => store.chooseFacet(i)}
           >
             <HeatThumb
@@ -101,13 +122,18 @@ function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
   );
 }
 
-function facetLabel(name: string, effects: Float32Array): string {
+/** The part that is looked at stays among those that are shown. */
+function withChosen(shown: readonly number[], facet: number): readonly number[] {
+  return shown.includes(facet) ? shown : [...shown, facet];
+}
+
+function facetLabel({ question }: WordedSweep, name: string, effects: Float32Array): string {
   const strongest = effects.reduce(
     (best, value) => (Math.abs(value) > Math.abs(best) ? value : best),
     effects.find((value) => !Number.isNaN(value)) ?? Number.NaN,
   );
   if (Number.isNaN(strongest)) return say('sweepFacetEmpty', { name });
-  return say('sweepFacetLabel', { name, value: formatSigned(strongest) });
+  return say('sweepFacetLabel', { name, value: effectText(question, strongest) });
 }
 
 /** What stands beside a row or under a column. */
@@ -162,7 +188,7 @@ function Legend(props: { readonly sweep: WordedSweep; readonly scale: number }):
   const { sweep, scale } = props;
   const { question } = sweep;
   const isLoss = question.method !== 'patch' || restingValue(question) === 1;
-  const [low, high] = [formatSigned(-scale), formatSigned(scale)];
+  const [low, high] = [effectText(question, -scale), effectText(question, scale)];
   const plain = isLoss
     ? [strings.sweepLegendLoss, strings.sweepLegendGain]
     : [strings.sweepLegendDown, strings.sweepLegendUp];
@@ -177,7 +203,7 @@ function Legend(props: { readonly sweep: WordedSweep; readonly scale: number }):
         <i class="sweep-ramp" role="img" aria-label={say('sweepLegendLabel', { low, high })} />
         <span class="sweep-ticks" aria-hidden="true">
           <span>{low}</span>
-          <span>{formatNumber(0)}</span>
+          <span>0</span>
           <span>{high}</span>
         </span>
       </span>

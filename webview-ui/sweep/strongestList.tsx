@@ -1,8 +1,7 @@
 /** The strongest cells as a list: the heat map for those who read it by keyboard or ear. */
 
 import type { JSX } from 'preact';
-import { formatSigned } from '../../src/shared/format.ts';
-import { cellPlace, componentName, effectOf, restingValue } from '../../src/shared/sweepCell.ts';
+import { cellPlace, componentName, effectOf, effectText, restingValue } from '../../src/shared/sweepCell.ts';
 import { strings } from '../lib/strings.ts';
 import { labelText, TokenText } from '../lib/tokenText.tsx';
 import { SignedBarList, type SignedRow } from '../marks/signedBarList.tsx';
@@ -59,7 +58,8 @@ function rowOf(store: SweepStore, sweep: WordedSweep, cell: number): SignedRow {
       </>
     ),
     value,
-    label: cellLabel(sweep, cell) || formatSigned(value),
+    text: effectText(question, value),
+    label: cellLabel(sweep, cell) || effectText(question, value),
     onSelect: () => store.openCell(cell),
   };
 }

@@ -3,13 +3,15 @@
 import type { JSX } from 'preact';
 import { formatSigned } from '../../src/shared/format.ts';
 import type { SweepView } from '../../src/shared/sweepViewApi.ts';
+import { Announcement, quarterPercent } from '../lib/announcement.tsx';
+import { Elsewhere } from '../lib/elsewhere.tsx';
 import { Activity, Connecting, Message } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { CellDetail } from './cellDetail.tsx';
 import { metricName, type WordedSweep } from './cellWords.ts';
 import { GridSection } from './gridSection.tsx';
 import { StrongestList } from './strongestList.tsx';
-import { SweepHeader } from './sweepHeader.tsx';
+import { SweepHeader, statusName } from './sweepHeader.tsx';
 import { SweepProgress } from './sweepProgress.tsx';
 import type { SweepStore } from './sweepStore.ts';
 
@@ -29,11 +31,21 @@ export function SweepApp({ store }: { readonly store: SweepStore }): JSX.Element
       <h1 class="sr-only">{strings.sweepHeading}</h1>
       <Activity active={sweep?.status === 'estimating'} />
       {sweep && <SweepHeader store={store} state={state} sweep={sweep} />}
+      <Announcement text={sweep ? announcementOf(sweep) : ''} />
+      <Elsewhere note={sweep?.elsewhere} run={(command) => store.run(command)} />
       {message && <Message message={message} run={(command) => store.run(command)} />}
       {sweep && <SweepProgress store={store} sweep={sweep} />}
       {sweep && <Filled store={store} sweep={sweep} />}
     </main>
   );
+}
+
+function announcementOf({ share, status, title }: SweepView): string {
+  const state = statusName(status);
+  const words = { title, status: state, percent: quarterPercent(share) };
+  return status === 'running' || status === 'stopped'
+    ? say('sweepAnnounceShare', words)
+    : say('sweepAnnounce', words);
 }
 
 /** What there is once the grid is known. */
@@ -48,7 +60,13 @@ function Filled(props: { readonly store: SweepStore; readonly sweep: SweepView }
     <div class="sweep-body">
       <div class="sweep-main">
         <Totals sweep={worded} />
-        <GridSection store={store} sweep={worded} layout={layout} title={title} />
+        <GridSection
+          store={store}
+          sweep={worded}
+          layout={layout}
+          title={title}
+          isSettled={props.sweep.status !== 'running'}
+        />
         <CellDetail store={store} sweep={worded} />
       </div>
       <StrongestList store={store} sweep={worded} />

@@ -1,6 +1,7 @@
 /** First lines of the sweep panel: which sweep of which prompts, the sweeps before it, and the ways out. */
 
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import type { SweepRow, SweepState, SweepStatus, SweepView } from '../../src/shared/sweepViewApi.ts';
 import { IconButton } from '../lib/icon.tsx';
 import { strings } from '../lib/strings.ts';
@@ -30,7 +31,7 @@ export function SweepHeader(props: {
             </option>
           ))}
         </select>
-        <IconButton icon="close" label={strings.sweepRemove} onClick={() => store.remove(sweep.id)} />
+        <Remove key={sweep.id} store={store} sweep={sweep} />
         <IconButton icon="plus" label={strings.sweepNew} onClick={() => store.run('sweepPatches')} />
       </div>
       <div class="sweep-about">
@@ -42,6 +43,32 @@ export function SweepHeader(props: {
       <Compare store={store} state={state} sweep={sweep} />
     </header>
   );
+}
+
+/** Takes the sweep off the list and the disk: at once when nothing is known of it, else after a question. */
+function Remove(props: { readonly store: SweepStore; readonly sweep: SweepView }): JSX.Element {
+  const { store, sweep } = props;
+  const [isAsking, setAsking] = useState(false);
+  if (!isAsking) {
+    const ask = (): void => (sweep.share > 0 ? setAsking(true) : store.remove(sweep.id));
+    return <IconButton icon="trash" label={strings.sweepRemove} onClick={ask} />;
+  }
+  return (
+    <span class="sweep-asking small" role="alertdialog" aria-label={strings.sweepRemoveAsk}>
+      <span>{strings.sweepRemoveAsk}</span>
+      <button type="button" class="secondary" ref={focus} onClick={() => setAsking(false)}>
+        {strings.sweepRemoveNo}
+      </button>
+      <button type="button" class="primary" onClick={() => store.remove(sweep.id)}>
+        {strings.sweepRemoveYes}
+      </button>
+    </span>
+  );
+}
+
+/** What was pressed is gone; the answer that changes nothing takes the keyboard. */
+function focus(button: HTMLButtonElement | null): void {
+  button?.focus();
 }
 
 /** Which sweep of the same cells is subtracted; nothing when there is no other. */
@@ -77,7 +104,8 @@ function rowText({ title, status, share }: SweepRow, isShown: boolean): string {
   return `${title} (${statusName(status)}, ${percent})`;
 }
 
-function statusName(status: SweepStatus): string {
+/** A status in a word. */
+export function statusName(status: SweepStatus): string {
   const names: Readonly<Record<SweepStatus, string>> = {
     estimating: strings.sweepStatusEstimating,
     ready: strings.sweepStatusReady,

@@ -52,9 +52,20 @@ export function SweepProgress(props: ProgressProps): JSX.Element | null {
             </p>
           )}
           <Line {...props}>
-            <button type="button" class="primary" onClick={() => store.runSweep()}>
-              {strings.sweepResume}
-            </button>
+            <span class="sweep-buttons">
+              {!sweep.elsewhere && (
+                <button type="button" class="primary" onClick={() => store.runSweep()}>
+                  {strings.sweepResume}
+                </button>
+              )}
+              <button
+                type="button"
+                class={sweep.elsewhere ? 'primary' : 'secondary'}
+                onClick={() => store.again({})}
+              >
+                {strings.sweepAnew}
+              </button>
+            </span>
           </Line>
         </>
       );

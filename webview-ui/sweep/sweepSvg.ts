@@ -1,11 +1,11 @@
 /** The heat map with all its parts as one SVG file that needs nothing else: colors are written in, text is escaped. Pure. */
 
 import { formatSigned, formatToken } from '../../src/shared/format.ts';
-import { restingValue } from '../../src/shared/sweepCell.ts';
+import { effectText, isChange, restingValue } from '../../src/shared/sweepCell.ts';
 import { type Palette, signedFill, toCss } from '../lib/color.ts';
 import { escapeXml } from '../lib/escapeXml.ts';
 import { say } from '../lib/strings.ts';
-import { shortNumber } from '../marks/heatScale.ts';
+import { shortNumber, shortPercent } from '../marks/heatScale.ts';
 import { cellLabel, facetName, lineText, metricName, type WordedSweep } from './cellWords.ts';
 import { cellAt, type GridLayout } from './gridLayout.ts';
 
@@ -102,12 +102,12 @@ function cellLine(
   const hatch = value / scale < -0.02 ? `<rect ${box} fill="url(#negative)" color="${fill.text}"/>` : '';
   const number =
     columnWidth >= 32
-      ? `<text x="${x + columnWidth / 2}" y="${y + 15}" text-anchor="middle" font-size="10" fill="${fill.text}">${shortNumber(value)}</text>`
+      ? `<text x="${x + columnWidth / 2}" y="${y + 15}" text-anchor="middle" font-size="10" fill="${fill.text}">${isChange(sweep.question) ? shortPercent(value) : shortNumber(value)}</text>`
       : '';
   return `<g>${title}<rect ${box} fill="${fill.background}"/>${hatch}${number}</g>`;
 }
 
-function legendLine({ palette, scale }: Drawing, y: number): string {
+function legendLine({ palette, scale, sweep: { question } }: Drawing, y: number): string {
   const steps = 21;
   const boxes = Array.from({ length: steps }, (_, i) => {
     const share = (2 * i) / (steps - 1) - 1;
@@ -115,9 +115,9 @@ function legendLine({ palette, scale }: Drawing, y: number): string {
   });
   const end = gutter + 60 + steps * 8;
   return [
-    `<text x="${gutter + 54}" y="${y}" text-anchor="end">${formatSigned(-scale)}</text>`,
+    `<text x="${gutter + 54}" y="${y}" text-anchor="end">${effectText(question, -scale)}</text>`,
     ...boxes,
-    `<text x="${end + 6}" y="${y}">${formatSigned(scale)}</text>`,
+    `<text x="${end + 6}" y="${y}">${effectText(question, scale)}</text>`,
   ].join('');
 }
 

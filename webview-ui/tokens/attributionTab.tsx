@@ -7,7 +7,9 @@ import { formatHead, formatSigned } from '../../src/shared/format.ts';
 import { Note } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { SignedBarList, type SignedRow } from '../marks/signedBarList.tsx';
+import { FeatureAttributionView } from './featureAttributionView.tsx';
 import { ResourceView } from './resourceView.tsx';
+import { signedRow } from './signedRow.ts';
 import { TokenHeading } from './tokenHeading.tsx';
 import type { TokensStore } from './tokensStore.ts';
 
@@ -19,18 +21,43 @@ export function AttributionTab({ store }: { readonly store: TokensStore }): JSX.
   const state = store.state.value;
   const position = store.selected.value;
   const { answer, wrong } = state?.contrast ?? {};
+  const sae = state?.sae;
+  const byFeature = store.byFeature.value && sae !== undefined;
   const key = JSON.stringify([state?.run, position, answer, wrong]);
   useEffect(() => {
-    if (position < 0 || state?.run === undefined) return;
+    if (position < 0 || state?.run === undefined || byFeature) return;
     void store.attribution.load(key, (signal) =>
       store.host.api.residualAttribution({ position }, { signal }),
     );
-  }, [key]);
+  }, [key, byFeature]);
   if (position < 0) return <Note text={strings.noSelection} />;
   return (
-    <ResourceView state={store.attribution.state.value}>
-      {(attribution) => <Attribution store={store} attribution={attribution} />}
-    </ResourceView>
+    <>
+      {sae && <ByFeature store={store} sae={sae.name} />}
+      {sae && byFeature ? (
+        <FeatureAttributionView store={store} sae={sae} question={key} />
+      ) : (
+        <ResourceView state={store.attribution.state.value}>
+          {(attribution) => <Attribution store={store} attribution={attribution} />}
+        </ResourceView>
+      )}
+    </>
+  );
+}
+
+/** Changes between components and the chosen SAE's features. */
+function ByFeature({ store, sae }: { readonly store: TokensStore; readonly sae: string }): JSX.Element {
+  return (
+    <label class="attribution-by">
+      <input
+        type="checkbox"
+        checked={store.byFeature.value}
+        onChange={({ currentTarget }) => {
+          store.byFeature.value = currentTarget.checked;
+        }}
+      />
+      {say('attributionByFeature', { sae })}
+    </label>
   );
 }
 
@@ -75,10 +102,6 @@ export function attributionRows(
   let sum = 0;
   for (const component of rest) sum += component.value;
   return [...rows, signedRow('rest', say('attributionRest', { count: rest.length }), sum)];
-}
-
-function signedRow(key: string, name: string, value: number): SignedRow {
-  return { key, name, value, label: say('attributionRow', { name, value: formatSigned(value) }) };
 }
 
 function nameOf({ component, layer, head }: ComponentAttribution): string {

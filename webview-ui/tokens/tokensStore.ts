@@ -1,6 +1,7 @@
 /** What the token panel knows: the host's last answer, the reader's place, and what was asked for on demand. */
 
 import { batch, type Signal, signal } from '@preact/signals';
+import type { FeatureAttribution } from '../../src/shared/attributionApi.ts';
 import type {
   AttentionPattern,
   FeatureInfo,
@@ -38,12 +39,15 @@ export class TokensStore {
   readonly attentionLayer: Signal<number>;
   readonly attentionHead: Signal<number>;
   readonly lensRow: Signal<number>;
+  /** Whether the attribution is by the chosen SAE's features instead of by component. */
+  readonly byFeature: Signal<boolean>;
   /** The wish of another panel that was followed last. */
   readonly #wishSeen: Signal<number>;
 
   readonly lens = new Resource<LogitLens>();
   readonly attention = new Resource<AttentionPattern>();
   readonly attribution = new Resource<ResidualAttribution>();
+  readonly featureAttribution = new Resource<FeatureAttribution>();
   readonly card = new Resource<FeatureInfo>();
 
   readonly #refresher: Refresher<TokensState>;
@@ -57,6 +61,7 @@ export class TokensStore {
     this.attentionLayer = saved.signal('attentionLayer', 0);
     this.attentionHead = saved.signal('attentionHead', 0);
     this.lensRow = saved.signal('lensRow', -1);
+    this.byFeature = saved.signal('attributionByFeature', false);
     this.#wishSeen = saved.signal('wishSeen', 0);
     this.#refresher = new Refresher(
       () => host.api.state({}),

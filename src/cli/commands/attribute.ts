@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { AttributedCircuit, EdgeChoice } from '../../shared/attributionApi.ts';
 import { formatNumber, formatSigned } from '../../shared/format.ts';
 import type { PromptPairs } from '../../shared/patchingApi.ts';
+import type { SearchEstimate } from '../../shared/searchEstimate.ts';
 import { type TaskMetric, taskMetrics } from '../../shared/task.ts';
 import {
   type CommandLine,
@@ -13,7 +14,7 @@ import {
   type OptionSpec,
   textOption,
 } from '../arguments.ts';
-import { type Command, openModel } from '../context.ts';
+import { type Command, type Context, openModel } from '../context.ts';
 import { renderTable } from '../table.ts';
 import { requireWritable } from './circuit.ts';
 
@@ -46,6 +47,7 @@ export const attribute: Command = {
     edges: text('N', 'strongest edges to keep (default 100)'),
     greedy: { type: 'boolean', about: 'grow the circuit from the logits, edge by edge' },
     threshold: text('X', 'keep edges of at least this score; for acdc the rise of the loss that matters'),
+    estimate: { type: 'boolean', about: 'only tell what it would take' },
     graph: text('FILE', 'run the circuit of an EAP-IG file instead of finding one'),
     out: text('FILE', 'write the circuit (*.circuit.json), or the whole graph as EAP-IG JSON'),
   },
@@ -64,6 +66,12 @@ export const attribute: Command = {
     if (out) requireWritable(out);
     const { id: model } = await openModel(context);
     const graph = textOption(line, 'graph');
+    if (line.options.estimate) {
+      if (graph !== undefined)
+        throw new CommandLineError('--estimate is about finding a circuit, not --graph.');
+      const request = { model, pairs, metric, method, steps };
+      return printEstimate(context, await engine.estimateEdges(request, call));
+    }
     const find = (): Promise<AttributedCircuit> => {
       if (graph !== undefined) return engine.evaluateEdges({ model, pairs, metric, path: graph }, call);
       if (method !== 'acdc')
@@ -79,6 +87,16 @@ export const attribute: Command = {
     context.print(shown, () => describe(found));
   },
 };
+
+/** What a search will take. */
+export function printEstimate(context: Context, estimate: SearchEstimate): void {
+  const { forward, backward, memory, seconds } = estimate;
+  const runs = `${forward} prompts forward, ${backward} back`;
+  context.print(
+    estimate,
+    () => `${runs}, about ${formatNumber(seconds)} s and ${(memory / 1e6).toFixed(0)} MB`,
+  );
+}
 
 /** The pair of prompts on the line, or its task file. */
 export function readPromptPairs(line: CommandLine): PromptPairs {

@@ -6,11 +6,12 @@ import { exportScript } from '../../shared/experiment/exportScript.ts';
 import { formatText } from '../../shared/format.ts';
 import { CommandLineError, textOption } from '../arguments.ts';
 import type { Command } from '../context.ts';
-import { openExperiment } from '../experimentFile.ts';
+import { openExperiment, saidByExperiment } from '../experimentFile.ts';
 
 export const exportCommand: Command = {
   summary: 'write an experiment as a TransformerLens script',
   usage: 'NAME.fovea.json --transformer-lens [--out FILE.py]',
+  refuses: saidByExperiment,
   options: {
     'transformer-lens': { type: 'boolean', about: 'as a Python script that gives the same numbers' },
     out: { type: 'string', placeholder: 'FILE', about: 'where to write it (default: the terminal)' },

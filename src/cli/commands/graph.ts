@@ -17,7 +17,7 @@ import {
 } from '../arguments.ts';
 import { type Command, type Context, openModel, readPrompt } from '../context.ts';
 import { renderTable } from '../table.ts';
-import { numberOption } from './attribute.ts';
+import { numberOption, printEstimate } from './attribute.ts';
 import { requireWritable } from './circuit.ts';
 
 /** Nodes and edges in the tables; --json and --out have all of them. */
@@ -48,6 +48,7 @@ export const graph: Command = {
     features: text('N', `features that are traced, the most influential first (default ${maxFeatureNodes})`),
     nodes: text('P', `share of the influence that kept nodes have together (default ${nodeThreshold})`),
     edges: text('P', `share of the influence that kept edges have together (default ${edgeThreshold})`),
+    estimate: { type: 'boolean', about: 'only tell what it would take' },
     out: text('FILE', 'write the graph: *.circuit.json, or any other *.json for public viewers'),
     format: text('fovea|graph', 'of the file (default: by its name)'),
   },
@@ -60,20 +61,20 @@ export const graph: Command = {
     const format = formatOf(line, out);
     const model = await openModel(context);
     const saes = await chooseTranscoders(context, model);
-    const found = await engine.attributionGraph(
-      {
-        model: model.id,
-        text: prompt,
-        transcoders: saes.map(({ id }) => id),
-        ...(answers.length > 0 && { answers }),
-        maxLogits: countOption(line, 'logits', maxLogits),
-        desiredProbability: numberOption(line, 'probability'),
-        maxFeatureNodes: countOption(line, 'features', maxFeatureNodes),
-        nodeThreshold: numberOption(line, 'nodes'),
-        edgeThreshold: numberOption(line, 'edges'),
-      },
-      call,
-    );
+    const request = {
+      model: model.id,
+      text: prompt,
+      transcoders: saes.map(({ id }) => id),
+      ...(answers.length > 0 && { answers }),
+      maxLogits: countOption(line, 'logits', maxLogits),
+      desiredProbability: numberOption(line, 'probability'),
+      maxFeatureNodes: countOption(line, 'features', maxFeatureNodes),
+      nodeThreshold: numberOption(line, 'nodes'),
+      edgeThreshold: numberOption(line, 'edges'),
+    };
+    if (line.options.estimate)
+      return printEstimate(context, await engine.estimateAttributionGraph(request, call));
+    const found = await engine.attributionGraph(request, call);
     const circuit = portableCircuit(found.circuit, (id) => saes.find((sae) => sae.id === id)?.hook);
     if (out) {
       const request = { path: resolve(out), format, document: circuit, model: model.id } as const;

@@ -2,6 +2,7 @@
 
 import type { ModelInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned, quoteToken } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type {
   AblateSweepRequest,
   Ablation,
@@ -173,12 +174,16 @@ function readAblation({ line }: Context): Ablation | undefined {
     case 'zero':
       return { kind: 'zero' };
     case 'resample':
-      return { kind: 'resample', reference: 'corrupted', seed: 0 };
+      return { kind: 'resample', reference: 'corrupted', seed: methodDefaults.seed };
     case 'mean':
       return { kind: 'mean', over: 'task', reference: 'corrupted' };
+    // The second names are those of experiments.
     case 'position':
+    case 'meanByPosition':
+      return { kind: 'mean', over: 'position', reference: 'corrupted' };
     case 'template':
-      return { kind: 'mean', over: how, reference: 'corrupted' };
+    case 'meanByTemplate':
+      return { kind: 'mean', over: 'template', reference: 'corrupted' };
     default:
       throw new CommandLineError(`--ablate takes zero, mean, position, template or resample, not "${how}".`);
   }

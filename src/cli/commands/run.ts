@@ -1,5 +1,6 @@
 /** `fovea run`: an experiment's file, with the same numbers as in the editor. */
 
+import { mkdir, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { writeAtomically } from '../../engine/files/writeAtomically.ts';
 import { checkExperiment } from '../../shared/experiment/checkExperiment.ts';
@@ -10,12 +11,13 @@ import { resultsJson, runExperiment } from '../../shared/experiment/runExperimen
 import { formatNumber, formatText } from '../../shared/format.ts';
 import { textOption } from '../arguments.ts';
 import type { Command, Context } from '../context.ts';
-import { type ExperimentFile, openExperiment } from '../experimentFile.ts';
+import { type ExperimentFile, openExperiment, saidByExperiment } from '../experimentFile.ts';
 import { renderTable } from '../table.ts';
 
 export const run: Command = {
   summary: 'run an experiment and write its results beside it',
   usage: 'NAME.fovea.json [options]',
+  refuses: saidByExperiment,
   options: {
     out: {
       type: 'string',
@@ -32,7 +34,8 @@ export const run: Command = {
     const { experiment, places, file } = opened;
     const outcome = await runExperiment(experiment, places, context.call);
     const folder = resolve(textOption(context.line, 'out') ?? dirname(file));
-    const files = resultFiles(outcome, file);
+    const earlier = (name: string) => places.readText(join(folder, name)).catch(() => undefined);
+    const files = await resultFiles(outcome, file, earlier, await realFolder(folder));
     for (const { name, text } of files) await writeAtomically(join(folder, name), [text]);
     const names = files.map(({ name }) => join(folder, name));
     context.print({ files: names, ...(resultsJson(outcome, new Map()) as object) }, () =>
@@ -43,6 +46,12 @@ export const run: Command = {
     );
   },
 };
+
+/** Where a folder really is, since tasks are named from there; one that is not there yet is made. */
+async function realFolder(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  return realpath(folder);
+}
 
 async function check({ call, print }: Context, { experiment, places, file }: ExperimentFile): Promise<void> {
   const problems = await checkExperiment(experiment, places, call);

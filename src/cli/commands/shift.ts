@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { featureName } from '../../shared/describeShift.ts';
 import type { FeatureRef, ModelInfo, SaeId, SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatText } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type { ShiftAccuracy, ShiftFindings, ShiftOutcome, ShiftRequest } from '../../shared/shiftApi.ts';
 import { CommandLineError, countOption, listOption, textOption } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
@@ -33,7 +34,11 @@ export const shift: Command = {
       placeholder: 'benchmark|HOOK:INDEX,…',
       about: 'ablate those that the generator knows to be gender, or those named',
     },
-    seed: { type: 'string', placeholder: 'N', about: 'where the random numbers begin (default 1)' },
+    seed: {
+      type: 'string',
+      placeholder: 'N',
+      about: `where the random numbers begin (default ${methodDefaults.seed})`,
+    },
   },
   async run(context) {
     const model = await openModel(context);
@@ -64,7 +69,7 @@ function readRequest({ line }: Context, model: ModelInfo, saes: readonly SaeInfo
     trainCount: countOption(line, 'train', 500),
     testCount: countOption(line, 'test', 400),
     ...(features !== undefined && { maxFeatures: countOption(line, 'features', 1) }),
-    seed: countOption(line, 'seed', 1, 0),
+    seed: countOption(line, 'seed', methodDefaults.seed, 0),
   };
 }
 
@@ -147,7 +152,7 @@ function describeOutcome({ before, after, retrained, baselines, ablated }: Shift
     ['ablated, trained again', retrained],
     ['concept words', baselines.conceptBottleneck],
     ['random features', baselines.random],
-    ['neurons (knows the labels)', baselines.neurons],
+    ['as many neurons (knows the labels)', baselines.neurons],
     ['balanced training', baselines.oracle],
   ];
   return `${ablated.length} features ablated.\n\n${accuracyTable(rows)}`;

@@ -1,8 +1,10 @@
 /** `fovea sparse`: the SAE features that carry a task, how well they explain it, and how sure their effects are. */
+
 import { resolve } from 'node:path';
-import { sparseDefaults } from '../../engine/sparseCircuits.ts';
+import { sparseDefaults } from '../../engine/sparseRequest.ts';
 import type { SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import { portableCircuit } from '../../shared/portableCircuit.ts';
 import type {
   EffectComparison,
@@ -22,7 +24,7 @@ import {
 } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
 import { renderTable } from '../table.ts';
-import { numberOption, readMetric, readPromptPairs } from './attribute.ts';
+import { numberOption, printEstimate, readMetric, readPromptPairs } from './attribute.ts';
 import { chooseSaes, requireWritable } from './circuit.ts';
 import { generatorOptions } from './task.ts';
 
@@ -49,9 +51,9 @@ export const sparse: Command = {
     option: text('NAME=VALUE', 'of the generator, such as structure=rc (may be given several times)', true),
     pairs: text(
       'N',
-      'pairs to generate, or to run of the task at most (default 160 generated, all of a file)',
+      `pairs to generate, or to run of the task at most (default ${methodDefaults.searchPairs} generated, all of a file)`,
     ),
-    seed: text('N', 'where the generator begins (default 0)'),
+    seed: text('N', `where the generator begins (default ${methodDefaults.seed})`),
     metric: text('NAME', 'what is measured (default: the task’s own, or the logit difference)'),
     method: text(methods.join('|'), 'how effects are estimated (default ig)'),
     steps: text('N', `steps of integrated gradients (default ${sparseDefaults.steps})`),
@@ -60,10 +62,11 @@ export const sparse: Command = {
     sae: text('HOOK|FOLDER', 'SAE whose features are nodes (may be given several times; default: all)', true),
     threshold: text(
       'X',
-      'least effect of a node, in units of the metric (default: 0.2 % of clean − corrupted)',
+      'least effect of a node, in units of the metric (default: 0.25 % of clean − corrupted)',
     ),
     'edge-threshold': text('X', 'least effect of an edge (default: as for nodes)'),
     'no-edges': { type: 'boolean', about: 'nodes only, which is faster' },
+    'start-layer': text('N', 'tests leave embeddings and layers below as they are (default: a third up)'),
     curve: { type: 'boolean', about: 'faithfulness against the number of nodes instead of one circuit' },
     errors: text(
       'circuit|keep|remove',
@@ -73,6 +76,7 @@ export const sparse: Command = {
       type: 'boolean',
       about: 'compare estimated effects with patching every node by itself (slow)',
     },
+    estimate: { type: 'boolean', about: 'only tell what finding the circuit would take' },
     out: text('FILE', 'write the circuit as *.circuit.json'),
   },
   async run(context) {
@@ -84,6 +88,8 @@ export const sparse: Command = {
     const metric = readMetric(line);
     const nodeThreshold = numberOption(line, 'threshold');
     const edgeThreshold = numberOption(line, 'edge-threshold');
+    const startLayer =
+      textOption(line, 'start-layer') === undefined ? undefined : countOption(line, 'start-layer', 0, 0);
     const out = textOption(line, 'out');
     if (out) requireWritable(out);
     const model = await openModel(context);
@@ -103,11 +109,14 @@ export const sparse: Command = {
       return context.print(found, () => comparisonText(found));
     }
     if (line.options.curve) {
-      const found = await engine.sparseCircuitCurve({ ...request, errors }, call);
+      const found = await engine.sparseCircuitCurve({ ...request, errors, startLayer }, call);
       return context.print(found, () => curveText(found));
     }
     const edges = line.options['no-edges'] !== true;
-    const found = await engine.findSparseCircuit({ ...request, nodeThreshold, edgeThreshold, edges }, call);
+    const search = { ...request, nodeThreshold, edgeThreshold, edges, startLayer };
+    if (line.options.estimate)
+      return printEstimate(context, await engine.estimateSparseCircuit(search, call));
+    const found = await engine.findSparseCircuit(search, call);
     await show(context, found, saes);
   },
 };
@@ -136,8 +145,8 @@ function readPairs(line: CommandLine): PromptPairs {
   }
   const known: TaskGenerator = choice(line, 'generate', taskGenerators, 'ioi');
   const options = generatorOptions(listOption(line, 'option'));
-  const count = countOption(line, 'pairs', 160);
-  const seed = countOption(line, 'seed', 0, 0);
+  const count = countOption(line, 'pairs', methodDefaults.searchPairs);
+  const seed = countOption(line, 'seed', methodDefaults.seed, 0);
   return { kind: 'task', task: { kind: 'generator', name: known, count, seed, options } };
 }
 
@@ -158,7 +167,7 @@ function circuitText({ circuit, evaluation, pairCount }: SparseCircuit): string 
   const strongest = [...edges].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   const place = circuit.isAggregated ? '' : ', by position';
   return [
-    `${metric.name} (${pairCount} ${pairCount === 1 ? 'pair' : 'pairs'}${place}): clean ${formatNumber(metric.clean)}, corrupted ${formatNumber(metric.baseline)}`,
+    `${metric.name} on the ${counted(pairCount, 'pair')} it was found on${place}: clean ${formatNumber(metric.clean)}, corrupted ${formatNumber(metric.baseline)}`,
     evaluationText(evaluation),
     '',
     renderTable(
@@ -181,26 +190,52 @@ function more(count: number, what: string): string[] {
   return count > 0 ? [`… and ${count} more ${what}`] : [];
 }
 
-function evaluationText({ threshold, nodes, active, faithfulness, completeness }: SparseEvaluation): string {
+function evaluationText(evaluation: SparseEvaluation): string {
+  const { threshold, nodes, active, faithfulness, completeness } = evaluation;
   const share = formatNumber((100 * nodes) / active);
-  return `${nodes} of ${active} active nodes (${share} %) above ${formatNumber(threshold)}: faithfulness ${formatNumber(faithfulness)}, completeness ${formatNumber(completeness)}`;
+  return [
+    `${nodes} of ${active} active nodes (${share} %) above ${formatNumber(threshold)}: faithfulness ${formatNumber(faithfulness)}, completeness ${formatNumber(completeness)}`,
+    ...testText(evaluation),
+  ].join('\n');
+}
+
+/** Tested pairs, or prompts behind a mean, below which numbers are mostly chance. */
+const fewPairs = 5;
+
+/** What the numbers of a test rest on. */
+function testText({ startLayer, pairs, reference }: SparseEvaluation): string[] {
+  const free = startLayer > 0 ? `embeddings and layers below ${startLayer}` : 'embeddings';
+  const lines = [
+    `Tested on ${counted(pairs, 'pair')}, ${free} left as they are; means of ${counted(reference, 'corrupted prompt')} or more`,
+  ];
+  if (reference === 1) lines.push('Warning: the mean of one prompt is the corrupted run itself.');
+  else if (pairs < fewPairs || reference < fewPairs) {
+    lines.push(`Warning: below ${fewPairs} pairs or prompts these numbers are mostly chance.`);
+  }
+  return lines;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function curveText(curve: readonly SparseEvaluation[]): string {
   const right = 'right' as const;
-  return renderTable(
-    ['threshold', 'nodes', 'of active', 'faithfulness', 'completeness'].map((title) => ({
+  const table = renderTable(
+    ['threshold', 'of the span', 'nodes', 'of active', 'faithfulness', 'completeness'].map((title) => ({
       title,
       align: right,
     })),
-    curve.map(({ threshold, nodes, active, faithfulness, completeness }) => [
+    curve.map(({ threshold, share, nodes, active, faithfulness, completeness }) => [
       formatNumber(threshold),
+      share === undefined ? '' : `${formatNumber(100 * share)} %`,
       `${nodes}`,
       `${formatNumber((100 * nodes) / active)} %`,
       formatNumber(faithfulness),
       formatNumber(completeness),
     ]),
   );
+  return [table, '', ...curve.slice(0, 1).flatMap(testText)].join('\n');
 }
 
 function comparisonText(found: readonly EffectComparison[]): string {

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { writeAtomically } from '../../engine/files/writeAtomically.ts';
 import type { Progress } from '../../shared/domain.ts';
 import { formatBytes, formatText } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type { IoiStudy, StudyParts } from '../../shared/study.ts';
 import type { IndirectObjectsRequest } from '../../shared/studyApi.ts';
 import { studyReport } from '../../shared/studyReport.ts';
@@ -36,7 +37,11 @@ export const study: Command = {
       placeholder: 'N',
       about: 'pairs for the circuit and its criteria, 0 for none (default 40)',
     },
-    seed: { type: 'string', placeholder: 'N', about: 'where the random numbers begin (default 1)' },
+    seed: {
+      type: 'string',
+      placeholder: 'N',
+      about: `where the random numbers begin (default ${methodDefaults.seed})`,
+    },
     keep: {
       type: 'string',
       placeholder: 'FILE',
@@ -94,13 +99,18 @@ async function readParts(path: string): Promise<StudyParts | undefined> {
 
 function readRequest({ line }: Context, model: string): IndirectObjectsRequest {
   const file = textOption(line, 'task');
-  const seed = countOption(line, 'seed', 1, 0);
+  const seed = countOption(line, 'seed', methodDefaults.seed, 0);
   const circuitPairs = countOption(line, 'circuit', 40, 0);
   return {
     model,
     task:
       file === undefined
-        ? { kind: 'generator', name: 'ioi', count: countOption(line, 'pairs', 640), seed }
+        ? {
+            kind: 'generator',
+            name: 'ioi',
+            count: countOption(line, 'pairs', methodDefaults.studyPairs),
+            seed,
+          }
         : { kind: 'file', path: resolve(file) },
     seed,
     pathPairs: countOption(line, 'paths', 200),

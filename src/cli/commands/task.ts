@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatNumber, formatProbability, formatSigned, formatText } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import { taskGenerators } from '../../shared/task.ts';
 import type { TaskBehaviour, TaskCheck } from '../../shared/taskApi.ts';
 import { describeTaskProblem } from '../../shared/taskProblem.ts';
@@ -14,8 +15,16 @@ export const task: Command = {
   summary: 'check a file of prompt pairs, or write one',
   usage: `<check FILE | generate ${taskGenerators.join('|')}> [options]`,
   options: {
-    count: { type: 'string', placeholder: 'N', about: 'generate: pairs to write (default 20)' },
-    seed: { type: 'string', placeholder: 'N', about: 'generate: where the random numbers begin (default 0)' },
+    count: {
+      type: 'string',
+      placeholder: 'N',
+      about: `generate: pairs to write (default ${methodDefaults.taskPairs})`,
+    },
+    seed: {
+      type: 'string',
+      placeholder: 'N',
+      about: `generate: where the random numbers begin (default ${methodDefaults.seed})`,
+    },
     option: {
       type: 'string',
       placeholder: 'NAME=VALUE',
@@ -81,8 +90,8 @@ async function generate(context: Context, named: string): Promise<void> {
   if (!name) throw new CommandLineError(`There is no generator "${named}": ${taskGenerators.join(', ')}.`);
   const request = {
     name,
-    count: countOption(context.line, 'count', 20),
-    seed: countOption(context.line, 'seed', 0, 0),
+    count: countOption(context.line, 'count', methodDefaults.taskPairs),
+    seed: countOption(context.line, 'seed', methodDefaults.seed, 0),
     options: generatorOptions(listOption(context.line, 'option')),
   };
   const { id } = await openModel(context);

@@ -3,6 +3,7 @@
  * `blocks.2.hook_q_input` `[head, source]`, `blocks.2.hook_mlp_in` `[source]`, `blocks.{last}.hook_resid_post` `[source]`.
  * Sources are numbered as in `componentGraph.ts`; each query head has keys and values of its own, as in EAP-IG's files.
  */
+import { throwIfCancelled } from '../../shared/errors.ts';
 import { malformed, shorten } from '../files/fileErrors.ts';
 import type { TensorFile } from '../files/tensorFile.ts';
 import { writeTorch } from '../files/torchWriter.ts';
@@ -10,11 +11,10 @@ import type { Value } from '../graph/value.ts';
 import {
   type ComponentGraph,
   destinationIndex,
-  edgesOf,
-  fullGraph,
   type GraphDestination,
   type GraphShape,
   graphSizes,
+  hasRoom,
   readable,
 } from './componentGraph.ts';
 
@@ -49,17 +49,20 @@ export function isPruneScores({ tensors }: TensorFile): boolean {
 
 /**
  * The graph of a file, with every edge whose score is not 0 in it.
- * @throws file.malformed for modules that are no part of the graph of heads and MLPs, or shapes of another model than `shape`
+ * @throws file.malformed for modules that are no part of the graph of heads and MLPs, layers without modules, or shapes of
+ * another model than `shape`; cancelled
  */
 export async function readAutoCircuit(
   file: TensorFile,
   shape?: GraphShape,
+  signal?: AbortSignal,
 ): Promise<{ readonly graph: ComponentGraph; readonly notes: readonly string[] }> {
   const modules = [...file.tensors].map(([name, { shape: dims }]) => readModule(file.path, name, dims));
   const found = shapeOf(file.path, modules, shape);
   const { sources, destinations } = graphSizes(found);
   const scores = new Float64Array(sources * destinations);
   for (const module of modules) {
+    throwIfCancelled(signal);
     checkModule(file.path, module, found);
     addScores(scores, module, await file.readFloat32(module.name), found);
   }
@@ -103,15 +106,30 @@ function shapeOf(path: string, modules: readonly Module[], shape: GraphShape | u
   const nHeads = attention[0]?.heads;
   if (nHeads === undefined || nHeads < 1) throw malformed(path, 'modules', 'heads', 'none');
   if (!mlp) throw malformed(path, 'modules', 'MLPs (models of attention alone are not supported)', 'none');
-  if (nLayers * nHeads > 2500) throw malformed(path, 'modules', 'layers of a model', nLayers);
+  requireEveryLayer(path, modules, nLayers);
   const parallel = mlp.sources === 1;
+  const own = { nLayers, nHeads, nKeyValueHeads: nHeads, dModel: 0, parallel };
+  if (!hasRoom(own))
+    throw malformed(path, 'modules', 'layers and heads of a model', `${nLayers} × ${nHeads}`);
   if (shape) {
     const isSame = shape.nLayers === nLayers && shape.nHeads === nHeads && shape.parallel === parallel;
     if (isSame) return shape;
     const wanted = `${shape.nLayers} layers of ${shape.nHeads} heads, as the open model has`;
     throw malformed(path, 'modules', wanted, `${nLayers} layers of ${nHeads} heads`);
   }
-  return { nLayers, nHeads, nKeyValueHeads: nHeads, dModel: 0, parallel };
+  return own;
+}
+
+/** The highest number alone would let a small file ask for any number of layers. */
+function requireEveryLayer(path: string, modules: readonly Module[], nLayers: number): void {
+  const found = new Set(modules.map(({ reader, layer }) => `${layer} ${reader}`));
+  const has = (layer: number, ...wanted: readonly Reader[]) =>
+    wanted.every((reader) => found.has(`${layer} ${reader}`));
+  for (let layer = 0; layer < nLayers; layer++) {
+    if (has(layer, 'mlp') && (has(layer, 'attention') || has(layer, 'q', 'k', 'v'))) continue;
+    const wanted = 'hook_q_input, hook_k_input and hook_v_input (or hook_attn_in), and hook_mlp_in';
+    throw malformed(path, `blocks.${layer}`, wanted, 'not all of them');
+  }
 }
 
 function checkModule(path: string, module: Module, shape: GraphShape): void {
@@ -201,13 +219,4 @@ export function pruneScores({ shape, scores, inGraph }: ComponentGraph): Record<
   }
   write(`blocks.${nLayers - 1}.hook_resid_post`, 'end', nLayers - 1, 1);
   return tensors;
-}
-
-/** The graph with its strongest edges alone in it. */
-export function strongestEdges(graph: ComponentGraph, count: number): ComponentGraph {
-  const { sources } = graphSizes(graph.shape);
-  const inGraph = new Uint8Array(fullGraph(graph.shape).inGraph.length);
-  const ranked = edgesOf(graph, true).sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
-  for (const { source, destination } of ranked.slice(0, count)) inGraph[destination * sources + source] = 1;
-  return { ...graph, inGraph };
 }

@@ -18,9 +18,16 @@ export class CircuitMetric {
   readonly runners: readonly CircuitRunner[];
   readonly #metric: TaskMetric;
   readonly #pairs: number;
+  readonly #model: Transformer;
   readonly #programs: ComponentPrograms;
 
-  private constructor(runners: readonly CircuitRunner[], programs: ComponentPrograms, metric: TaskMetric) {
+  private constructor(
+    model: Transformer,
+    runners: readonly CircuitRunner[],
+    programs: ComponentPrograms,
+    metric: TaskMetric,
+  ) {
+    this.#model = model;
     this.#programs = programs;
     this.runners = runners;
     this.#metric = metric;
@@ -40,7 +47,19 @@ export class CircuitMetric {
     for (const batch of pairBatches(pairs, Math.floor(runFloats / 4 / perToken))) {
       runners.push(await CircuitRunner.open(model, programs, batch, signal));
     }
-    return new CircuitMetric(runners, programs, metric);
+    return new CircuitMetric(model, runners, programs, metric);
+  }
+
+  /** The same runs once more, also after this one was released. The caller releases what it gets. */
+  reopened(): CircuitMetric {
+    const programs = new ComponentPrograms(this.#model);
+    const runners = this.runners.map((runner) => runner.withPrograms(programs));
+    return new CircuitMetric(this.#model, runners, programs, this.#metric);
+  }
+
+  /** What its runs hold in memory, about. */
+  get bytes(): number {
+    return this.runners.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** How many variants may run side by side. */

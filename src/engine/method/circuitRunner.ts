@@ -78,6 +78,19 @@ export class CircuitRunner {
     return new CircuitRunner(model, programs, batch, { clean, corrupted });
   }
 
+  /** The same runs with other programs: those of this one can be released. */
+  withPrograms(programs: ComponentPrograms): CircuitRunner {
+    const { clean, corrupted } = this;
+    return new CircuitRunner(this.#model, programs, this.batch, { clean, corrupted });
+  }
+
+  /** What the runs of both prompts hold in memory, about. */
+  get bytes(): number {
+    const floats = ({ writes, residuals, logits }: WrittenRun): number =>
+      writes.length + residuals.reduce((sum, own) => sum + own.data.length, 0) + logits.data.length;
+    return 4 * (floats(this.clean) + floats(this.corrupted));
+  }
+
   /** How many variants fit into about `floats` numbers of memory. */
   rowsWithin(floats: number): number {
     return Math.max(1, Math.floor(floats / (3 * this.clean.writes.length)));

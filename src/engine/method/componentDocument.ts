@@ -9,8 +9,10 @@ import {
   edgesOf,
   type GraphShape,
   graphSizes,
+  hasRoom,
   readable,
   sourceIndex,
+  strongestEdges,
 } from './componentGraph.ts';
 
 /** What a file of edge scores does not say itself. */
@@ -59,14 +61,10 @@ export function documentOfGraph(
 }
 
 function strongest(graph: ComponentGraph, notes: string[]): ComponentGraph {
-  const edges = edgesOf(graph, true);
-  if (edges.length <= mostEdges) return graph;
-  const { sources } = graphSizes(graph.shape);
-  const inGraph = new Uint8Array(graph.inGraph.length);
-  const sorted = edges.sort((a, b) => Math.abs(b.score) - Math.abs(a.score)).slice(0, mostEdges);
-  for (const { source, destination } of sorted) inGraph[destination * sources + source] = 1;
-  notes.push(`The file has ${edges.length} edges; the strongest ${mostEdges} are in the circuit.`);
-  return { ...graph, inGraph };
+  const edges = graph.inGraph.reduce((sum, isIn) => sum + isIn, 0);
+  if (edges <= mostEdges) return graph;
+  notes.push(`The file has ${edges} edges; the strongest ${mostEdges} are in the circuit.`);
+  return strongestEdges(graph, mostEdges);
 }
 
 function shapeParameters(shape: GraphShape): Record<string, number | boolean> {
@@ -91,12 +89,14 @@ export function shapeOfDocument(document: CircuitDocument, shape: GraphShape | u
     nKeyValueHeads > 0 &&
     nHeads % nKeyValueHeads === 0 &&
     isCount(dModel) &&
-    typeof parallel === 'boolean' &&
-    nLayers * nHeads <= 2500
+    typeof parallel === 'boolean'
   ) {
-    return { nLayers, nHeads, nKeyValueHeads, dModel, parallel };
+    const own = { nLayers, nHeads, nKeyValueHeads, dModel, parallel };
+    if (hasRoom(own)) return own;
   }
-  throw refusal('the format needs to know how many heads the model has; open the model first');
+  throw refusal(
+    'the format needs to know how many heads the model has; give the model: --model FOLDER on the command line, or open it in the window',
+  );
 }
 
 function isCount(value: unknown): value is number {

@@ -50,6 +50,15 @@ export function graphSizes({ nLayers, nHeads, nKeyValueHeads }: GraphShape): Gra
   };
 }
 
+/** Pairs of sources and destinations that have a place in memory: more than a model of 48 layers of 25 heads has. */
+const mostPairs = 5_000_000;
+
+/** Whether a graph of this shape is small enough. Files can declare any. */
+export function hasRoom(shape: GraphShape): boolean {
+  const { sources, destinations } = graphSizes(shape);
+  return sources * destinations <= mostPairs;
+}
+
 /** A graph with all edges in it, and scores of 0. */
 export function fullGraph(shape: GraphShape): ComponentGraph {
   const { sources, destinations } = graphSizes(shape);
@@ -155,6 +164,15 @@ export function edgesOf(graph: ComponentGraph, onlyInGraph: boolean): GraphEdge[
     }
   }
   return edges;
+}
+
+/** The graph with its strongest edges alone in it; of equal ones, the first. */
+export function strongestEdges(graph: ComponentGraph, count: number): ComponentGraph {
+  const sizes = graph.scores.map((score, at) => (graph.inGraph[at] === 1 ? Math.abs(score) : -1));
+  const least = count < 1 ? Number.POSITIVE_INFINITY : Math.max(0, sizes.toSorted().at(-count) ?? 0);
+  let left = count - sizes.reduce((above, size) => above + Number(size > least), 0);
+  const inGraph = Uint8Array.from(sizes, (size) => Number(size > least || (size === least && left-- > 0)));
+  return { ...graph, inGraph };
 }
 
 /** How many edges a model of this shape has. */

@@ -15,6 +15,7 @@ import {
   type GraphShape,
   type GraphSource,
   graphSizes,
+  hasRoom,
   readable,
   sourceAt,
   sourceIndex,
@@ -102,10 +103,11 @@ export function shapeOfEapIg(path: string, text: string): GraphShape {
     d_model: dModel,
     parallel_attn_mlp: parallel,
   } = readOutline(path, text).cfg;
+  const shape = { nLayers, nHeads, nKeyValueHeads: nHeads, dModel, parallel };
   // All pairs of components have a place in memory.
-  if (nLayers * nHeads > 2500)
+  if (!hasRoom(shape))
     throw malformed(path, 'cfg', 'the layers and heads of a model', `${nLayers} × ${nHeads}`);
-  return { nLayers, nHeads, nKeyValueHeads: nHeads, dModel, parallel };
+  return shape;
 }
 
 function readOutline(path: string, text: string): v.InferOutput<typeof schema> {

@@ -29,7 +29,7 @@ import { scoreAlongActivations } from './edgesAlongActivations.ts';
 import { type PairBatch, pairBatches } from './pairBatches.ts';
 
 /** Floats of activations and gradients that one batch may hold. */
-const batchFloats = 48 * 2 ** 20;
+export const batchFloats = 48 * 2 ** 20;
 
 /**
  * Scores all edges: two forward passes for a batch of pairs, and for each step one forward and one backward pass.

@@ -24,6 +24,8 @@ export interface EdgeAttributionRequest {
   readonly steps: number;
   /** What the way of integrated gradients leads through; the input embeddings when left out. */
   readonly along?: 'inputs' | 'activations';
+  /** Along activations: numbers of the sources whose edges are scored; all when left out. */
+  readonly sources?: readonly number[];
 }
 
 /** A graph whose scores are being added up. */

@@ -23,7 +23,7 @@ import { repeatRows } from './rowValues.ts';
 /** Adds the scores of a batch to the graph. @throws cancelled */
 export async function scoreAlongActivations(
   model: Transformer,
-  { metric, pairs, steps }: EdgeAttributionRequest,
+  { metric, pairs, steps, sources: wanted }: EdgeAttributionRequest,
   batch: PairBatch,
   { graph, contract, report, signal }: Scoring,
 ): Promise<void> {
@@ -44,6 +44,7 @@ export async function scoreAlongActivations(
   const reference = repeatRows(clean.logits, steps);
   for (const [source, { hook, layer, part, count }] of sources.entries()) {
     throwIfCancelled(signal);
+    if (wanted && !wanted.includes(source)) continue;
     const own = from.hooks.get(hook)!;
     const edits = [
       { hook, keep: 0, add: between(own, exchanged(own, to.hooks.get(hook)!, part, count), shares) },

@@ -4,6 +4,7 @@
  */
 
 import type { CallOptions } from '../../shared/engineApi.ts';
+import { EngineError } from '../../shared/errors.ts';
 import type { TaskMetric } from '../../shared/task.ts';
 import { floatsOf } from '../graph/value.ts';
 import { batchesByLength } from '../model/tokenBatches.ts';
@@ -91,12 +92,20 @@ export async function runSweep(plan: SweepPlan, call: CallOptions = {}): Promise
   return state;
 }
 
-/** The state to go on from: a copy of what is known, or nothing. */
+/**
+ * The state to go on from: a copy of what is known, or nothing.
+ * @throws request.invalid when what is known is of a grid of another size.
+ */
 export function copyState(known: SweepState | undefined, size: number): SweepState {
-  if (known && known.values.length === size && known.pairs.length === size) {
-    return { values: known.values.slice(), pairs: known.pairs.slice() };
+  if (!known) return { values: new Float64Array(size).fill(Number.NaN), pairs: new Int32Array(size) };
+  const { values, pairs } = known;
+  if (values.length !== size || pairs.length !== size) {
+    throw new EngineError('request.invalid', {
+      what: 'What is known of the sweep',
+      reason: `it has ${values.length} cells, and the sweep ${size}; start the sweep anew`,
+    });
   }
-  return { values: new Float64Array(size).fill(Number.NaN), pairs: new Int32Array(size) };
+  return { values: values.slice(), pairs: pairs.slice() };
 }
 
 /** Adds the mean `value` over `count` more pairs to a cell. */

@@ -1,5 +1,6 @@
 // Subject–verb agreement in four structures (Finlayson et al. 2021; Marks et al. 2024, §4): the counterfactual changes the
 // number of the noun that the verb agrees with, and of nothing else.
+import { type AgreementStructure, agreementStructures } from '../../shared/task.ts';
 import type { Random } from '../random.ts';
 import { nouns } from './lexicon/nouns.ts';
 import type { VerbPair } from './lexicon/verbs.ts';
@@ -17,12 +18,6 @@ import type { PromptPair } from './promptSet.ts';
 import { capitalized, fill, lastWord, slotSpans } from './template.ts';
 import type { Split, TestedTextKind, WordFilter } from './textKind.ts';
 import { anyWord, distinctPairs, enough, inSplit, isHeldOutCombination } from './textKind.ts';
-
-/** `simple`: the N V. `nounpp`: the N1 P the N2 V. `rc`: the N1 that the N2 V1 V. `within_rc`: the N1 that the N2 V. */
-export type AgreementStructure = 'simple' | 'nounpp' | 'rc' | 'within_rc';
-
-/** The four structures. */
-export const agreementStructures: readonly AgreementStructure[] = ['simple', 'nounpp', 'rc', 'within_rc'];
 
 const prepositions = ['near', 'behind', 'beside', 'by', 'next to', 'in front of', 'across from', 'close to'];
 

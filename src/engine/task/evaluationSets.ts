@@ -1,6 +1,8 @@
 // The prompt sets the embedded model is measured with. Words and combinations are those the training text leaves out.
+
+import { agreementStructures } from '../../shared/task.ts';
 import { seededRandom } from '../random.ts';
-import { agreementPairs, agreementStructures } from './agreement.ts';
+import { agreementPairs } from './agreement.ts';
 import { biography } from './biography.ts';
 import { capitals } from './capitals.ts';
 import { greaterThan } from './greaterThan.ts';

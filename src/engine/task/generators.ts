@@ -1,8 +1,13 @@
 /** The generators of tasks by name: their options, what they measure, and how one pair is drawn in the words of a model. */
-import type { TaskGenerator, TaskMetric } from '../../shared/task.ts';
+import {
+  type AgreementStructure,
+  agreementStructures,
+  type TaskGenerator,
+  type TaskMetric,
+} from '../../shared/task.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { Random } from '../random.ts';
-import { type AgreementStructure, agreementPairs, agreementStructures } from './agreement.ts';
+import { agreementPairs } from './agreement.ts';
 import { biography } from './biography.ts';
 import { greaterThanPairs, type YearAnswer, yearEndings } from './greaterThan.ts';
 import { indirectObjectPairs } from './indirectObject.ts';

@@ -1,7 +1,7 @@
 /** Answers what one circuit surface asks: the panel, or an editor of a file. Comparison is each surface's own. */
 
 import * as vscode from 'vscode';
-import type { CircuitState, CircuitViewApi, NamedCircuit, NodeDetails } from '../../shared/circuitViewApi.ts';
+import type { CircuitViewApi, NodeDetails, SentState } from '../../shared/circuitViewApi.ts';
 import type { ViewMessage } from '../../shared/viewApi.ts';
 import { runCommand } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
@@ -14,14 +14,19 @@ import { exportCircuit } from './exportCircuit.ts';
 import { localFeature } from './localCircuit.ts';
 import type { OpenCircuit } from './openCircuit.ts';
 import type { CircuitPlace } from './openCircuits.ts';
+import { searchAgain } from './searchAgain.ts';
+import { sentCircuit } from './sentCircuit.ts';
+import { concerns, type ShelfChange } from './shelfChange.ts';
 import { wordObstacle } from './wordObstacle.ts';
 
 /** What a surface shows, and what only its kind of surface can do. */
 export interface CircuitSurface {
   readonly circuit: () => OpenCircuit | undefined;
   readonly isFile: boolean;
-  /** Shown when there is no circuit, or instead of it. */
+  /** Shown when there is no circuit. */
   readonly message: () => ViewMessage | undefined;
+  /** Shown over the circuit that is there. */
+  readonly failure?: () => ViewMessage | undefined;
   readonly undo: () => void | Promise<void>;
   readonly redo: () => void | Promise<void>;
   readonly save: () => Promise<void>;
@@ -41,7 +46,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
   ) {
     super();
     const { circuits, models, session } = services;
-    this.own(circuits.onDidChange(() => this.tellSoon()));
+    this.own(circuits.onDidChange((change) => this.shelfChanged(change)));
     this.own(models.onDidChange(() => this.tellSoon()));
     this.own(session.onDidChange((change) => this.sessionChanged(change)));
     this.own(services.places.onDidSelect(() => this.surface.tell('selection')));
@@ -61,7 +66,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     const { log } = this.services;
     const told = (work: Promise<void>): Promise<void> => work.catch((error) => showError(error, log));
     return {
-      state: async () => this.state(),
+      state: async ({ known }) => this.state(known),
       selectNode: ({ node, reveal }) => this.selectNode(node, reveal),
       hoverNode: async ({ node }) => this.circuit?.hover(node),
       annotate: async ({ annotations, what }) => this.circuit?.annotate(annotations, what),
@@ -75,6 +80,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
       save: () => told(this.surface.save()),
       exportGraph: ({ kind, picture }) => told(this.export(kind, picture)),
       cancel: async () => this.cancel(),
+      dismissFailure: async () => this.services.circuits.dismissError(),
       runCommand: ({ command }) => told(runViewCommand(command)),
     };
   }
@@ -92,17 +98,23 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     }, 50);
   }
 
+  private shelfChanged(change: ShelfChange): void {
+    const { isFile } = this.surface;
+    if (concerns(change, { isFile, shown: [this.circuit, this.other] })) this.tellSoon();
+  }
+
   private sessionChanged(change: 'state' | 'selection'): void {
     if (change === 'selection') this.surface.tell('selection');
     else if (!this.services.session.computing) this.tellSoon();
   }
 
-  private state(): CircuitState {
+  private state(known: readonly string[]): SentState {
     const { circuits } = this.services;
     const { circuit } = this;
     if (this.other && !circuits.all.includes(this.other)) this.compare(undefined);
     const common = {
       message: this.surface.message(),
+      failure: this.surface.failure?.(),
       openCircuits: circuits.all.filter((open) => open !== circuit).map(({ id, title }) => ({ id, title })),
       isFile: this.surface.isFile,
       ...(!this.surface.isFile && { progress: circuits.progress }),
@@ -120,11 +132,11 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     const other = this.other === circuit ? undefined : this.other;
     return {
       ...common,
-      circuit: named(circuit),
-      ...(other && { other: named(other), compareAs: this.compareAs }),
+      circuit: sentCircuit(circuit, known),
+      ...(other && { other: sentCircuit(other, known), compareAs: this.compareAs }),
       canUndo: circuit.canUndo,
       canRedo: circuit.canRedo,
-      stale: this.isStale(circuit),
+      ...this.staleness(circuit),
       selected: circuit.selected,
       tokenSelected: this.services.places.selectedToken(circuit),
       evaluation: circuit.evaluation,
@@ -143,6 +155,17 @@ export class CircuitServer extends Disposable implements CircuitPlace {
   private isStale({ promptUri, graph }: OpenCircuit): boolean {
     const { prompt } = this.services.session;
     return promptUri !== undefined && prompt?.uri === promptUri && prompt.text !== graph.prompt;
+  }
+
+  private staleness(circuit: OpenCircuit): Pick<SentState, 'stale' | 'staleReason' | 'findAgain'> {
+    const { obstacle, graph, promptUri } = circuit;
+    const isOther =
+      promptUri !== undefined && (obstacle?.kind === 'otherBos' || obstacle?.kind === 'otherPrecision');
+    return {
+      stale: this.isStale(circuit),
+      staleReason: isOther ? wordObstacle(obstacle) : undefined,
+      findAgain: searchAgain(graph),
+    };
   }
 
   private async selectNode(id: string | undefined, reveal: boolean): Promise<void> {
@@ -193,7 +216,9 @@ export class CircuitServer extends Disposable implements CircuitPlace {
       this.services.session.interventions.add(edit);
       return;
     }
-    const message = vscode.l10n.t('Only heads, MLPs and features of the open SAEs can be ablated.');
+    const message = vscode.l10n.t(
+      'Only heads, MLPs and features of the open SAEs can be ablated, in the model that the circuit was found in, read with the same BOS.',
+    );
     void vscode.window.showInformationMessage(message);
   }
 
@@ -220,8 +245,4 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     if (!this.surface.isFile) this.services.circuits.cancel();
     this.circuit?.cancelEvaluation();
   }
-}
-
-function named({ id, title, graph, annotations }: OpenCircuit): NamedCircuit {
-  return { id, title, graph, annotations };
 }

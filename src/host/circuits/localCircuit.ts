@@ -17,8 +17,14 @@ export type Obstacle =
   /** Its file does not say which weights it was found with. */
   | { readonly kind: 'unknownModel'; readonly made: string }
   | { readonly kind: 'otherModel'; readonly made: string; readonly open: string }
+  /** The model is read with another beginning: positions and numbers are others. */
+  | { readonly kind: 'otherBos'; readonly made: ModelInfo['bos'] }
+  | { readonly kind: 'otherPrecision'; readonly made: string; readonly open: string }
   | { readonly kind: 'missingSae'; readonly hook: string }
   | { readonly kind: 'otherSae'; readonly hook: string };
+
+/** What files say that do not know with which precision they were made. */
+const unknownPrecisions: ReadonlySet<string> = new Set(['', 'unknown']);
 
 /** The graph with its SAEs named by hooks, which stay when it is saved or another model is opened. */
 export function portable<G extends CircuitGraph>(graph: G, saes: readonly SaeInfo[]): G {
@@ -47,6 +53,11 @@ export function isOfModel({ provenance }: CircuitGraph, model: ModelInfo): boole
   return hash === '' ? model.name === name : hash === model.hash;
 }
 
+/** Whether the open model is read with the beginning that the circuit was found with, so that positions are the same. */
+export function hasSameBos({ provenance }: CircuitGraph, model: ModelInfo): boolean {
+  return provenance.bos === model.bos;
+}
+
 /** What keeps the circuit from being evaluated with the open model; nothing is known to while none is open. */
 export function obstacleTo(graph: CircuitGraph, { model, saes }: CircuitModels): Obstacle | undefined {
   const { provenance, contrast, pairs, method } = graph;
@@ -61,6 +72,11 @@ export function obstacleTo(graph: CircuitGraph, { model, saes }: CircuitModels):
     if (findSae(graph, name, saes)) continue;
     const isOther = saes.some(({ hook }) => hook === name);
     return { kind: isOther ? 'otherSae' : 'missingSae', hook: name };
+  }
+  if (!hasSameBos(graph, model)) return { kind: 'otherBos', made: provenance.bos };
+  const { precision } = provenance;
+  if (!unknownPrecisions.has(precision) && precision !== model.precision) {
+    return { kind: 'otherPrecision', made: precision, open: model.precision };
   }
   return undefined;
 }

@@ -14,7 +14,15 @@ import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { LatestOnly } from '../latestOnly.ts';
 import { describeForLog, type Log } from '../log.ts';
-import { type CircuitModels, localCircuit, localFeature, type Obstacle, obstacleTo } from './localCircuit.ts';
+import {
+  type CircuitModels,
+  hasSameBos,
+  isOfModel,
+  localCircuit,
+  localFeature,
+  type Obstacle,
+  obstacleTo,
+} from './localCircuit.ts';
 
 /** One change of the annotations, for editors that keep a history of their own. */
 export interface CircuitStep {
@@ -35,10 +43,14 @@ export interface OpenCircuitOptions {
   readonly promptUri?: string;
   /** The file it is the content of. */
   readonly fileUri?: string;
+  /** True when its annotations are a person's from the start, as in a circuit of an earlier session. */
+  readonly isAnnotated?: boolean;
 }
 
 interface Step {
   readonly what: string;
+  /** Which of the contents it belongs to; see `replace`. */
+  readonly epoch: number;
   readonly before: CircuitAnnotations;
   readonly after: CircuitAnnotations;
 }
@@ -62,9 +74,13 @@ export class OpenCircuit extends Disposable {
   private readonly remembered = new Map<string, CircuitEvaluation>();
   private current: CircuitDocument;
   private marks: CircuitAnnotations;
+  /** The annotations that it came with. */
+  private first: CircuitAnnotations;
   private steps: Step[] = [];
   /** How many of the steps are done; the others can be done again. */
   private done = 0;
+  /** Counts the contents it has had. */
+  private epoch = 0;
   private chosen: string | undefined;
   private pointed: string | undefined;
   private latest: CircuitEvaluation | undefined;
@@ -78,6 +94,7 @@ export class OpenCircuit extends Disposable {
     this.id = options.id;
     this.current = document;
     this.marks = firstAnnotations(document);
+    this.first = this.marks;
     this.latest = document.evaluation;
     this.onDidChange = this.changed.event;
     this.onDidHover = this.hoverChanged.event;
@@ -95,6 +112,18 @@ export class OpenCircuit extends Disposable {
 
   get title(): string {
     return this.marks.title || this.options.name;
+  }
+
+  /** Names its content: another one has another version. */
+  get version(): string {
+    return `${this.id}.${this.epoch}`;
+  }
+
+  /** Whether somebody has added more than a place of the slider, which would be lost with it. */
+  get isAnnotated(): boolean {
+    if (this.options.isAnnotated) return true;
+    const noted = (annotations: CircuitAnnotations): string => JSON.stringify({ ...annotations, keep: 0 });
+    return this.marks !== this.first && noted(this.marks) !== noted(this.first);
   }
 
   get promptUri(): string | undefined {
@@ -141,16 +170,21 @@ export class OpenCircuit extends Disposable {
     return { ...graph, annotations: this.marks, ...(this.latest && { evaluation: this.latest }) };
   }
 
-  /** Another content from now on, without history, as when a file is read again. */
+  /**
+   * Another content from now on, without history, as when a file is read again. An editor may still have steps of the
+   * content before: they do nothing.
+   */
   replace(document: CircuitDocument): void {
     this.evaluating.cancel();
     this.remembered.clear();
     this.current = document;
     this.marks = firstAnnotations(document);
+    this.first = this.marks;
     this.latest = document.evaluation;
     this.failure = undefined;
     this.steps = [];
     this.done = 0;
+    this.epoch++;
     if (this.chosen !== undefined && !this.node(this.chosen)) this.chosen = undefined;
     this.hover(undefined);
     this.changed.fire();
@@ -164,7 +198,7 @@ export class OpenCircuit extends Disposable {
   /** Changes what a person added, as one step of the history. */
   annotate(annotations: CircuitAnnotations, what: string): void {
     if (JSON.stringify(annotations) === JSON.stringify(this.marks)) return;
-    const step: Step = { what, before: this.marks, after: annotations };
+    const step: Step = { what, epoch: this.epoch, before: this.marks, after: annotations };
     this.steps = [...this.steps.slice(0, this.done), step].slice(-longestHistory);
     this.done = this.steps.length;
     this.marks = annotations;
@@ -187,6 +221,7 @@ export class OpenCircuit extends Disposable {
   }
 
   private goTo(step: Step, side: 'before' | 'after'): void {
+    if (step.epoch !== this.epoch) return;
     const at = this.steps.indexOf(step);
     if (at >= 0) this.done = side === 'before' ? at : at + 1;
     this.marks = step[side];
@@ -219,7 +254,8 @@ export class OpenCircuit extends Disposable {
 
   /** Measures how well these nodes explain the metric; a newer choice overtakes an older one. */
   async evaluate(nodes: readonly string[]): Promise<void> {
-    const key = `${this.options.models.model?.hash} ${[...nodes].sort().join('\n')}`;
+    const { hash, bos, precision } = this.options.models.model ?? {};
+    const key = `${hash} ${bos} ${precision} ${[...nodes].sort().join('\n')}`;
     const known = this.remembered.get(key);
     if (known) {
       this.evaluating.cancel();
@@ -259,7 +295,12 @@ export class OpenCircuit extends Disposable {
     const graph = localCircuit(this.current, models);
     const hooks = new Set(graph.provenance.saes.map(({ hook }) => hook));
     const saes = models.saes.filter(({ hook }) => hooks.has(hook)).map(({ id }) => id);
-    return engine.evaluateCircuit({ graph, model: model.id, kept: nodes, saes }, { signal });
+    const evaluation = await engine.evaluateCircuit(
+      { graph, model: model.id, kept: nodes, saes },
+      { signal },
+    );
+    // The model may be read in another way by now; then nobody knows of which one the answer is.
+    return obstacleTo(this.current, models) ? undefined : evaluation;
   }
 
   private finish(evaluation: CircuitEvaluation): void {
@@ -276,17 +317,24 @@ export class OpenCircuit extends Disposable {
     }
   }
 
-  /** The intervention that zeroes a node; nothing for nodes that are no component, or whose SAE is not there. */
+  /**
+   * The intervention that zeroes a node; nothing for nodes that are no component, whose SAE is not there, or of another
+   * model than the open one. A position is one of a text that begins alike.
+   */
   ablationOf(id: string): Pick<Edit, 'target' | 'action' | 'positions'> | undefined {
     const node = this.node(id);
     const target = node && this.targetOf(node);
     if (!node || !target) return undefined;
+    const { model } = this.options.models;
+    if (!this.current.isAggregated && !(model && hasSameBos(this.current, model))) return undefined;
     const action = { kind: 'zero' } as const;
     return this.current.isAggregated ? { target, action } : { target, action, positions: [node.position] };
   }
 
   private targetOf(node: CircuitNode): Edit['target'] | undefined {
     const { kind, layer, head } = node;
+    const { model } = this.options.models;
+    if (!model || !isOfModel(this.current, model)) return undefined;
     if (kind === 'head' && head !== undefined) return { kind: 'head', layer, head };
     if (kind === 'mlp') return { kind: 'mlp', layer };
     const feature = localFeature(this.current, node, this.options.models);

@@ -1,6 +1,5 @@
 /** The shelf of all open circuits: those that were found, the newest of which the panel shows, and those of open files. */
 
-import { writeCircuit } from '../../shared/circuitDocument.ts';
 import type { CircuitDocument, Progress } from '../../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../../shared/engineApi.ts';
 import { isEngineError } from '../../shared/errors.ts';
@@ -10,15 +9,18 @@ import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { LatestOnly } from '../latestOnly.ts';
 import { describeForLog, type Log } from '../log.ts';
-import type { Memory } from '../modelStore.ts';
+import type { CircuitStorage, KeptCircuit } from './circuitFolder.ts';
+import { KeptCircuits } from './keptCircuits.ts';
 import { type CircuitModels, portable } from './localCircuit.ts';
 import { OpenCircuit, type OpenCircuitOptions } from './openCircuit.ts';
+import type { ShelfChange } from './shelfChange.ts';
 
 /** What the shelf needs. */
 export interface OpenCircuitsOptions {
   readonly engine: EngineApi;
   readonly models: CircuitModels;
-  readonly memory: Memory;
+  /** Where found circuits outlive the session. */
+  readonly storage: CircuitStorage;
   readonly log: Log;
 }
 
@@ -34,28 +36,14 @@ export interface CircuitPlace {
   compare(other: OpenCircuit | undefined, as?: 'difference' | 'sideBySide'): void;
 }
 
-const memoryKey = 'circuit.found';
-
-/** Found circuits that stay open without a file, so that the newest can be compared with those before. */
+/** Found circuits that stay open without a file, so that the newest can be compared with those before. Those with a person's work stay beyond. */
 const mostFound = 6;
-
-/** Characters of a circuit that is kept between sessions; larger ones are for files. */
-const mostRemembered = 2_000_000;
-
-/** A circuit as it is kept between sessions. */
-interface Kept {
-  readonly name: string;
-  readonly promptUri?: string;
-  readonly text: string;
-  /** Where the file of its task is: the text names it without its folder. */
-  readonly task?: string;
-}
 
 /** Keeps circuits open and finds new ones, one at a time. */
 export class OpenCircuits extends Disposable {
   readonly onDidChange;
   readonly onDidHover;
-  private readonly changed = this.own(new Emitter<void>());
+  private readonly changed = this.own(new Emitter<ShelfChange>());
   private readonly hoverChanged = this.own(new Emitter<void>());
   private readonly finding = new LatestOnly();
   private readonly files = new Map<string, OpenCircuit>();
@@ -63,7 +51,8 @@ export class OpenCircuits extends Disposable {
   private hovered: OpenCircuit | undefined;
   private active: CircuitPlace | undefined;
   private numbers = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly kept: KeptCircuits;
+  private isRestored = false;
 
   /** Of the search that is under way. */
   progress: Progress | undefined;
@@ -74,6 +63,7 @@ export class OpenCircuits extends Disposable {
     super();
     this.onDidChange = this.changed.event;
     this.onDidHover = this.hoverChanged.event;
+    this.kept = this.own(new KeptCircuits(options.storage, options.log));
     this.own({ dispose: () => this.close() });
   }
 
@@ -132,7 +122,7 @@ export class OpenCircuits extends Disposable {
     this.error = undefined;
     try {
       const document = await this.finding.run((signal) => {
-        this.changed.fire();
+        this.changed.fire({ kind: 'search' });
         return work({ signal, report: (progress) => this.report(progress, report) });
       });
       return document && this.show(document, { name, promptUri });
@@ -141,19 +131,19 @@ export class OpenCircuits extends Disposable {
       throw error;
     } finally {
       if (!this.finding.isBusy) this.progress = undefined;
-      this.changed.fire();
+      this.changed.fire({ kind: 'search' });
     }
   }
 
   /** Puts a circuit into the panel. */
   show(document: CircuitDocument, { name, promptUri }: CircuitQuestion): OpenCircuit {
     const circuit = this.make(document, { name, promptUri });
-    const kept = [circuit, ...this.found];
-    this.found = kept.slice(0, mostFound);
-    for (const old of kept.slice(mostFound)) old.dispose();
+    this.found = [circuit, ...this.found];
+    this.kept.add(circuit);
     this.error = undefined;
-    this.keepSoon();
-    this.changed.fire();
+    this.restore();
+    this.makeRoom();
+    this.changed.fire({ kind: 'shelf' });
     return circuit;
   }
 
@@ -161,18 +151,17 @@ export class OpenCircuits extends Disposable {
   bringForward(circuit: OpenCircuit): void {
     if (!this.found.includes(circuit)) return;
     this.found = [circuit, ...this.found.filter((other) => other !== circuit)];
-    this.keepSoon();
-    this.changed.fire();
+    this.kept.bringForward(circuit);
+    this.changed.fire({ kind: 'shelf' });
   }
 
   /** Opens a circuit to be held against others, behind the one that the panel shows. */
   addBeside(document: CircuitDocument, name: string): OpenCircuit {
     const circuit = this.make(document, { name });
     const [shown, ...rest] = this.found;
-    const kept = shown ? [shown, circuit, ...rest] : [circuit];
-    this.found = kept.slice(0, mostFound);
-    for (const old of kept.slice(mostFound)) old.dispose();
-    this.changed.fire();
+    this.found = shown ? [shown, circuit, ...rest] : [circuit];
+    this.makeRoom();
+    this.changed.fire({ kind: 'shelf' });
     return circuit;
   }
 
@@ -181,7 +170,7 @@ export class OpenCircuits extends Disposable {
     const circuit = this.make(document, { name, fileUri: uri });
     this.files.get(uri)?.dispose();
     this.files.set(uri, circuit);
-    this.changed.fire();
+    this.changed.fire({ kind: 'shelf' });
     return circuit;
   }
 
@@ -196,40 +185,69 @@ export class OpenCircuits extends Disposable {
     this.files.delete(uri);
     circuit.dispose();
     if (this.hovered === circuit) this.hovered = undefined;
-    this.changed.fire();
+    this.changed.fire({ kind: 'shelf' });
   }
 
   /** Ends the search that is under way. */
   cancel(): void {
     this.finding.cancel();
     this.progress = undefined;
-    this.changed.fire();
+    this.changed.fire({ kind: 'search' });
   }
 
-  /** Brings back the circuit that was found last in an earlier session. */
+  /** The reader has seen why the last search found nothing. */
+  dismissError(): void {
+    this.error = undefined;
+    this.changed.fire({ kind: 'search' });
+  }
+
+  /** Brings back the circuits of earlier sessions, behind those of this one. They are read when somebody first needs them. */
   restore(): void {
-    if (this.shown) return;
-    const kept = this.options.memory.get<Kept>(memoryKey);
-    if (typeof kept?.text !== 'string') return;
+    if (this.isRestored) return;
+    this.isRestored = true;
+    for (const kept of this.options.storage.load()) this.bringBack(kept);
+    this.changed.fire({ kind: 'shelf' });
+  }
+
+  private bringBack(kept: KeptCircuit): void {
+    const { name, promptUri, task, annotated } = kept;
     try {
-      const { task } = kept;
       const document = withTaskPath(readCircuit('', kept.text), (path) => task ?? path);
-      this.show(document, { name: String(kept.name), promptUri: kept.promptUri });
+      const circuit = this.make(document, { name, promptUri, isAnnotated: annotated });
+      this.found = [...this.found, circuit];
+      this.kept.add(circuit, kept);
     } catch (error) {
-      this.options.log.info(`The circuit of the last session cannot be read: ${describeForLog(error)}`);
+      this.options.log.warn(`A circuit of an earlier session cannot be read: ${describeForLog(error)}`);
+    }
+  }
+
+  /** Closes the oldest of too many circuits, but never one with a person's work, nor the two that are looked at. */
+  private makeRoom(): void {
+    for (const old of this.found.slice(2).reverse()) {
+      if (this.found.length <= mostFound) return;
+      if (old.isAnnotated) continue;
+      this.found = this.found.filter((circuit) => circuit !== old);
+      this.kept.forget(old);
+      if (this.hovered === old) this.hovered = undefined;
+      old.dispose();
     }
   }
 
   private make(
     document: CircuitDocument,
-    about: Pick<OpenCircuitOptions, 'name' | 'promptUri' | 'fileUri'>,
+    about: Pick<OpenCircuitOptions, 'name' | 'promptUri' | 'fileUri' | 'isAnnotated'>,
   ): OpenCircuit {
     const { engine, models, log } = this.options;
     const id = `circuit-${++this.numbers}`;
     const named = { ...about, name: this.freeName(about.name) };
     const content = portable(document, models.saes);
     const circuit = new OpenCircuit(content, { ...named, id, engine, models, log });
-    circuit.onDidChange(() => this.circuitChanged(circuit));
+    let { title } = circuit;
+    circuit.onDidChange(() => {
+      const isRenamed = circuit.title !== title;
+      title = circuit.title;
+      this.circuitChanged(circuit, isRenamed);
+    });
     circuit.onDidHover(() => {
       this.hovered = circuit;
       this.hoverChanged.fire();
@@ -245,40 +263,21 @@ export class OpenCircuits extends Disposable {
     return free;
   }
 
-  private circuitChanged(circuit: OpenCircuit): void {
-    if (circuit === this.shown) this.keepSoon();
-    this.changed.fire();
+  private circuitChanged(circuit: OpenCircuit, isRenamed: boolean): void {
+    // One that was opened beside another is kept once there is something in it to lose.
+    if (this.found.includes(circuit) && circuit.isAnnotated) this.kept.add(circuit);
+    this.kept.changed(circuit);
+    this.changed.fire(isRenamed ? { kind: 'shelf' } : { kind: 'circuit', circuit });
   }
 
   private report(progress: Progress, listener: ((progress: Progress) => void) | undefined): void {
     this.progress = progress;
     listener?.(progress);
-    this.changed.fire();
-  }
-
-  private keepSoon(): void {
-    this.timer ??= setTimeout(() => this.keep(), 300);
-  }
-
-  private keep(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    const { shown } = this;
-    if (!shown) return;
-    try {
-      const text = writeCircuit(shown.document);
-      if (text.length > mostRemembered) return;
-      const { pairs } = shown.graph;
-      const task = pairs?.kind === 'task' && pairs.task.kind === 'file' ? pairs.task.path : undefined;
-      const kept: Kept = { name: shown.title, promptUri: shown.promptUri, text, task };
-      void this.options.memory.update(memoryKey, kept);
-    } catch (error) {
-      this.options.log.warn(`The circuit is not kept: ${describeForLog(error)}`);
-    }
+    this.changed.fire({ kind: 'search' });
   }
 
   private close(): void {
-    if (this.timer !== undefined) this.keep();
+    this.kept.dispose();
     this.finding.cancel();
     for (const circuit of this.all) circuit.dispose();
   }

@@ -16,6 +16,20 @@ export function wordObstacle(obstacle: Obstacle): string {
         obstacle.made,
         obstacle.open,
       );
+    case 'otherBos':
+      return obstacle.made === 'prepended'
+        ? vscode.l10n.t(
+            'The circuit was found with BOS, and the model is read without. Change fovea.model.bos to measure it.',
+          )
+        : vscode.l10n.t(
+            'The circuit was found without BOS, and the model is read with it. Change fovea.model.bos to measure it.',
+          );
+    case 'otherPrecision':
+      return vscode.l10n.t(
+        'The circuit was found with {0} weights, and {1} ones are open.',
+        obstacle.made,
+        obstacle.open,
+      );
     case 'missingSae':
       return vscode.l10n.t('The circuit has features of an SAE at {0}, and none is loaded.', obstacle.hook);
     case 'otherSae':

@@ -77,6 +77,7 @@ async function pickOther(
   base: OpenCircuit,
   title: string,
 ): Promise<OpenCircuit | undefined> {
+  services.circuits.restore();
   const open = services.circuits.all.filter((circuit) => circuit !== base);
   const items: (vscode.QuickPickItem & { readonly circuit?: OpenCircuit })[] = [
     ...open.map((circuit) => ({

@@ -31,7 +31,25 @@ export async function runExperiment(services: CommandServices, given: unknown): 
   const paths = await watched(title, (call) =>
     experiments.run(document.uri.fsPath, document.getText(), call),
   );
-  await showResults(document, paths);
+  const { sweeps, sweepPanel } = services;
+  const hasSweeps = sweeps.ofExperiment(document.uri.fsPath).length > 0;
+  // One sweep is all there is to see; of several methods the numbers are beside it.
+  if (!hasSweeps || Array.isArray(JSON.parse(document.getText()).method)) await showResults(document, paths);
+  if (hasSweeps) sweepPanel.show();
+}
+
+/** Opens the sweeps of an experiment's last run in their panel. */
+export async function showExperimentSweep(services: CommandServices, given: unknown): Promise<void> {
+  const uri = given instanceof vscode.Uri ? given : ((await activeExperiment()) ?? (await pickExperiment()));
+  if (!uri) return;
+  const { sweeps, sweepPanel } = services;
+  const [first] = sweeps.ofExperiment(uri.fsPath);
+  if (!first) {
+    const reason = vscode.l10n.t('it has run no sweep in this window; run it first');
+    throw new EngineError('request.invalid', { what: basename(uri.path), reason });
+  }
+  sweeps.choose(first.id);
+  sweepPanel.show();
 }
 
 /** The one circuit when there is one and nothing else to see, else the numbers. */
@@ -76,7 +94,7 @@ function wordEstimates(estimates: readonly MethodEstimate[]): string {
   const unknown = vscode.l10n.t('Not known before: {0}.', open.join(', '));
   if (known.length === 0) return unknown;
   const told = vscode.l10n.t(
-    'About {0} s for {1} interventions, with {2} MB beside the model.',
+    'About {0} s for {1} runs, with {2} MB beside the model.',
     formatNumber(seconds),
     formatNumber(runs),
     (memory / 1e6).toFixed(0),

@@ -4,13 +4,16 @@ import * as vscode from 'vscode';
 import type { CircuitDocument, SaeInfo } from '../../shared/domain.ts';
 import type { CallOptions } from '../../shared/engineApi.ts';
 import { EngineError } from '../../shared/errors.ts';
-import { formatNumber, formatToken } from '../../shared/format.ts';
+import { formatNumber } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
+import { circuitName } from '../circuits/circuitName.ts';
 import { portable } from '../circuits/localCircuit.ts';
 import type { OpenCircuit } from '../circuits/openCircuit.ts';
 import type { CircuitQuestion } from '../circuits/openCircuits.ts';
 import { settings } from '../names.ts';
 import { plainMessage } from '../plainTitle.ts';
 import type { CommandServices } from '../services.ts';
+import { confirmSearch } from './confirmSearch.ts';
 import { askAmount, askThresholds, pickAggregation, pickEdgeMethod, pickMethod } from './pickMethod.ts';
 import { askLimit, pickPairs } from './pickPairs.ts';
 import { requirePrompt, setContrast } from './promptCommands.ts';
@@ -19,7 +22,7 @@ import { requirePrompt, setContrast } from './promptCommands.ts';
 const maxNodes = 150;
 
 /** Pairs of a task that are used unless the user says otherwise. */
-const usualPairs = 32;
+const usualPairs = methodDefaults.searchPairs;
 
 /** Finds the circuit for the prompt and its contrast, asking for a contrast first when there is none. */
 export async function findCircuit(services: CommandServices): Promise<void> {
@@ -38,11 +41,10 @@ export async function findCircuit(services: CommandServices): Promise<void> {
     saes: saesOfOneSite(services),
     maxNodes,
   };
-  const name = `${formatToken(contrast.answer)} − ${formatToken(contrast.wrong)}`;
+  const name = circuitName(prompt.name, 'gradient');
   await findAndShow(services, { name, promptUri: prompt.uri }, async (call) => ({
-    ...(await engine.findCircuit(request, call)),
     // A file of it must say what was measured.
-    contrast,
+    circuit: { ...(await engine.findCircuit(request, call)), contrast },
   }));
 }
 
@@ -74,22 +76,21 @@ export async function findFeatureCircuit(services: CommandServices, given?: unkn
     nodeThreshold,
     edgeThreshold,
   } as const;
+  if (!(await confirmSearch(title, (call) => engine.estimateSparseCircuit(request, call)))) return;
   await findAndShow(
     services,
-    { name: vscode.l10n.t('{0}: features', name), promptUri: undefinedFor(pairs.kind, uri) },
+    { name: circuitName(name, 'features'), promptUri: undefinedFor(pairs.kind, uri) },
     async (call) => {
-      const { circuit, pairCount, evaluation } = await engine.findSparseCircuit(request, call);
-      tellFound(
-        vscode.l10n.t(
-          '{0} nodes of {1} active ones on {2} pairs: faithfulness {3}, completeness {4}',
-          formatNumber(evaluation.nodes),
-          formatNumber(evaluation.active),
-          formatNumber(pairCount),
-          formatNumber(evaluation.faithfulness),
-          formatNumber(evaluation.completeness),
-        ),
+      const { circuit, evaluation } = await engine.findSparseCircuit(request, call);
+      const words = vscode.l10n.t(
+        '{0} nodes of {1} active ones, tested on {2} pairs: faithfulness {3}, completeness {4}',
+        formatNumber(evaluation.nodes),
+        formatNumber(evaluation.active),
+        formatNumber(evaluation.pairs),
+        formatNumber(evaluation.faithfulness),
+        formatNumber(evaluation.completeness),
       );
-      return circuit;
+      return { circuit, words };
     },
   );
 }
@@ -103,19 +104,20 @@ export async function attributionGraph(services: CommandServices): Promise<void>
   const { id: model } = await models.ensure();
   const transcoders = transcoderSet(models.saes);
   if (transcoders.length === 0) return tellMissingTranscoders();
-  const question = { name: vscode.l10n.t('Attribution graph'), promptUri: prompt.uri };
+  const question = { name: circuitName(prompt.name, 'attributionGraph'), promptUri: prompt.uri };
+  const request = { model, text: prompt.text, transcoders };
+  const title = vscode.l10n.t('Attribution Graph');
+  if (!(await confirmSearch(title, (call) => engine.estimateAttributionGraph(request, call)))) return;
   await findAndShow(services, question, async (call) => {
-    const found = await engine.attributionGraph({ model, text: prompt.text, transcoders }, call);
-    tellFound(
-      vscode.l10n.t(
-        '{0} of {1} nodes: replacement score {2}, completeness score {3}',
-        formatNumber(found.circuit.nodes.length),
-        formatNumber(found.allNodes),
-        formatNumber(found.replacementScore),
-        formatNumber(found.completenessScore),
-      ),
+    const found = await engine.attributionGraph(request, call);
+    const words = vscode.l10n.t(
+      '{0} of {1} nodes: replacement score {2}, completeness score {3}',
+      formatNumber(found.circuit.nodes.length),
+      formatNumber(found.allNodes),
+      formatNumber(found.replacementScore),
+      formatNumber(found.completenessScore),
     );
-    return found.circuit;
+    return { circuit: found.circuit, words };
   });
 }
 
@@ -131,42 +133,57 @@ export async function attributeEdges(services: CommandServices, given?: unknown)
   if (!method || amount === undefined || !limited) return;
   const { id: model } = await models.ensure();
   const { pairs, name, uri } = limited;
-  const question = { name: `${name}: ${method}`, promptUri: undefinedFor(pairs.kind, uri) };
+  const ask = { model, pairs, method };
+  if (!(await confirmSearch(title, (call) => engine.estimateEdges(ask, call)))) return;
+  const question = { name: circuitName(name, method), promptUri: undefinedFor(pairs.kind, uri) };
   await findAndShow(services, question, async (call) => {
     const found =
       method === 'acdc'
         ? await engine.runAcdc({ model, pairs, threshold: amount }, call)
         : await engine.attributeEdges({ model, pairs, method, edges: { kind: 'top', count: amount } }, call);
-    tellFound(
-      vscode.l10n.t(
-        '{0} of {1} edges on {2} pairs: faithfulness {3}',
-        formatNumber(found.edges.length),
-        formatNumber(found.total),
-        formatNumber(found.pairCount),
-        formatNumber(found.faithfulness),
-      ),
+    const words = vscode.l10n.t(
+      '{0} of {1} edges on {2} pairs: faithfulness {3}',
+      formatNumber(found.edges.length),
+      formatNumber(found.total),
+      formatNumber(found.pairCount),
+      formatNumber(found.faithfulness),
     );
-    return { ...found.circuit, pairs, taskMetric: found.metric, isAggregated: true };
+    return { circuit: { ...found.circuit, pairs, taskMetric: found.metric, isAggregated: true }, words };
   });
+}
+
+/** What a search comes back with. */
+interface Found {
+  readonly circuit: CircuitDocument;
+  /** Told once the circuit is shown. */
+  readonly words?: string;
 }
 
 /** Runs a search with its progress in the status bar and in the panel, which is open meanwhile. */
 async function findAndShow(
   { circuits, circuitPanel, models }: CommandServices,
   question: CircuitQuestion,
-  work: (call: CallOptions) => Promise<CircuitDocument>,
+  work: (call: CallOptions) => Promise<Found>,
 ): Promise<OpenCircuit | undefined> {
   circuitPanel.show();
-  return vscode.window.withProgress(
+  let words: string | undefined;
+  const shown = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Finding the circuit') },
     (progress) =>
       circuits.find(
         question,
-        async (call) => portable(await work(call), models.saes),
+        async (call) => {
+          const found = await work(call);
+          words = found.words;
+          return portable(found.circuit, models.saes);
+        },
         ({ done, total, what }) =>
           progress.report({ message: total > 0 ? `${what} ${done}/${total}` : what }),
       ),
   );
+  // A search that was overtaken has nothing to tell: the panel shows another one's circuit.
+  if (shown && words !== undefined) tellFound(words);
+  return shown;
 }
 
 /** A circuit of a pair belongs to its prompt and grows stale with it; a task's does not. */
@@ -178,10 +195,15 @@ function tellFound(message: string): void {
   void vscode.window.showInformationMessage(plainMessage(message));
 }
 
-/** SAEs at the site of the chosen one, in every layer: other sites would count the same computation again. */
+/**
+ * SAEs at the site of the chosen one, in every layer: other sites would count the same computation again. Transcoders are
+ * not for circuits of one prompt's gradients; with one chosen, there are no features.
+ */
 function saesOfOneSite({ models }: CommandServices): string[] {
   const site = models.sae && siteOf(models.sae.hook);
-  return models.saes.filter((sae) => siteOf(sae.hook) === site).map((sae) => sae.id);
+  return models.saes
+    .filter(({ hook, kind, problem }) => kind === 'sae' && problem === undefined && siteOf(hook) === site)
+    .map(({ id }) => id);
 }
 
 /** One SAE for each attention output, MLP output and residual stream. */

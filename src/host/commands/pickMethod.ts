@@ -22,7 +22,9 @@ export async function pickMethod(title: string, sites: number): Promise<NodeEffe
     {
       label: vscode.l10n.t('Attribution Patching'),
       description: 'atp',
-      detail: vscode.l10n.t('The quickest estimate; one pass forward and back for each pair'),
+      detail: vscode.l10n.t(
+        'The quickest estimate, and poor on few pairs; one pass forward and back for each pair',
+      ),
       method: 'atp',
     },
     {
@@ -64,7 +66,7 @@ export async function askThresholds(title: string): Promise<readonly number[] | 
   const text = await vscode.window.showInputBox({
     title,
     prompt: vscode.l10n.t(
-      'Smallest effects of nodes and of edges, in units of the metric. Empty: 0.2 % of what the corrupted prompts change',
+      'Smallest effects of nodes and of edges, in units of the metric. Empty: 0.25 % of what the corrupted prompts change',
     ),
     placeHolder: '0.1 0.01',
     validateInput: (value) => {
@@ -79,12 +81,23 @@ export async function askThresholds(title: string): Promise<readonly number[] | 
 }
 
 /** Ways to judge edges. */
-export type EdgeMethod = 'eap-ig' | 'eap' | 'acdc';
+export type EdgeMethod = 'eap-ig' | 'eap-ig-activations' | 'eap' | 'acdc';
 
 /** How edges are judged. */
 export async function pickEdgeMethod(title: string): Promise<EdgeMethod | undefined> {
   const items: (vscode.QuickPickItem & { readonly method: EdgeMethod })[] = [
-    { label: 'EAP-IG', detail: vscode.l10n.t('Integrated gradients (Hanna et al. 2024)'), method: 'eap-ig' },
+    {
+      label: 'EAP-IG',
+      detail: vscode.l10n.t('Integrated gradients over the input embeddings (Hanna et al. 2024)'),
+      method: 'eap-ig',
+    },
+    {
+      label: vscode.l10n.t('EAP-IG Along Activations'),
+      detail: vscode.l10n.t(
+        'Integrated gradients over what each head or MLP writes, one after the other: closest to exact, and slow',
+      ),
+      method: 'eap-ig-activations',
+    },
     { label: 'EAP', detail: vscode.l10n.t('One backward pass (Syed et al. 2023)'), method: 'eap' },
     { label: 'ACDC', detail: vscode.l10n.t('Edge by edge, long (Conmy et al. 2023)'), method: 'acdc' },
   ];

@@ -1,10 +1,12 @@
-/** Asks for the prompts of a circuit: a task's file, or the prompt that is looked at with the one it is compared with. */
+/** Asks for the prompts of a circuit: a task's file, pairs that are written for it, or the prompt that is looked at with the one it is compared with. */
 
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { EngineError } from '../../shared/errors.ts';
-import type { PromptPairs } from '../../shared/task.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
+import { type PromptPairs, taskGenerators } from '../../shared/task.ts';
 import type { CommandServices } from '../services.ts';
+import { nameOfGenerated, pickGenerated } from './pickGenerator.ts';
 
 /** Prompts to find a circuit on, with a name for people. */
 export interface ChosenPairs {
@@ -28,7 +30,7 @@ export async function pickPairs(
   uri?: vscode.Uri,
 ): Promise<ChosenPairs | undefined> {
   if (uri) return taskOf(uri);
-  const items = [...pairItems(services), ...(await taskItems())];
+  const items = [...pairItems(services), ...(await taskItems()), generatedItem(title)];
   const chosen = await vscode.window.showQuickPick(items, {
     title,
     placeHolder: vscode.l10n.t('On which prompts?'),
@@ -37,14 +39,14 @@ export async function pickPairs(
   return chosen?.choose?.();
 }
 
-/** How many pairs of a task to use; nothing when the user backs out. A pair is one pair. */
+/** How many pairs of a task to use; nothing when the user backs out. A pair is one pair, and written pairs are as many as were asked for. */
 export async function askLimit(
   chosen: ChosenPairs,
   title: string,
   usual: number,
 ): Promise<ChosenPairs | undefined> {
   const { pairs } = chosen;
-  if (pairs.kind === 'pair') return chosen;
+  if (pairs.kind === 'pair' || pairs.task.kind === 'generator') return chosen;
   const text = await vscode.window.showInputBox({
     title,
     prompt: vscode.l10n.t('How many pairs of the task, at most? More pairs take longer.'),
@@ -92,6 +94,23 @@ async function taskItems(): Promise<PairsItem[]> {
     })),
     { label: `$(folder-opened) ${vscode.l10n.t('Choose a Task File…')}`, choose: chooseFile },
   ];
+}
+
+/** Pairs without a file: what is found on them keeps their generator and seed. */
+function generatedItem(title: string): PairsItem {
+  return {
+    label: `$(sparkle) ${vscode.l10n.t('Generated Pairs…')}`,
+    description: taskGenerators.join(', '),
+    choose: async () => {
+      const generated = await pickGenerated({ title, usual: methodDefaults.searchPairs });
+      return (
+        generated && {
+          pairs: { kind: 'task', task: { kind: 'generator', ...generated } },
+          name: nameOfGenerated(generated),
+        }
+      );
+    },
+  };
 }
 
 async function chooseFile(): Promise<ChosenPairs | undefined> {

@@ -1,6 +1,7 @@
 /** Asks what a sweep changes: streams, outputs, heads, features, by patching, ablation or along paths; and in which direction. */
 
 import * as vscode from 'vscode';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type { PathReceiver, PromptPairs, SweepName, SweepTarget } from '../../shared/patchingApi.ts';
 import type { SweepQuestion } from '../../shared/sweepViewApi.ts';
 import type { CommandServices } from '../services.ts';
@@ -29,8 +30,8 @@ export async function pickSweep(
   };
   const items = [
     ...sweepItems(patch, roles),
-    ...featureItems(services, patch),
-    ...ablationItems(pairs, roles),
+    ...patchedFeatures(services, patch),
+    ...ablationItems(services, { pairs, roles }),
     ...pathItems(services, pairs),
   ];
   const chosen = await vscode.window.showQuickPick(items, {
@@ -85,38 +86,66 @@ function namedTarget(name: SweepName, roles: readonly string[] | undefined): Swe
 /** Features to patch when they go one by one, and when they go by position as well. */
 const strongest = { all: 100, position: 20 } as const;
 
-function featureItems({ models }: CommandServices, ask: Ask): SweepItem[] {
+interface FeatureWords {
+  readonly heading: string;
+  readonly all: string;
+  readonly position: string;
+}
+
+/** Features of the chosen SAE, each with a cell for its error. */
+function featureItems({ models }: CommandServices, ask: Ask, words: FeatureWords): SweepItem[] {
   const { sae } = models;
   if (!sae) return [];
-  const item = (label: string, by: 'all' | 'position'): SweepItem => ({
-    label,
+  const item = (by: 'all' | 'position'): SweepItem => ({
+    label: words[by],
     description: sae.name,
     ask: () =>
       ask({ kind: 'features', sae: sae.id, features: { strongest: strongest[by] }, error: true, by }),
   });
-  return [
-    heading(vscode.l10n.t('SAE features')),
-    item(vscode.l10n.t('The {0} features that differ most, all positions at once', strongest.all), 'all'),
-    item(vscode.l10n.t('The {0} features that differ most, by position', strongest.position), 'position'),
-  ];
+  return [heading(words.heading), item('all'), item('position')];
 }
 
-function ablationItems(pairs: PromptPairs, roles: readonly string[] | undefined): SweepItem[] {
+function patchedFeatures(services: CommandServices, ask: Ask): SweepItem[] {
+  const { t } = vscode.l10n;
+  return featureItems(services, ask, {
+    heading: t('SAE features'),
+    all: t('The {0} features that differ most, all positions at once', strongest.all),
+    position: t('The {0} features that differ most, by position', strongest.position),
+  });
+}
+
+function ablationItems(services: CommandServices, { pairs, roles }: SweptPairs): SweepItem[] {
+  const ablate: Ask = async (target) => {
+    const ablation = await pickAblation(pairs);
+    return ablation && { method: 'ablate', pairs, target, ablation };
+  };
   const item = (label: string, name: SweepName): SweepItem => ({
     label,
     description: vscode.l10n.t('{0}, in the clean prompt', name),
-    ask: async () => {
-      const ablation = await pickAblation(pairs);
-      return ablation && { method: 'ablate', pairs, target: namedTarget(name, roles), ablation };
-    },
+    ask: () => ablate(namedTarget(name, roles)),
   });
   const { t } = vscode.l10n;
   return [
-    heading(t('Ablation')),
+    heading(t('Ablation, all positions at once')),
     item(t('Ablate every head'), 'attn_head_out_all_pos'),
+    item(t('Ablate every attention output'), 'attn_out_all_pos'),
     item(t('Ablate every MLP'), 'mlp_out_all_pos'),
+    heading(t('Ablation, by position')),
     item(t('Ablate every head, by position'), 'attn_head_out_by_pos'),
+    item(t('Ablate every attention output, by position'), 'attn_out'),
     item(t('Ablate every MLP, by position'), 'mlp_out'),
+    item(t('Ablate the residual stream before every layer'), 'resid_pre'),
+    item(t('Ablate the residual stream between attention and MLP'), 'resid_mid'),
+    item(t('Ablate the residual stream after every layer'), 'resid_post'),
+    item(t('Ablate streams, attention and MLPs together'), 'block_every'),
+    ...featureItems(services, ablate, {
+      heading: t('Ablation of SAE features'),
+      all: t('Ablate the {0} features that differ most and the SAE error', strongest.all),
+      position: t(
+        'Ablate the {0} features that differ most and the SAE error, by position',
+        strongest.position,
+      ),
+    }),
   ];
 }
 
@@ -128,16 +157,21 @@ async function pickAblation(pairs: PromptPairs) {
     ablation: { kind: 'mean' as const, over, reference },
   });
   const isTask = pairs.kind === 'task';
+  const meanOfClean = {
+    label: t('Mean over the clean prompts'),
+    ablation: { kind: 'mean' as const, over: 'task' as const, reference: 'clean' as const },
+  };
   const chosen = await vscode.window.showQuickPick(
     [
       { label: t('Zero'), ablation: { kind: 'zero' as const } },
       mean(t('Mean over the corrupted prompts'), 'task'),
+      ...(isTask ? [meanOfClean] : []),
       ...(isTask ? [mean(t('Mean per position'), 'position'), mean(t('Mean per template'), 'template')] : []),
       ...(isTask
         ? [
             {
               label: t('Another corrupted prompt (resample)'),
-              ablation: { kind: 'resample' as const, reference, seed: 0 },
+              ablation: { kind: 'resample' as const, reference, seed: methodDefaults.seed },
             },
           ]
         : []),

@@ -15,6 +15,7 @@ import {
   exportExperiment,
   newExperiment,
   runExperiment,
+  showExperimentSweep,
 } from './experimentCommands.ts';
 import { attributeEdges, attributionGraph, findCircuit, findFeatureCircuit } from './findCircuits.ts';
 import { downloadModel, setHubToken } from './hubCommands.ts';
@@ -143,6 +144,7 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     estimateExperiment: (uri) => estimateExperiment(services, uri),
     compareExperiments: (uri) => compareExperiments(services, uri),
     exportExperiment: (uri) => exportExperiment(services, uri),
+    showExperimentSweep: (uri) => showExperimentSweep(services, uri),
     studyIndirectObjects: () => studyIndirectObjects(services),
     runShift: () => runShift(services),
   };

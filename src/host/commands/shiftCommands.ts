@@ -3,12 +3,10 @@
 import * as vscode from 'vscode';
 import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type { ShiftRequest } from '../../shared/shiftApi.ts';
 import { shiftProfessions } from '../../shared/shiftProfessions.ts';
 import type { CommandServices } from '../services.ts';
-
-/** Equal runs give equal numbers. */
-const seed = 1;
 
 interface PairItem extends vscode.QuickPickItem {
   readonly pair?: readonly [string, string];
@@ -26,14 +24,14 @@ export async function runShift(services: CommandServices): Promise<void> {
   if (!professions) return;
   const size = await pickSize(model, models.saes);
   if (!size) return;
-  const request = { model: model.id, professions, seed, ...size };
+  const request = { model: model.id, professions, seed: methodDefaults.seed, ...size };
   shiftPanel.show();
   await shift.find({ modelName: model.name, modelHash: model.hash, request });
 }
 
 /** Ablates what is marked. */
 export async function ablateMarked({ models, shift }: CommandServices): Promise<void> {
-  await shift.ablate(await models.ensure());
+  await shift.ablate({ ...(await models.ensure()), saes: models.saes });
 }
 
 async function pickProfessions(): Promise<readonly [string, string] | undefined> {

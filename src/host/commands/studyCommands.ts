@@ -5,18 +5,20 @@ import * as vscode from 'vscode';
 import type { ModelInfo } from '../../shared/domain.ts';
 import { isEngineError } from '../../shared/errors.ts';
 import { formatBytes } from '../../shared/format.ts';
+import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type { IoiStudyRequest } from '../../shared/study.ts';
 import type { StudyEstimate } from '../../shared/studyApi.ts';
 import type { TaskSource } from '../../shared/task.ts';
 import { runCommand } from '../contributions.ts';
 import { taskFiles } from '../editor/taskDiagnostics.ts';
+import { modelMismatch, requireModelOf } from '../requireModelOf.ts';
 import type { CommandServices } from '../services.ts';
 import { roughTime } from '../studies/roughTime.ts';
-import type { StudyQuestion } from '../studies/studySession.ts';
+import { type StudyQuestion, stagesOf } from '../studies/studySession.ts';
 import { wordError } from '../wordError.ts';
 
 /** Pairs that are written: means need several for each of the generator's templates. */
-const usualPairs = 640;
+const usualPairs = methodDefaults.studyPairs;
 
 interface SourceItem extends vscode.QuickPickItem {
   readonly take: () => Promise<{ readonly task: TaskSource; readonly source: string } | 'resume' | undefined>;
@@ -36,12 +38,13 @@ export async function studyIndirectObjects(services: CommandServices): Promise<v
   if (source === undefined) return;
   if (source === 'resume') return resumeStudy(services);
   const chosen = await pickSize(services, model, source.task);
-  if (!chosen) return;
+  if (!chosen || !(await mayBegin(services))) return;
   const { request, estimate } = chosen;
-  const { name, hash } = model;
+  const { name, hash, bos } = model;
   const question: StudyQuestion = {
     ...source,
     model: { name, hash },
+    bos,
     request,
     ...(estimate && { estimate: estimate.seconds }),
   };
@@ -52,10 +55,12 @@ export async function studyIndirectObjects(services: CommandServices): Promise<v
 /** Goes on with the study that was stopped, when the model is the one that it is about. */
 export async function resumeStudy(services: CommandServices): Promise<void> {
   const { models, studies, studyPanel } = services;
-  const { question } = studies;
-  if (!question || !studies.canResume) return;
+  const { foundWith, question } = studies;
+  if (!question || !foundWith || !studies.canResume) return;
   const model = await models.ensure();
-  if (model.hash !== question.model.hash) {
+  const mismatch = modelMismatch(foundWith, model);
+  if (mismatch?.kind === 'bos') requireModelOf(foundWith, model, 'The study', 'or study anew');
+  if (mismatch) {
     const text = vscode.l10n.t(
       'This study is of {0}. Choose that model to go on, or study {1} anew.',
       question.model.name,
@@ -71,16 +76,50 @@ export async function resumeStudy(services: CommandServices): Promise<void> {
   await watched(services, () => studies.resume(model));
 }
 
+/** Asks before a study stops, or goes for good that was not saved. */
+async function mayBegin({ studies }: CommandServices): Promise<boolean> {
+  const { atWork, nextLost } = studies;
+  const words: string[] = [];
+  if (atWork) {
+    const { model, source } = atWork.question;
+    words.push(
+      vscode.l10n.t('The study of {0} on {1} is running. It stops, and can go on later.', model.name, source),
+    );
+  }
+  if (nextLost) {
+    const { model, source } = nextLost.question;
+    const text = nextLost.isDone
+      ? vscode.l10n.t(
+          'The oldest study, of {0} on {1}, is given up. Its report was not saved.',
+          model.name,
+          source,
+        )
+      : vscode.l10n.t(
+          'The oldest study, of {0} on {1}, is given up. It is not finished.',
+          model.name,
+          source,
+        );
+    words.push(text);
+  }
+  if (words.length === 0) return true;
+  const begin = vscode.l10n.t('Begin');
+  const detail = words.join('\n');
+  const title = vscode.l10n.t('Begin another study?');
+  return (await vscode.window.showWarningMessage(title, { modal: true, detail }, begin)) === begin;
+}
+
 /** Shows in the status bar how far it is, too: the panel may be hidden. */
 async function watched({ studies }: CommandServices, work: () => Promise<void>): Promise<void> {
   await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Studying indirect objects') },
     async (progress) => {
       const listening = studies.onDidChange(() => {
-        const { finished, stages } = studies;
+        const { atWork } = studies;
+        if (!atWork) return;
+        const stages = stagesOf(atWork);
         const message = vscode.l10n.t(
           'step {0} of {1}',
-          Math.min(finished.length + 1, stages.length),
+          Math.min(atWork.finished.length + 1, stages.length),
           stages.length,
         );
         progress.report({ message });
@@ -147,7 +186,7 @@ async function pickSource({ studies }: CommandServices): Promise<Awaited<ReturnT
 
 function generated(count: number): { readonly task: TaskSource; readonly source: string } {
   return {
-    task: { kind: 'generator', name: 'ioi', count, seed: 1 },
+    task: { kind: 'generator', name: 'ioi', count, seed: methodDefaults.seed },
     source: vscode.l10n.t('{0} generated pairs', count),
   };
 }

@@ -4,13 +4,18 @@ import * as vscode from 'vscode';
 import { EngineError } from '../../shared/errors.ts';
 import type { PromptPairs } from '../../shared/patchingApi.ts';
 import type { SweepQuestion } from '../../shared/sweepViewApi.ts';
+import { taskGenerators } from '../../shared/task.ts';
 import { taskFiles } from '../editor/taskDiagnostics.ts';
 import type { CommandServices } from '../services.ts';
 import { commonRoles, firstTaskLine, readTaskLine, type TaskLine } from '../sweeps/findPrompt.ts';
 import type { SweepPlaces, SweepRecord } from '../sweeps/sweepRecord.ts';
+import { pickGenerated } from './pickGenerator.ts';
 import { pickPrompt } from './pickPrompt.ts';
 import { pickSweep, type SweptPairs } from './pickSweep.ts';
 import { requirePrompt, setContrast } from './promptCommands.ts';
+
+/** Pairs that are written unless the user says otherwise. */
+const usualPairs = 32;
 
 interface Swept extends SweptPairs {
   readonly places: SweepPlaces;
@@ -52,8 +57,52 @@ async function sweptPrompts(services: CommandServices, given: unknown): Promise<
   const shown = vscode.window.visibleTextEditors;
   const named = shown.find(({ document }) => document.uri.toString() === address);
   const editor = named ?? vscode.window.activeTextEditor;
-  if (editor && vscode.languages.match(taskFiles, editor.document) > 0) return sweptTask(editor);
-  return sweptPair(services);
+  if (editor && vscode.languages.match(taskFiles, editor.document) > 0) return sweptTask(services, editor);
+  // A link over a prompt means that prompt.
+  if (address !== undefined) return sweptPair(services);
+  const other = services.session.other?.name;
+  const pair: SweptItem = {
+    label: other
+      ? vscode.l10n.t('This prompt and {0}', other)
+      : vscode.l10n.t('This prompt and another one…'),
+    sweep: () => sweptPair(services),
+  };
+  return pickSwept([pair, generatedItem(services)]);
+}
+
+interface SweptItem extends vscode.QuickPickItem {
+  readonly sweep: () => Promise<Swept | undefined>;
+}
+
+async function pickSwept(items: readonly SweptItem[]): Promise<Swept | undefined> {
+  const chosen = await vscode.window.showQuickPick(items, {
+    title: vscode.l10n.t('Sweep Patches'),
+    placeHolder: vscode.l10n.t('Which prompts'),
+    matchOnDescription: true,
+  });
+  return chosen?.sweep();
+}
+
+function generatedItem(services: CommandServices): SweptItem {
+  return {
+    label: `$(sparkle) ${vscode.l10n.t('Generated Pairs…')}`,
+    description: taskGenerators.join(', '),
+    sweep: () => sweptGenerated(services),
+  };
+}
+
+/** Pairs that are written for the sweep; those of several templates have no positions in common, but roles. */
+async function sweptGenerated({ engine, models }: CommandServices): Promise<Swept | undefined> {
+  const generated = await pickGenerated({ title: vscode.l10n.t('Sweep Patches'), usual: usualPairs });
+  if (!generated) return undefined;
+  const { id: model } = await models.ensure();
+  const { text } = await engine.generateTask({ ...generated, model });
+  const roles = commonRoles(text.split('\n'));
+  return {
+    pairs: { kind: 'task', task: { kind: 'generator', ...generated } },
+    ...(roles.length > 0 && { roles }),
+    places: {},
+  };
 }
 
 async function sweptPair(services: CommandServices): Promise<Swept | undefined> {
@@ -95,7 +144,7 @@ async function requireSameLength(
   });
 }
 
-async function sweptTask(editor: vscode.TextEditor): Promise<Swept | undefined> {
+async function sweptTask(services: CommandServices, editor: vscode.TextEditor): Promise<Swept | undefined> {
   const { document, selection } = editor;
   const lines = document.getText().split('\n');
   const here = readTaskLine(lines[selection.active.line] ?? '', selection.active.line);
@@ -105,22 +154,17 @@ async function sweptTask(editor: vscode.TextEditor): Promise<Swept | undefined> 
     throw new EngineError('request.invalid', { what: 'The task', reason });
   }
   const number = lines.filter((text, at) => readTaskLine(text, at)).length;
-  const all = {
-    label: vscode.l10n.t('All {0} pairs', number),
-    description: vscode.l10n.t('mean over the task'),
-    isAll: true,
-  };
-  const one = {
+  const one: SweptItem = {
     label: vscode.l10n.t('The pair on line {0}', line.line + 1),
     description: line.clean,
-    isAll: false,
+    sweep: async () => onePair(document, line),
   };
-  const chosen = await vscode.window.showQuickPick([one, all], {
-    title: vscode.l10n.t('Sweep Patches'),
-    placeHolder: vscode.l10n.t('Which prompts'),
-  });
-  if (!chosen) return undefined;
-  return chosen.isAll ? wholeTask(document, lines) : onePair(document, line);
+  const all: SweptItem = {
+    label: vscode.l10n.t('All {0} pairs', number),
+    description: vscode.l10n.t('mean over the task'),
+    sweep: () => wholeTask(document, lines),
+  };
+  return pickSwept([one, all, generatedItem(services)]);
 }
 
 function onePair(document: vscode.TextDocument, line: TaskLine): Swept {

@@ -1,9 +1,7 @@
 /** The line over the prompt: which model and SAE look at it, and what can be done next. */
 
 import * as vscode from 'vscode';
-import type { TokenStrip } from '../../shared/domain.ts';
 import { isEngineError } from '../../shared/errors.ts';
-import { formatSigned, formatToken, quoteToken } from '../../shared/format.ts';
 import { commandLink, onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
@@ -11,6 +9,7 @@ import { plainTitle } from '../plainTitle.ts';
 import type { Look } from '../prompt.ts';
 import type { Services } from '../services.ts';
 import { remedyFor, wordError } from '../wordError.ts';
+import { contrastTitle, promptSummary, shortName } from './promptSummary.ts';
 
 /** Provides the lenses and tells VS Code when they changed. */
 export class PromptCodeLens extends Disposable implements vscode.CodeLensProvider {
@@ -49,32 +48,50 @@ export class PromptCodeLens extends Disposable implements vscode.CodeLensProvide
     const { session } = this.services;
     if (session.error !== undefined) return errorLinks(session.error);
     if (!session.look) return [commandLink('inspectDocument', vscode.l10n.t('Reading the prompt…'))];
-    return [summaryLink(session.look, this.services), ...this.actionLinks(session.look)];
+    return [
+      summaryLink(session.look, this.services),
+      ...this.actionLinks(session.look),
+      ...noteLinks(session.look, this.services),
+    ];
   }
 
   private actionLinks(look: Look): vscode.Command[] {
     const { session } = this.services;
     const contrast = session.contrast;
     const value = look.analysis.contrast;
-    const contrastTitle = contrast
-      ? `${quoteToken(contrast.answer)} − ${quoteToken(contrast.wrong)} ${value === undefined ? '' : formatSigned(value)}`
-      : vscode.l10n.t('Set Contrast');
-    const compareTitle = session.other
-      ? vscode.l10n.t('Compared With {0}', session.other.name)
-      : vscode.l10n.t('Compare');
+    const setContrast = contrast
+      ? contrastTitle(contrast, value)
+      : { title: vscode.l10n.t('Set Contrast'), tooltip: '' };
+    const compare = session.other
+      ? {
+          title: vscode.l10n.t('vs {0}', plainTitle(shortName(session.other.name))),
+          tooltip: vscode.l10n.t('Compared With {0}', session.other.name),
+        }
+      : { title: vscode.l10n.t('Compare'), tooltip: '' };
     return [
-      commandLink('comparePrompts', compareTitle),
-      commandLink('sweepPatches', vscode.l10n.t('Sweep')),
+      { ...commandLink('setContrast', setContrast.title), tooltip: setContrast.tooltip },
+      { ...commandLink('comparePrompts', compare.title), tooltip: compare.tooltip },
+      commandLink('sweepPatches', vscode.l10n.t('Sweep'), [vscode.Uri.parse(look.prompt.uri)]),
       commandLink('findCircuit', vscode.l10n.t('Find Circuit')),
-      commandLink('setContrast', contrastTitle.trim()),
     ];
   }
 }
 
+/** Short, since VS Code cuts the line off where the editor ends; the tooltip has it in full. */
 function summaryLink(look: Look, { session }: Pick<Services, 'session'>): vscode.Command {
+  const { tokens } = look.analysis.strip;
+  const sae = session.models.sae?.name;
+  const { title, tooltip } = promptSummary(look.model.name, sae, tokens);
+  return {
+    ...commandLink('inspectDocument', `$(eye) ${title}`),
+    tooltip: `${tooltip}\n${vscode.l10n.t('Open the token panel')}`,
+  };
+}
+
+/** What else shapes the numbers; last, where it takes no room from the actions. */
+function noteLinks(look: Look, { session }: Pick<Services, 'session'>): vscode.Command[] {
   const { strip } = look.analysis;
-  const count = countTokens(strip);
-  const parts = [look.model.name, session.models.sae?.name ?? vscode.l10n.t('no SAE'), count];
+  const parts: string[] = [];
   const changes = session.interventions.active.length;
   if (changes === 1) parts.push(vscode.l10n.t('1 intervention'));
   if (changes > 1) parts.push(vscode.l10n.t('{0} interventions', changes));
@@ -83,16 +100,7 @@ function summaryLink(look: Look, { session }: Pick<Services, 'session'>): vscode
     const used = strip.used.end - strip.used.start;
     parts.push(vscode.l10n.t('context full: {0} of {1} characters used', used, look.prompt.text.length));
   }
-  return {
-    ...commandLink('inspectDocument', `$(eye) ${parts.map(plainTitle).join(' · ')}`),
-    tooltip: vscode.l10n.t('Open the token panel'),
-  };
-}
-
-function countTokens({ tokens }: TokenStrip): string {
-  const before = tokens.find(({ special }) => special);
-  if (before) return vscode.l10n.t('{0} tokens with {1}', tokens.length, formatToken(before.text));
-  return tokens.length === 1 ? vscode.l10n.t('1 token') : vscode.l10n.t('{0} tokens', tokens.length);
+  return parts.length === 0 ? [] : [commandLink('inspectDocument', parts.map(plainTitle).join(' · '))];
 }
 
 function inspectLink(): vscode.Command {

@@ -24,7 +24,10 @@ export class TaskCodeLens extends Disposable implements vscode.CodeLensProvider 
     if (!readSetting('codeLensEnabled', document.uri)) return [];
     const range = new vscode.Range(0, 0, 0, 0);
     const state = this.tasks.stateOf(document.uri);
-    const links = [...taskLenses(state), ...(state?.check?.pairs ? this.actions(document.uri) : [])];
+    const { summary, problems } = taskLenses(state);
+    // Actions first: the summary is long, and VS Code cuts the line off where the editor ends.
+    const actions = state?.check?.pairs ? this.actions(document.uri) : [];
+    const links = [...problems, ...actions, summary];
     return links.map((link) => new vscode.CodeLens(range, link));
   }
 

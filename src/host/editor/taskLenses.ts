@@ -17,11 +17,18 @@ export interface TaskState {
   readonly busy: boolean;
 }
 
+/** The words over a task: what it is, and a link to what is wrong with it. */
+export interface TaskLenses {
+  readonly summary: vscode.Command;
+  /** One link, or none. */
+  readonly problems: readonly vscode.Command[];
+}
+
 /** What is said of a file: its pairs and the model's behaviour, and a way to the problems when there are any. */
-export function taskLenses(state: TaskState | undefined): vscode.Command[] {
-  if (state?.error !== undefined) return [plain(`$(warning) ${plainTitle(wordError(state.error))}`)];
+export function taskLenses(state: TaskState | undefined): TaskLenses {
+  if (state?.error !== undefined) return only(plain(`$(warning) ${plainTitle(wordError(state.error))}`));
   const { check } = state ?? {};
-  if (!state || !check) return [plain(`$(checklist) ${vscode.l10n.t('Checking the pairs…')}`)];
+  if (!state || !check) return only(plain(`$(checklist) ${vscode.l10n.t('Checking the pairs…')}`));
   const pairs =
     check.pairs === 1 ? vscode.l10n.t('1 pair') : vscode.l10n.t('{0} pairs', formatNumber(check.pairs));
   const parts = [pairs, ...(check.behaviour ? behaviourParts(check.behaviour, check.pairs) : [])];
@@ -31,7 +38,10 @@ export function taskLenses(state: TaskState | undefined): vscode.Command[] {
     `$(checklist) ${parts.map(plainTitle).join(' · ')}`,
     vscode.l10n.t('What the model does on the pairs of this task'),
   );
-  return [summary, ...problemLinks(check.lines - check.pairs, check.problems.length + check.unlisted)];
+  return {
+    summary,
+    problems: problemLinks(check.lines - check.pairs, check.problems.length + check.unlisted),
+  };
 }
 
 function behaviourParts(behaviour: TaskBehaviour, pairs: number): string[] {
@@ -56,6 +66,10 @@ function problemLinks(left: number, problems: number): vscode.Command[] {
   const warnings = problems === 1 ? vscode.l10n.t('1 warning') : vscode.l10n.t('{0} warnings', problems);
   const title = left > 0 ? `$(error) ${unusable}` : `$(warning) ${warnings}`;
   return [{ title, command: 'workbench.actions.view.problems', tooltip: vscode.l10n.t('Show the problems') }];
+}
+
+function only(summary: vscode.Command): TaskLenses {
+  return { summary, problems: [] };
 }
 
 /** Text that does nothing when clicked. */

@@ -7,6 +7,7 @@ import { resultsName } from '../../shared/experiment/resultFiles.ts';
 import { onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
+import type { SweepSession } from '../sweeps/sweepSession.ts';
 import { experimentLenses } from './experimentLenses.ts';
 import type { ExperimentRuns } from './experimentRuns.ts';
 
@@ -22,7 +23,10 @@ export class ExperimentCodeLens extends Disposable implements vscode.CodeLensPro
   private readonly changed = this.own(new Emitter<void>());
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly runs: ExperimentRuns) {
+  constructor(
+    private readonly runs: ExperimentRuns,
+    private readonly sweeps: SweepSession,
+  ) {
     super();
     this.onDidChangeCodeLenses = this.changed.event;
     this.own(vscode.languages.registerCodeLensProvider(experimentFiles, this));
@@ -41,11 +45,14 @@ export class ExperimentCodeLens extends Disposable implements vscode.CodeLensPro
     if (!readSetting('codeLensEnabled', document.uri)) return [];
     const range = new vscode.Range(0, 0, 0, 0);
     const { uri } = document;
+    const results = resultsOf(uri);
     const links = experimentLenses({
       uri,
       isTrusted: vscode.workspace.isTrusted,
       progress: this.runs.progressOf(uri.fsPath),
-      results: resultsOf(uri),
+      results,
+      // Sweeps that are kept are read from disk when somebody asks: nobody does before there are results.
+      hasSweep: results !== undefined && this.sweeps.ofExperiment(uri.fsPath).length > 0,
     });
     return links.map((link) => new vscode.CodeLens(range, link));
   }

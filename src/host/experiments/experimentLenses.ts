@@ -13,15 +13,24 @@ export interface ExperimentState {
   readonly progress?: Progress | 'starting';
   /** Its results, when it has run. */
   readonly results?: vscode.Uri;
+  /** Whether sweeps of its last run are kept. */
+  readonly hasSweep?: boolean;
 }
 
 /** The links, from left to right. */
-export function experimentLenses({ uri, isTrusted, progress, results }: ExperimentState): vscode.Command[] {
+export function experimentLenses({
+  uri,
+  isTrusted,
+  progress,
+  results,
+  hasSweep,
+}: ExperimentState): vscode.Command[] {
   if (!isTrusted) {
     const title = `$(shield) ${vscode.l10n.t('Trust this workspace to run experiments')}`;
     return [{ title, command: 'workbench.trust.manage' }];
   }
-  const shown = results ? [resultsLink(results), compareLink(uri)] : [];
+  const sweep = hasSweep ? [sweepLink(uri)] : [];
+  const shown = results ? [resultsLink(results), ...sweep, compareLink(uri)] : [];
   if (progress !== undefined) {
     const cancel = commandLink('cancelExperiment', `$(debug-stop) ${vscode.l10n.t('Cancel')}`, [uri]);
     return [{ title: `$(sync~spin) ${plainTitle(wordProgress(progress))}`, command: '' }, cancel, ...shown];
@@ -43,6 +52,10 @@ export function wordProgress(progress: Progress | 'starting'): string {
 
 function resultsLink(results: vscode.Uri): vscode.Command {
   return { title: vscode.l10n.t('Results'), command: 'vscode.open', arguments: [results] };
+}
+
+function sweepLink(uri: vscode.Uri): vscode.Command {
+  return commandLink('showExperimentSweep', vscode.l10n.t('Sweep'), [uri]);
 }
 
 function compareLink(uri: vscode.Uri): vscode.Command {

@@ -1,4 +1,4 @@
-/** Runs, checks and exports experiments with the engine of the window, and leaves the window's own model as it was. Knows no VS Code. */
+/** Runs, checks and exports experiments with the engine of the window, each on a handle of its own. Knows no VS Code. */
 
 import { randomUUID } from 'node:crypto';
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
@@ -13,8 +13,13 @@ import type { Experiment } from '../../shared/experiment/experiment.ts';
 import { exportScript } from '../../shared/experiment/exportScript.ts';
 import { readExperiment } from '../../shared/experiment/readExperiment.ts';
 import { resultFiles } from '../../shared/experiment/resultFiles.ts';
-import { type ExperimentPlaces, locateModel, runExperiment } from '../../shared/experiment/runExperiment.ts';
-import type { SweepMemory } from '../../shared/experiment/runMethods.ts';
+import {
+  type ExperimentPlaces,
+  locateModel,
+  runExperiment,
+  sweepsOf,
+} from '../../shared/experiment/runExperiment.ts';
+import type { FoundSweep, SweepMemory } from '../../shared/experiment/runMethods.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { describeForLog, type Log } from '../log.ts';
@@ -22,16 +27,13 @@ import { describeForLog, type Log } from '../log.ts';
 /** What runs need. */
 export interface ExperimentRunsOptions {
   readonly engine: EngineApi;
-  /** The model of the window, and how its reading is brought back. */
-  readonly models: {
-    readonly model: ModelInfo | undefined;
-    /** Where the window's model lies, also before it is open. */
-    readonly path: string;
-    applyBos(): Promise<void>;
-  };
+  /** The model of the window. */
+  readonly models: { readonly model: ModelInfo | undefined };
   /** Folder of the embedded model. */
   readonly embedded: string;
   readonly log: Log;
+  /** Takes the sweeps of a run that is done, so that they can be looked at as grids. */
+  readonly keepSweeps?: (file: string, model: ModelInfo, found: readonly FoundSweep[]) => void;
 }
 
 interface Running {
@@ -97,8 +99,10 @@ export class ExperimentRuns extends Disposable {
       return await this.withPlaces(file, async (places) => {
         const experiment = readExperiment(file, text);
         const outcome = await runExperiment(experiment, { ...places, memory: this.memory }, call);
-        const files = resultFiles(outcome, await realpath(file));
+        const earlier = (name: string) => readText(join(dirname(file), name)).catch(() => undefined);
+        const files = await resultFiles(outcome, await realpath(file), earlier);
         for (const result of files) await replaceFile(join(dirname(file), result.name), result.text);
+        this.options.keepSweeps?.(file, outcome.model, sweepsOf(outcome));
         return files.map(({ name }) => join(dirname(file), name));
       });
     } finally {
@@ -155,20 +159,17 @@ export class ExperimentRuns extends Disposable {
     }
   }
 
-  /** The window's model is read as before; another one is closed when nothing here needs it any more. */
+  /** Closes a handle when nothing here needs it any more; the window has its own, also on the same model. */
   private async giveBack(model: ModelInfo): Promise<void> {
-    const { engine, models, log } = this.options;
+    const { engine, log } = this.options;
     const left = (this.uses.get(model.id) ?? 1) - 1;
     this.uses.set(model.id, left);
     if (left > 0) return;
     this.uses.delete(model.id);
-    const isOfWindow = models.model?.id === model.id || models.path === model.path;
     try {
-      if (!isOfWindow) await engine.closeModel({ model: model.id });
-      // One that the window is still opening gets its own reading from that.
-      else if (models.model && models.model.bos !== model.bos) await models.applyBos();
+      await engine.closeModel({ model: model.id });
     } catch (error) {
-      log.warn(`${model.name} could not be given back: ${describeForLog(error)}`);
+      log.warn(`${model.name} could not be closed: ${describeForLog(error)}`);
     }
   }
 

@@ -2,7 +2,7 @@
 
 import type { ModelInfo, Progress } from '../../shared/domain.ts';
 import type { EngineApi } from '../../shared/engineApi.ts';
-import { EngineError, isEngineError } from '../../shared/errors.ts';
+import { isEngineError } from '../../shared/errors.ts';
 import type { ShiftFindings, ShiftOutcome, ShiftRequest } from '../../shared/shiftApi.ts';
 import { shiftKey } from '../../shared/shiftViewApi.ts';
 import { Disposable } from '../disposable.ts';
@@ -10,6 +10,7 @@ import { Emitter } from '../emitter.ts';
 import { LatestOnly } from '../latestOnly.ts';
 import { describeForLog, type Log } from '../log.ts';
 import type { Memory } from '../modelStore.ts';
+import { type FoundWith, type OpenModel, requireModelOf } from '../requireModelOf.ts';
 
 /** What is examined. */
 export interface ShiftQuestion {
@@ -70,6 +71,14 @@ export class ShiftSession extends Disposable {
     return this.kept?.findings;
   }
 
+  /** What the features were found with. */
+  get foundWith(): FoundWith | undefined {
+    const { findings, question } = this.kept ?? {};
+    if (!question) return undefined;
+    const { bos, precision, saes } = findings?.provenance ?? {};
+    return { model: { name: question.modelName, hash: question.modelHash }, bos, precision, saes };
+  }
+
   get marked(): readonly string[] {
     return this.kept?.marked ?? [];
   }
@@ -102,21 +111,18 @@ export class ShiftSession extends Disposable {
 
   /**
    * Ablates what is marked, with the model that the features are of.
-   * @throws request.invalid when another one is open, or nothing is marked.
+   * @throws request.invalid when another one is open, or prompts begin otherwise: before and after must be of one reading.
    */
-  async ablate({ hash, id, name }: Pick<ModelInfo, 'hash' | 'id' | 'name'>): Promise<void> {
+  async ablate(model: OpenModel & Pick<ModelInfo, 'id'>): Promise<void> {
     const { kept } = this;
     const marks = new Set(this.marked);
     const ablate = (kept?.findings?.features ?? [])
       .map(({ feature }) => feature)
       .filter((feature) => marks.has(shiftKey(feature)));
     if (!kept || ablate.length === 0) return;
-    if (hash !== kept.question.modelHash) {
-      const reason = `it belongs to ${kept.question.modelName}, and ${name} is open; run SHIFT again`;
-      throw new EngineError('request.invalid', { what: 'The classifier', reason });
-    }
+    if (this.foundWith) requireModelOf(this.foundWith, model, 'The classifier', 'or run SHIFT again');
     await this.run('ablating', async (call) => {
-      const request = { ...kept.question.request, model: id, ablate };
+      const request = { ...kept.question.request, model: model.id, ablate };
       const outcome = await this.options.engine.applyShift(request, call);
       return () => this.kept && this.keep({ ...this.kept, outcome });
     });

@@ -1,6 +1,7 @@
-/** The study of indirect objects that was begun last: running, stopped or done. Knows no VS Code. */
+/** The studies of indirect objects of a window: one may run, the last few are kept. Knows no VS Code. */
 
-import type { ModelInfo, Progress } from '../../shared/domain.ts';
+import { randomUUID } from 'node:crypto';
+import type { ModelInfo, Progress, Provenance } from '../../shared/domain.ts';
 import type { EngineApi } from '../../shared/engineApi.ts';
 import { isEngineError } from '../../shared/errors.ts';
 import {
@@ -16,11 +17,14 @@ import type { TaskSource } from '../../shared/task.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { describeForLog, type Log } from '../log.ts';
-import type { StudyStorage } from './studyFile.ts';
+import type { FoundWith } from '../requireModelOf.ts';
+import type { StudyStorage } from './studyFolder.ts';
 
 /** What is studied: plain data, which outlives the session. */
 export interface StudyQuestion {
   readonly model: { readonly name: string; readonly hash: string };
+  /** How prompts began when it was asked. */
+  readonly bos?: Provenance['bos'];
   readonly task: TaskSource;
   readonly request: IoiStudyRequest;
   /** The pairs in words. */
@@ -30,13 +34,18 @@ export interface StudyQuestion {
 }
 
 /** A study as it is remembered. */
-interface KeptStudy {
+export interface KeptStudy {
   readonly version: 1;
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
   readonly question: StudyQuestion;
   readonly parts?: StudyParts;
   readonly soFar?: StudySoFar;
   readonly finished: readonly StudyStage[];
   readonly isDone: boolean;
+  /** Whether its report was saved as a file. */
+  readonly isSaved?: boolean;
 }
 
 /** What the session needs. */
@@ -51,19 +60,22 @@ export interface StudySessionOptions {
 /** Milliseconds between two writings while a stage is under way. */
 const writeEvery = 3000;
 
-/** Runs one study at a time and keeps what it has found. */
+/** Studies that are kept. */
+const mostKept = 5;
+
+/** Runs one study at a time and keeps what it and those before have found. */
 export class StudySession extends Disposable {
   /** Fires whenever something has been found or the study has come further. */
   readonly onDidChange;
   private readonly changed = this.own(new Emitter<void>());
-  private kept: KeptStudy | undefined;
-  private running: AbortController | undefined;
+  private records: readonly KeptStudy[] = [];
+  private shownId: string | undefined;
+  private running:
+    | { readonly id: string; readonly controller: AbortController; progress?: Progress }
+    | undefined;
+  private failure: { readonly id: string; readonly error: unknown } | undefined;
   private isRestored = false;
   private written = 0;
-
-  progress: Progress | undefined;
-  /** Why the study ended before its time; cancelling is no reason. */
-  error: unknown;
 
   constructor(private readonly options: StudySessionOptions) {
     super();
@@ -71,90 +83,172 @@ export class StudySession extends Disposable {
     this.own({ dispose: () => this.cancel() });
   }
 
+  /** All studies that are kept, oldest first. */
+  get all(): readonly KeptStudy[] {
+    return this.records;
+  }
+
+  /** The study that is shown. */
+  get current(): KeptStudy | undefined {
+    return this.records.find(({ id }) => id === this.shownId);
+  }
+
+  /** The study that runs, shown or not. */
+  get atWork(): KeptStudy | undefined {
+    return this.records.find(({ id }) => id === this.running?.id);
+  }
+
   get question(): StudyQuestion | undefined {
-    return this.kept?.question;
+    return this.current?.question;
   }
 
   get soFar(): StudySoFar | undefined {
-    return this.kept?.soFar;
+    return this.current?.soFar;
   }
 
   get finished(): readonly StudyStage[] {
-    return this.kept?.finished ?? [];
+    return this.current?.finished ?? [];
   }
 
+  /** Whether the study that is shown is the one that runs. */
   get isRunning(): boolean {
-    return this.running !== undefined;
+    return this.running !== undefined && this.running.id === this.shownId;
+  }
+
+  get progress(): Progress | undefined {
+    return this.isRunning ? this.running?.progress : undefined;
+  }
+
+  /** Why the study ended before its time; cancelling is no reason. */
+  get error(): unknown {
+    return this.failure?.id === this.shownId ? this.failure?.error : undefined;
   }
 
   /** The whole study, once it is done. */
   get study(): IoiStudy | undefined {
-    return this.kept?.isDone ? (this.kept.soFar as IoiStudy) : undefined;
+    return this.current?.isDone ? (this.current.soFar as IoiStudy) : undefined;
   }
 
   /** Whether there is something to go on from. */
   get canResume(): boolean {
-    return this.kept !== undefined && !this.kept.isDone && !this.running;
+    return this.current !== undefined && !this.current.isDone && !this.isRunning;
   }
 
-  /** Begins a study; one that is running is cancelled, and what it had found is given up. */
+  /** What the study that is shown was found with. */
+  get foundWith(): FoundWith | undefined {
+    const { question, soFar } = this;
+    if (!question) return undefined;
+    const { provenance } = soFar ?? {};
+    return {
+      model: question.model,
+      bos: provenance?.bos ?? question.bos,
+      precision: provenance?.precision,
+    };
+  }
+
+  /** The study that has to make room for the next one, when its report was not saved or it is not finished. */
+  get nextLost(): KeptStudy | undefined {
+    const next = this.nextForgotten;
+    return next && !isSafe(next) ? next : undefined;
+  }
+
+  private get nextForgotten(): KeptStudy | undefined {
+    if (this.records.length < mostKept) return undefined;
+    return this.records.find(isSafe) ?? this.records[0];
+  }
+
+  /** Begins a study; one that is running is stopped, and what it had found stays. */
   async start(model: ModelInfo, question: StudyQuestion): Promise<void> {
-    this.isRestored = true;
+    this.restore();
     this.cancel();
-    this.kept = { version: 1, question, finished: [], isDone: false };
-    this.options.storage.write(this.kept);
-    await this.run(model);
+    for (let old = this.nextForgotten; old; old = this.nextForgotten) this.forget(old.id);
+    const created = Math.max(Date.now(), 1 + (this.records.at(-1)?.created ?? 0));
+    const kept: KeptStudy = {
+      version: 1,
+      id: randomUUID(),
+      created,
+      question,
+      finished: [],
+      isDone: false,
+    };
+    this.records = [...this.records, kept];
+    this.shownId = kept.id;
+    this.options.storage.save(kept.id, kept);
+    await this.run(kept, model);
   }
 
-  /** Goes on where the study was stopped. Nothing happens when there is none. */
+  /** Goes on where the study that is shown was stopped; another one that runs is stopped. Nothing happens when it is done. */
   async resume(model: ModelInfo): Promise<void> {
-    if (this.canResume) await this.run(model);
+    const { current } = this;
+    if (!current || !this.canResume) return;
+    this.cancel();
+    await this.run(current, model);
+  }
+
+  /** Shows another study; one that runs goes on. */
+  choose(id: string): void {
+    if (id === this.shownId || !this.records.some((kept) => kept.id === id)) return;
+    this.shownId = id;
+    this.changed.fire();
+  }
+
+  /** Remembers that the report of the study that is shown is a file now. */
+  markSaved(): void {
+    const { current } = this;
+    if (!current || current.isSaved) return;
+    const saved: KeptStudy = { ...current, isSaved: true };
+    this.replace(saved);
+    this.options.storage.save(saved.id, saved);
   }
 
   cancel(): void {
     if (!this.running) return;
-    this.running.abort();
+    const { atWork, running } = this;
     this.running = undefined;
-    this.progress = undefined;
+    running.controller.abort();
     // The file may be a few seconds behind.
-    if (this.kept) this.options.storage.write(this.kept);
+    if (atWork) this.options.storage.save(atWork.id, atWork);
     this.changed.fire();
   }
 
-  /** Brings back the study of an earlier session, as far as it came. */
+  /** Brings back the studies of an earlier session, as far as they came. */
   restore(): void {
     if (this.isRestored) return;
     this.isRestored = true;
-    const kept = this.options.storage.read() as KeptStudy | undefined;
-    if (kept?.version === 1 && kept.question && Array.isArray(kept.finished)) this.kept = kept;
+    this.records = this.options.storage
+      .load()
+      .map(({ id, study }) => keptStudy(id, study))
+      .filter((kept) => kept !== undefined)
+      .sort((one, other) => one.created - other.created);
+    this.shownId = this.records.at(-1)?.id;
   }
 
-  private async run({ id }: ModelInfo): Promise<void> {
-    const { question, parts } = this.kept!;
-    const controller = new AbortController();
-    this.running = controller;
-    this.error = undefined;
-    this.progress = undefined;
+  private async run({ id, question, parts }: KeptStudy, model: ModelInfo): Promise<void> {
+    const running = { id, controller: new AbortController() };
+    this.running = running;
+    this.failure = undefined;
     this.changed.fire();
-    const isCurrent = () => this.running === controller;
+    const isCurrent = () => this.running === running;
     try {
       const soFar = await this.options.engine.studyIndirectObjects(
-        { ...question.request, model: id, task: question.task, ...(parts && { known: parts }) },
-        { signal: controller.signal, report: (progress) => isCurrent() && this.report(progress) },
+        { ...question.request, model: model.id, task: question.task, ...(parts && { known: parts }) },
+        {
+          signal: running.controller.signal,
+          report: (progress) => isCurrent() && this.report(id, progress),
+        },
       );
       if (!isCurrent()) return;
-      this.keep({ ...this.kept!, soFar, isDone: true });
-      this.keep({ ...this.kept!, finished: this.stages });
+      const done = this.keep(id, { soFar, isDone: true });
+      this.keep(id, { finished: stagesOf(done) });
     } catch (error) {
       if (isCurrent() && !isEngineError(error, 'cancelled')) {
-        this.error = error;
+        this.failure = { id, error };
         this.options.log.warn(`The study of indirect objects stopped: ${describeForLog(error)}`);
       }
       throw error;
     } finally {
       if (isCurrent()) {
         this.running = undefined;
-        this.progress = undefined;
         this.changed.fire();
       }
     }
@@ -162,33 +256,62 @@ export class StudySession extends Disposable {
 
   /** The stages that the study has, as far as that is known: without name movers, none are knocked out. */
   get stages(): readonly StudyStage[] {
-    const { finished, soFar } = this;
-    const lacks = (name: IoiHeadClass) => !soFar?.heads?.some((head) => head.class === name);
-    const passedOver = new Set<StudyStage>();
-    const isPast = (stage: StudyStage) => this.kept?.isDone || finished.includes(stage);
-    if (isPast('logits') && lacks('nameMover')) passedOver.add('knockedOut');
-    if (isPast('inhibition') && lacks('sInhibition')) passedOver.add('signals');
-    const all =
-      this.question?.request.circuit === false
-        ? studyStages.slice(0, studyStages.indexOf('whole'))
-        : studyStages;
-    return all.filter((stage) => !passedOver.has(stage));
+    return stagesOf(this.current);
   }
 
-  private report(progress: Progress): void {
+  private report(id: string, progress: Progress): void {
     const { study } = progress;
-    if (study) this.keep({ ...this.kept!, ...study });
+    if (study) this.keep(id, study);
     // What comes with a finished stage is no progress of one.
-    else this.progress = progress;
+    else if (this.running) this.running.progress = progress;
     this.changed.fire();
   }
 
-  private keep(kept: KeptStudy): void {
-    const isStage = kept.finished.length !== this.kept?.finished.length || kept.isDone;
-    this.kept = kept;
+  private keep(id: string, change: Partial<KeptStudy>): KeptStudy {
+    const before = this.records.find((kept) => kept.id === id)!;
+    const kept: KeptStudy = { ...before, ...change };
+    this.replace(kept);
     const now = (this.options.now ?? Date.now)();
-    if (!isStage && now - this.written < writeEvery) return;
-    this.written = now;
-    this.options.storage.write(kept);
+    const isStage = kept.finished.length !== before.finished.length || kept.isDone;
+    if (isStage || now - this.written >= writeEvery) {
+      this.written = now;
+      this.options.storage.save(id, kept);
+    }
+    return kept;
   }
+
+  private replace(kept: KeptStudy): void {
+    this.records = this.records.map((other) => (other.id === kept.id ? kept : other));
+  }
+
+  private forget(id: string): void {
+    this.records = this.records.filter((kept) => kept.id !== id);
+    this.options.storage.remove(id);
+  }
+}
+
+/** The stages that a study has, see `StudySession.stages`. */
+export function stagesOf(kept: KeptStudy | undefined): readonly StudyStage[] {
+  const { finished = [], isDone, question, soFar } = kept ?? {};
+  const lacks = (name: IoiHeadClass) => !soFar?.heads?.some((head) => head.class === name);
+  const passedOver = new Set<StudyStage>();
+  const isPast = (stage: StudyStage) => isDone || finished.includes(stage);
+  if (isPast('logits') && lacks('nameMover')) passedOver.add('knockedOut');
+  if (isPast('inhibition') && lacks('sInhibition')) passedOver.add('signals');
+  // Too few pairs were left for it.
+  if (isDone && !finished.includes('heldOut')) passedOver.add('heldOut');
+  const all =
+    question?.request.circuit === false ? studyStages.slice(0, studyStages.indexOf('whole')) : studyStages;
+  return all.filter((stage) => !passedOver.has(stage));
+}
+
+function isSafe({ isDone, isSaved }: KeptStudy): boolean {
+  return isDone && isSaved === true;
+}
+
+/** What a file holds, when it is a study of that name. */
+function keptStudy(id: string, value: unknown): KeptStudy | undefined {
+  const kept = (value ?? {}) as Partial<KeptStudy>;
+  const isStudy = kept.version === 1 && kept.id === id && typeof kept.created === 'number';
+  return isStudy && kept.question && Array.isArray(kept.finished) ? (kept as KeptStudy) : undefined;
 }

@@ -5,18 +5,19 @@ import type { EditAction } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { type CellPlace, cellTarget, componentName } from '../../shared/sweepCell.ts';
 import type { CellAction } from '../../shared/sweepViewApi.ts';
+import { requireModelOf } from '../requireModelOf.ts';
 import type { Services } from '../services.ts';
 import type { TokensPanel } from '../webviews/tokensPanel.ts';
 import { roleRange } from './findPrompt.ts';
 import { inspectSwept, placeOfCell, revealCell, sweptPair } from './revealCell.ts';
-import type { SweepRecord } from './sweepRecord.ts';
+import { foundWith, type SweepRecord } from './sweepRecord.ts';
 
 /** What the actions need. */
 export type CellServices = Pick<Services, 'session' | 'documents' | 'engine' | 'models' | 'sweeps'> & {
   readonly tokensPanel: TokensPanel;
 };
 
-/** Does it. @throws request.invalid when the cell's component or prompt does not allow it. */
+/** Does it. @throws request.invalid when the cell's component, prompt or model does not allow it. */
 export async function actOnCell(services: CellServices, cell: number, action: CellAction): Promise<void> {
   const record = services.sweeps.current;
   const place = record && placeOfCell(record, cell);
@@ -115,7 +116,10 @@ async function positionOfRole(
   return position < 0 ? undefined : position;
 }
 
+/** @throws request.invalid when another model is open, or the clean prompt is gone */
 async function requireSwept(services: CellServices, record: SweepRecord): Promise<void> {
+  const { models } = services;
+  requireModelOf(foundWith(record), { ...(await models.ensure()), saes: models.saes }, 'The sweep');
   if (await inspectSwept(services, record)) return;
   throw new EngineError('request.invalid', {
     what: 'The clean prompt of the sweep',

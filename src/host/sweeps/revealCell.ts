@@ -4,9 +4,10 @@ import * as vscode from 'vscode';
 import type { PromptComparison } from '../../shared/domain.ts';
 import { type CellPlace, cellPlace } from '../../shared/sweepCell.ts';
 import { revealToken } from '../editor/revealToken.ts';
+import { requireModelOf } from '../requireModelOf.ts';
 import type { CommandServices, Services } from '../services.ts';
 import { findInText, firstTaskLine, roleRange, type TaskLine, type TextRange } from './findPrompt.ts';
-import type { SweepRecord } from './sweepRecord.ts';
+import { foundWith, type SweepRecord } from './sweepRecord.ts';
 
 type RevealServices = Pick<Services, 'session' | 'documents' | 'engine' | 'models'>;
 type Side = 'clean' | 'corrupted';
@@ -34,7 +35,10 @@ export async function sweptPair({ question, places }: SweepRecord): Promise<Swep
   return line && { clean: line.clean, corrupted: line.corrupted, line };
 }
 
-/** Selects the cell's token in the editor; a cell of all positions shows the prompt. Answers whether it was found. */
+/**
+ * Selects the cell's token in the editor; a cell of all positions shows the prompt. Answers whether it was found.
+ * @throws request.invalid when another model is open, whose tokens may be others
+ */
 export async function revealCell(
   services: RevealServices,
   record: SweepRecord,
@@ -44,6 +48,10 @@ export async function revealCell(
   const pair = await sweptPair(record);
   if (!pair) return false;
   const position = place.position ?? place.source;
+  if (position !== undefined) {
+    const { models } = services;
+    requireModelOf(foundWith(record), { ...(await models.ensure()), saes: models.saes }, 'The sweep');
+  }
   const { prompt, look } = services.session;
   if (side === 'clean' && position !== undefined && prompt?.text === pair.clean && look) {
     await revealToken(services, position, true);

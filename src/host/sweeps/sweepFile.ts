@@ -23,6 +23,7 @@ const outline = v.object({
   corrupted: v.number(),
   tokens: v.optional(v.object({ clean: texts, corrupted: texts })),
   common: v.optional(v.object({ tokens: texts, roles: texts })),
+  pairsHash: v.optional(v.string()),
   provenance: v.object({
     version: v.string(),
     model: v.object({ name: v.string(), hash: v.string() }),
@@ -44,7 +45,11 @@ const file = v.object({
   id: v.string(),
   question,
   model: v.object({ name: v.string(), hash: v.string() }),
-  places: v.object({ clean: v.optional(v.string()), corrupted: v.optional(v.string()) }),
+  places: v.object({
+    clean: v.optional(v.string()),
+    corrupted: v.optional(v.string()),
+    experiment: v.optional(v.string()),
+  }),
   created: v.number(),
   status: v.picklist(['estimating', 'ready', 'running', 'stopped', 'done', 'failed']),
   outline,

@@ -1,9 +1,10 @@
 /** One sweep as the host keeps it: what was asked, what it will take, and its cells as they come. Knows no VS Code. */
 
-import type { ModelInfo, PartialCells } from '../../shared/domain.ts';
+import type { ModelInfo, PartialCells, SaeInfo } from '../../shared/domain.ts';
 import type { SweepEstimate, SweepGrid, SweepOutline } from '../../shared/patchingApi.ts';
 import { cellCount } from '../../shared/sweepCell.ts';
 import type { SweepQuestion, SweepStatus } from '../../shared/sweepViewApi.ts';
+import type { FoundWith } from '../requireModelOf.ts';
 
 /** The model a sweep was planned with; the hash says whether another one is the same. */
 export interface SweepModel {
@@ -11,14 +12,18 @@ export interface SweepModel {
   readonly hash: string;
 }
 
-/** The model that is open. */
-export type OpenSweepModel = Pick<ModelInfo, 'id' | 'name' | 'hash'>;
+/** The model that is open; `saes` are those that are there beside it. */
+export type OpenSweepModel = Pick<ModelInfo, 'id' | 'name' | 'hash' | 'bos' | 'precision'> & {
+  readonly saes?: readonly Pick<SaeInfo, 'hash'>[];
+};
 
 /** Where the prompts were taken from: addresses of documents, for the way back to the text. */
 export interface SweepPlaces {
   /** The document of the clean prompt, or the task file. */
   readonly clean?: string;
   readonly corrupted?: string;
+  /** Path of the experiment that it was a part of. */
+  readonly experiment?: string;
 }
 
 /** What the cells hold now; the same arrays are filled while the sweep runs. */
@@ -54,13 +59,30 @@ export function emptyCells(outline: SweepOutline): SweepCells {
   };
 }
 
-/** Whether two sweeps have the same cells, so that they can be compared one by one. */
-export function hasSameCells(one: SweepRecord, other: SweepRecord): boolean {
-  return (
-    one.outline !== undefined &&
-    other.outline !== undefined &&
-    JSON.stringify(one.outline.axes) === JSON.stringify(other.outline.axes)
-  );
+/** What a sweep was found with. */
+export function foundWith({ model, outline }: SweepRecord): FoundWith {
+  const { bos, precision, saes } = outline?.provenance ?? {};
+  return { model, bos, precision, saes };
+}
+
+/** Whether cells stand for the same in both outlines. */
+export function hasSameAxes({ axes }: SweepOutline, other: SweepOutline): boolean {
+  return JSON.stringify(axes) === JSON.stringify(other.axes);
+}
+
+/** Whether one sweep can be taken from another cell by cell: same cells, scale, metric, model and prompts. */
+export function isComparable(one: SweepRecord, other: SweepRecord): boolean {
+  const [here, there] = [one.outline, other.outline];
+  if (!here || !there || !hasSameAxes(here, there)) return false;
+  const isScaledAlike = (one.question.method === 'patch') === (other.question.method === 'patch');
+  const isModelSame = one.model.hash === other.model.hash && here.provenance.bos === there.provenance.bos;
+  return isScaledAlike && here.metric === there.metric && isModelSame && hasSamePrompts(one, other);
+}
+
+function hasSamePrompts(one: SweepRecord, other: SweepRecord): boolean {
+  const [here, there] = [one.outline?.pairsHash, other.outline?.pairsHash];
+  if (here !== undefined && there !== undefined) return here === there;
+  return JSON.stringify(one.question.pairs) === JSON.stringify(other.question.pairs);
 }
 
 /** Enters cells that came with the progress. */

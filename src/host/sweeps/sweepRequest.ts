@@ -11,7 +11,15 @@ import type {
   SweepTarget,
 } from '../../shared/patchingApi.ts';
 import type { SweepQuestion } from '../../shared/sweepViewApi.ts';
-import type { OpenSweepModel, SweepRecord } from './sweepRecord.ts';
+import { requireModelOf } from '../requireModelOf.ts';
+import {
+  cellsOf,
+  foundWith,
+  hasSameAxes,
+  type OpenSweepModel,
+  type SweepCells,
+  type SweepRecord,
+} from './sweepRecord.ts';
 
 /** Asks what a sweep will take, and for its grid. */
 export function askPlan(
@@ -51,13 +59,41 @@ export function settleQuestion(question: SweepQuestion, { axes }: SweepOutline):
   return { ...question, target };
 }
 
-/** @throws request.invalid when another model is open than the sweep was begun with */
-export function requireSameModel({ model: planned }: SweepRecord, model: OpenSweepModel): void {
-  if (planned.hash === model.hash) return;
-  throw new EngineError('request.invalid', {
-    what: 'The sweep',
-    reason: `it was begun with the model ${planned.name}, and ${model.name} is open; open that one to go on, or run the sweep again`,
-  });
+/** @throws request.invalid when the sweep was begun with another model, other SAEs, or another beginning of prompts */
+export function requireSameModel(record: SweepRecord, model: OpenSweepModel): void {
+  requireModelOf(foundWith(record), model, 'The sweep', 'or run the sweep again');
+}
+
+/** What the engine goes on from. It refuses cells of other prompts by their hash. */
+export function knownOf({ cells }: SweepRecord, { pairsHash }: SweepOutline): KnownCells {
+  const { pairs, raw } = cells;
+  return { raw: raw.slice(), pairs: pairs.slice(), ...(pairsHash !== undefined && { pairsHash }) };
+}
+
+/** The outline of a grid without its cells. */
+export function outlineOf({
+  values: _values,
+  raw: _raw,
+  pairs: _pairs,
+  ...outline
+}: SweepGrid): SweepOutline {
+  return outline;
+}
+
+/**
+ * A finished grid's outline and cells, which belong together.
+ * @throws request.invalid when its cells are not those that were planned, as when a task's file has changed
+ */
+export function finishedCells(
+  planned: SweepOutline,
+  grid: SweepGrid,
+): { readonly outline: SweepOutline; readonly cells: SweepCells } {
+  const outline = outlineOf(grid);
+  if (!hasSameAxes(planned, outline)) {
+    const reason = 'its rows and columns are others than when it was planned, since its prompts have changed';
+    throw new EngineError('request.invalid', { what: 'The sweep', reason: `${reason}; run it again` });
+  }
+  return { outline, cells: cellsOf(grid) };
 }
 
 function withoutMethod<Question extends { readonly method: string }>(

@@ -28,6 +28,7 @@ export class CircuitPanel extends Disposable {
         circuit: () => circuits.shown,
         isFile: false,
         message: () => this.message(),
+        failure: () => (circuits.error === undefined ? undefined : errorMessage(circuits.error)),
         undo: () => circuits.shown?.undo(),
         redo: () => circuits.shown?.redo(),
         save: () => this.save(),
@@ -74,8 +75,8 @@ export class CircuitPanel extends Disposable {
 
   private message(): ViewMessage | undefined {
     const { circuits, session } = this.services;
-    if (circuits.error !== undefined) return errorMessage(circuits.error);
     if (circuits.shown) return undefined;
+    if (circuits.error !== undefined) return errorMessage(circuits.error);
     if (circuits.isFinding) return { kind: 'loading', text: vscode.l10n.t('Finding the circuit…') };
     return (
       sessionMessage(session) ?? {

@@ -5,6 +5,7 @@ import type { ShiftState, ShiftViewApi } from '../../shared/shiftViewApi.ts';
 import { ablateMarked } from '../commands/shiftCommands.ts';
 import { runCommand } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
+import { foundElsewhere } from '../foundElsewhere.ts';
 import { describeForLog } from '../log.ts';
 import { panels } from '../names.ts';
 import type { CommandServices, Services } from '../services.ts';
@@ -27,7 +28,7 @@ export class ShiftPanel extends Disposable {
     private readonly all: () => CommandServices,
   ) {
     super();
-    const { context, shift, labels, log } = services;
+    const { context, shift, labels, log, models } = services;
     this.panel = this.own(
       new ViewPanel<ShiftViewApi>({
         viewType: panels.shift,
@@ -40,6 +41,7 @@ export class ShiftPanel extends Disposable {
       }),
     );
     this.own(shift.onDidChange(() => this.tellSoon()));
+    this.own(models.onDidChange(() => this.tellSoon()));
     this.own(
       labels.onDidChange(() => {
         shift.relabel().catch((error: unknown) => log.warn(describeForLog(error)));
@@ -91,7 +93,7 @@ export class ShiftPanel extends Disposable {
 }
 
 /** The panel's state now. */
-function shiftState({ shift }: Services): ShiftState {
+function shiftState({ models, shift }: Services): ShiftState {
   const { question, pending, findings, running, error, marked, outcome, number } = shift;
   const failure = error === undefined ? undefined : wordError(error);
   if (!findings && !running) {
@@ -103,6 +105,7 @@ function shiftState({ shift }: Services): ShiftState {
   }
   return {
     model: question?.modelName,
+    elsewhere: foundElsewhere(shift.foundWith, models),
     professions: findings?.professions ?? question?.request.professions,
     hook: findings?.hook,
     biographies: question?.request.trainCount ?? 500,

@@ -2,14 +2,16 @@
 
 import * as vscode from 'vscode';
 import type { IoiStudy, StudyHead } from '../../shared/study.ts';
-import type { StudyState, StudyViewApi } from '../../shared/studyViewApi.ts';
+import type { StudyRow, StudyState, StudyViewApi } from '../../shared/studyViewApi.ts';
 import { failureOf, resumeStudy } from '../commands/studyCommands.ts';
 import { runCommand } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
+import { foundElsewhere } from '../foundElsewhere.ts';
 import { panels } from '../names.ts';
+import { requireModelOf } from '../requireModelOf.ts';
 import type { CommandServices, Services } from '../services.ts';
 import { openStudyCircuit, saveReport } from '../studies/saveStudy.ts';
-import type { StudyQuestion } from '../studies/studySession.ts';
+import { type KeptStudy, type StudyQuestion, stagesOf } from '../studies/studySession.ts';
 import { showError } from '../wordError.ts';
 import { panelIcon } from './panelIcon.ts';
 import { runViewCommand } from './tokensPanel.ts';
@@ -30,7 +32,7 @@ export class StudyPanel extends Disposable {
     restorePrompt: () => void,
   ) {
     super();
-    const { context, studies } = services;
+    const { context, models, studies } = services;
     this.panel = this.own(
       new ViewPanel<StudyViewApi>({
         viewType: panels.study,
@@ -46,6 +48,7 @@ export class StudyPanel extends Disposable {
       }),
     );
     this.own(studies.onDidChange(() => this.tellSoon()));
+    this.own(models.onDidChange(() => this.tellSoon()));
     this.own({ dispose: () => clearTimeout(this.tellTimer) });
   }
 
@@ -70,18 +73,35 @@ export class StudyPanel extends Disposable {
       start: async () => void this.told(() => runCommand('studyIndirectObjects')),
       resume: async () => void this.told(() => resumeStudy(this.all())),
       cancel: async () => studies.cancel(),
-      saveReport: () => this.told(() => this.withStudy(saveReport)),
+      choose: async ({ id }) => studies.choose(id),
+      saveReport: () =>
+        this.told(() =>
+          this.withStudy(async (study, question) => {
+            if (await saveReport(study, question)) studies.markSaved();
+          }),
+        ),
       openCircuit: () => this.told(() => this.withStudy(openStudyCircuit)),
       showHead: (head) => this.told(() => this.showHead(head)),
-      ablateHead: ({ layer, head }) => this.told(() => runCommand('ablateHead', { layer, head })),
+      ablateHead: ({ layer, head }) =>
+        this.told(async () => {
+          await this.requireStudied();
+          await runCommand('ablateHead', { layer, head });
+        }),
       runCommand: ({ command }) => this.told(() => runViewCommand(command)),
     };
   }
 
   /** A study is about a model, not a text: without a prompt there, the sample is inspected. */
   private async showHead({ layer, head }: StudyHead): Promise<void> {
+    await this.requireStudied();
     if (!this.services.session.prompt) await runCommand('openSamplePrompt');
     this.all().tokensPanel.showHead(layer, head);
+  }
+
+  /** @throws request.invalid when another model is open: its heads are others */
+  private async requireStudied(): Promise<void> {
+    const { models, studies } = this.services;
+    if (studies.foundWith) requireModelOf(studies.foundWith, await models.ensure(), 'The study');
   }
 
   private async withStudy(work: (study: IoiStudy, question: StudyQuestion) => Promise<void>): Promise<void> {
@@ -100,11 +120,14 @@ export class StudyPanel extends Disposable {
 }
 
 /** The panel's state now. */
-function studyState({ studies }: Services): StudyState {
-  const { question, soFar, finished, stages, progress, error, isRunning, study } = studies;
-  if (!question) return { message: emptyMessage(), finished: [], stages: [] };
+function studyState({ models, studies }: Services): StudyState {
+  const { current, question, soFar, finished, stages, progress, error, isRunning, study } = studies;
+  if (!current || !question) return { message: emptyMessage(), finished: [], stages: [] };
   const ended = study ? 'done' : 'stopped';
   return {
+    id: current.id,
+    history: [...studies.all].reverse().map((kept) => rowOf(kept, studies.atWork)),
+    elsewhere: foundElsewhere(studies.foundWith, models),
     model: question.model.name,
     source: question.source,
     status: isRunning ? 'running' : ended,
@@ -115,6 +138,17 @@ function studyState({ studies }: Services): StudyState {
     progress,
     estimate: question.estimate,
   };
+}
+
+function rowOf(kept: KeptStudy, atWork: KeptStudy | undefined): StudyRow {
+  const { finished, id, isDone, question } = kept;
+  const ended = isDone ? 'done' : 'stopped';
+  const status = kept === atWork ? 'running' : ended;
+  const name = `${question.model.name} · ${question.source}`;
+  const title = isDone
+    ? name
+    : vscode.l10n.t('{0} ({1} of {2} steps)', name, finished.length, stagesOf(kept).length);
+  return { id, title, status };
 }
 
 function emptyMessage(): StudyState['message'] {

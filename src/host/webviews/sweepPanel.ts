@@ -6,13 +6,14 @@ import { restingValue } from '../../shared/sweepCell.ts';
 import type { SweepRow, SweepState, SweepView, SweepViewApi } from '../../shared/sweepViewApi.ts';
 import { changeSweep, planSweep } from '../commands/sweepCommands.ts';
 import { Disposable } from '../disposable.ts';
+import { foundElsewhere } from '../foundElsewhere.ts';
 import { panels } from '../names.ts';
 import type { CommandServices, Services } from '../services.ts';
 import { actOnCell } from '../sweeps/cellActions.ts';
 import { sweepSubject, sweepTitle } from '../sweeps/describeSweep.ts';
 import { exportSweep } from '../sweeps/exportSweep.ts';
 import { placeOfCell, revealCell } from '../sweeps/revealCell.ts';
-import { hasSameCells, progressOf, type SweepRecord } from '../sweeps/sweepRecord.ts';
+import { foundWith, isComparable, progressOf, type SweepRecord } from '../sweeps/sweepRecord.ts';
 import { showError, wordError } from '../wordError.ts';
 import { panelIcon } from './panelIcon.ts';
 import { runViewCommand } from './tokensPanel.ts';
@@ -104,8 +105,8 @@ export class SweepPanel extends Disposable {
     void vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Sweeping') },
       async (progress) => {
-        const listening = sweeps.onDidChange(() => progress.report({ message: shareOf(sweeps.current) }));
-        await sweeps.run(model).finally(() => listening.dispose());
+        const listening = sweeps.onDidChange(() => progress.report({ message: shareOf(sweeps.atWork) }));
+        await sweeps.run({ ...model, saes: models.saes }).finally(() => listening.dispose());
       },
     );
   }
@@ -113,6 +114,8 @@ export class SweepPanel extends Disposable {
   private async reveal(cell: number): Promise<void> {
     await this.withCurrent(async (record) => {
       const place = placeOfCell(record, cell);
+      // The note over the panel says why there is no way to the text; a click chooses the cell all the same.
+      if (foundElsewhere(foundWith(record), this.services.models)) return;
       if (place) await revealCell(this.services, record, place);
     });
   }
@@ -167,7 +170,7 @@ function rowOf(record: SweepRecord, { models, sweeps }: Pick<Services, 'models' 
     title: sweepTitle(record.question, models),
     status: record.status,
     share: total > 0 ? done / total : 0,
-    comparable: current !== undefined && current !== record && hasSameCells(current, record),
+    comparable: current !== undefined && current !== record && isComparable(current, record),
   };
 }
 
@@ -178,6 +181,7 @@ function viewOf(record: SweepRecord, services: Services): SweepView {
     question,
     subject: sweepSubject(record),
     model: model.name,
+    elsewhere: foundElsewhere(foundWith(record), services.models),
     outline,
     estimate,
     values: cells.values,

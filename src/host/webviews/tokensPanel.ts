@@ -97,6 +97,13 @@ export class TokensPanel extends Disposable {
             { signal: options?.signal },
           ),
         ),
+      featureAttribution: ({ position, sae }, options) =>
+        session.withRun(({ analysis }) =>
+          engine.featureAttribution(
+            { run: analysis.run, sae, contrast: session.contrast, position },
+            { signal: options?.signal },
+          ),
+        ),
       runCommand: async ({ command }) => runViewCommand(command).catch((error) => showError(error, log)),
     };
   }
@@ -106,6 +113,7 @@ export class TokensPanel extends Disposable {
 const viewCommands: Readonly<Record<ViewCommand, true>> = {
   inspectDocument: true,
   findCircuit: true,
+  attributionGraph: true,
   studyIndirectObjects: true,
   setContrast: true,
   comparePrompts: true,

@@ -1,7 +1,9 @@
 /** What an experiment will take, told before it runs. */
 
 import type { CallOptions } from '../callOptions.ts';
+import type { SearchEstimate } from '../searchEstimate.ts';
 import { type Experiment, type ExperimentMethod, type MethodKind, methodsOf } from './experiment.ts';
+import { edgesRequest, graphRequest, sparseRequest } from './runCircuits.ts';
 import { contextOf, type ExperimentPlaces, openModel } from './runExperiment.ts';
 import { type MethodContext, requirePairs } from './runMethods.ts';
 import { studyRequest } from './runStudies.ts';
@@ -11,7 +13,7 @@ import { ablationOf, featureTarget, pathRequest, sweepTarget } from './runSweeps
 export interface MethodEstimate {
   readonly kind: MethodKind;
   readonly seconds?: number;
-  /** Interventions. */
+  /** Interventions; of circuits, prompts that run forward and back. */
   readonly runs?: number;
   /** Bytes beside the model's weights, at most. */
   readonly memory?: number;
@@ -37,6 +39,10 @@ async function estimateMethod(context: MethodContext, method: ExperimentMethod):
     const { seconds, runs, memory } = await engine.estimateSweep(request, call);
     return { kind, seconds, runs, memory };
   };
+  const search = async (estimate: Promise<SearchEstimate>): Promise<MethodEstimate> => {
+    const { seconds, forward, backward, memory } = await estimate;
+    return { kind, seconds, runs: forward + backward, memory };
+  };
   const base = () => ({
     model: context.model.id,
     pairs: requirePairs(context, method),
@@ -57,6 +63,14 @@ async function estimateMethod(context: MethodContext, method: ExperimentMethod):
       });
     case 'patchPaths':
       return sweep(pathRequest(context, method));
+    case 'attributeEdges':
+      return search(engine.estimateEdges(edgesRequest(context, method), call));
+    case 'acdc':
+      return search(engine.estimateEdges({ ...base(), method: 'acdc' }, call));
+    case 'sparseFeatureCircuit':
+      return search(engine.estimateSparseCircuit(await sparseRequest(context, method), call));
+    case 'attributionGraph':
+      return search(engine.estimateAttributionGraph(await graphRequest(context, method), call));
     case 'indirectObjectStudy': {
       const { seconds } = await engine.estimateIndirectObjects(studyRequest(context, method), call);
       return { kind, seconds };

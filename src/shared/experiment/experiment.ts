@@ -93,7 +93,7 @@ export type ExperimentMethod =
   | { readonly kind: 'logitLens'; readonly top?: number; readonly tuned?: string }
   | {
       readonly kind: 'attributeEdges';
-      readonly gradients: 'eap' | 'eap-ig';
+      readonly gradients: 'eap' | 'eap-ig' | 'eap-ig-activations';
       readonly steps?: number;
       readonly keep?: EdgesKept;
     }
@@ -108,6 +108,7 @@ export type ExperimentMethod =
       readonly nodeThreshold?: number;
       readonly edgeThreshold?: number;
       readonly edges?: boolean;
+      readonly startLayer?: number;
     }
   | {
       readonly kind: 'attributionGraph';

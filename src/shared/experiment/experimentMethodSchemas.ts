@@ -149,7 +149,10 @@ const table: Readonly<
   attributeEdges: [
     'Scores of all edges between heads and MLPs by attribution patching, and the circuit of the strongest.',
     {
-      gradients: choice('On the clean prompts, or integrated from the corrupted ones.', ['eap', 'eap-ig']),
+      gradients: choice(
+        '`eap`: on the clean prompts. `eap-ig`: integrated over the input embeddings. `eap-ig-activations`: integrated over what each head or MLP writes, one by one; closest to exact, and slow.',
+        ['eap', 'eap-ig', 'eap-ig-activations'],
+      ),
       steps: { ...count('Of integrated gradients; 5 when left out.', 1), maximum: 1000 },
       keep: kept,
     },
@@ -177,8 +180,11 @@ const table: Readonly<
       effects: choice('How effects of nodes are found; `ig` when left out.', ['atp', 'ig', 'exact']),
       steps: { ...count('Of integrated gradients; 10 when left out.', 1), maximum: 1000 },
       aggregation: choice('Over positions: summed (when left out), or each by itself.', ['sum', 'position']),
-      nodeThreshold: amount('Least size of a node’s effect; 0.1 when left out.'),
-      edgeThreshold: amount('Least size of an edge’s effect; 0.01 when left out.'),
+      nodeThreshold: amount(
+        'Least size of a node’s effect; 0.25 % of what the metric changes from clean to corrupted when left out.',
+      ),
+      edgeThreshold: amount('Least size of an edge’s effect; as for nodes when left out.'),
+      startLayer: count('Tests leave layers below as they are; a third of all layers when left out.', 0),
       edges: flag('False leaves edges out, which take most of the time.'),
     },
   ],

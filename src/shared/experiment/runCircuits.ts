@@ -1,7 +1,9 @@
 /** The methods of an experiment whose result is a circuit. */
 
-import type { AttributedCircuit, EdgeChoice } from '../attributionApi.ts';
+import type { AttributedCircuit, AttributeEdgesRequest, EdgeChoice } from '../attributionApi.ts';
+import type { AttributionGraphRequest } from '../attributionGraphApi.ts';
 import { EngineError } from '../errors.ts';
+import type { SparseCircuitRequest } from '../sparseCircuitApi.ts';
 import { toJson } from './canonicalJson.ts';
 import type { EdgesKept, MethodOf } from './experiment.ts';
 import {
@@ -32,12 +34,18 @@ async function attributeEdges(
   context: MethodContext,
   method: MethodOf<'attributeEdges'>,
 ): Promise<MethodOutcome> {
-  const { engine, model, metric, call } = context;
+  return attributedOutcome(await context.engine.attributeEdges(edgesRequest(context, method), context.call));
+}
+
+/** The attribution of edges as the engine is asked for it. */
+export function edgesRequest(
+  context: MethodContext,
+  method: MethodOf<'attributeEdges'>,
+): AttributeEdgesRequest {
+  const { model, metric } = context;
   const pairs = requirePairs(context, method);
   const { gradients, steps, keep = { top: 100 } } = method;
-  const edges = edgeChoice(keep);
-  const request = { model: model.id, pairs, metric, method: gradients, steps, edges };
-  return attributedOutcome(await engine.attributeEdges(request, call));
+  return { model: model.id, pairs, metric, method: gradients, steps, edges: edgeChoice(keep) };
 }
 
 async function acdc(context: MethodContext, method: MethodOf<'acdc'>): Promise<MethodOutcome> {
@@ -107,26 +115,8 @@ async function sparseFeatureCircuit(
   context: MethodContext,
   method: MethodOf<'sparseFeatureCircuit'>,
 ): Promise<MethodOutcome> {
-  const { engine, model, metric, call } = context;
-  const pairs = requirePairs(context, method);
-  const { basis = 'features', effects = 'ig', aggregation = 'sum' } = method;
-  const { steps, nodeThreshold, edgeThreshold, edges } = method;
-  const { circuit, pairCount, evaluation } = await engine.findSparseCircuit(
-    {
-      model: model.id,
-      pairs,
-      metric,
-      basis,
-      saes: await context.saes(),
-      method: effects,
-      steps,
-      aggregation,
-      nodeThreshold,
-      edgeThreshold,
-      edges,
-    },
-    call,
-  );
+  const request = await sparseRequest(context, method);
+  const { circuit, pairCount, evaluation } = await context.engine.findSparseCircuit(request, context.call);
   const numbers = {
     pairs: pairCount,
     nodes: circuit.nodes.length,
@@ -136,22 +126,25 @@ async function sparseFeatureCircuit(
   return { numbers, circuit, provenance: circuit.provenance };
 }
 
+/** A sparse feature circuit as the engine is asked for it. */
+export async function sparseRequest(
+  context: MethodContext,
+  method: MethodOf<'sparseFeatureCircuit'>,
+): Promise<SparseCircuitRequest> {
+  const { model, metric } = context;
+  const pairs = requirePairs(context, method);
+  const { basis = 'features', effects = 'ig', aggregation = 'sum' } = method;
+  const { steps, nodeThreshold, edgeThreshold, edges, startLayer } = method;
+  const saes = await context.saes();
+  const nodes = { basis, saes, method: effects, steps, aggregation, nodeThreshold };
+  return { model: model.id, pairs, metric, ...nodes, edgeThreshold, edges, startLayer };
+}
+
 async function attributionGraph(
   context: MethodContext,
   method: MethodOf<'attributionGraph'>,
 ): Promise<MethodOutcome> {
-  const { engine, model, call } = context;
-  const { clean } = requirePair(context, method);
-  const transcoders = await context.transcoders();
-  if (transcoders.length === 0) {
-    const reason = 'it needs transcoders; name them in "transcoders", or put them beside the model';
-    throw new EngineError('request.invalid', { what: `The method ${method.kind}`, reason });
-  }
-  const { kind: _, ...parameters } = method;
-  const found = await engine.attributionGraph(
-    { ...parameters, model: model.id, text: clean, transcoders },
-    call,
-  );
+  const found = await context.engine.attributionGraph(await graphRequest(context, method), context.call);
   const { circuit, ...scores } = found;
   const numbers = {
     ...(toJson(scores) as { readonly [name: string]: number }),
@@ -159,4 +152,19 @@ async function attributionGraph(
     edges: circuit.edges.length,
   };
   return { numbers, circuit, provenance: circuit.provenance };
+}
+
+/** An attribution graph as the engine is asked for it. @throws request.invalid without transcoders */
+export async function graphRequest(
+  context: MethodContext,
+  method: MethodOf<'attributionGraph'>,
+): Promise<AttributionGraphRequest> {
+  const { clean } = requirePair(context, method);
+  const transcoders = await context.transcoders();
+  if (transcoders.length === 0) {
+    const reason = 'it needs transcoders; name them in "transcoders", or put them beside the model';
+    throw new EngineError('request.invalid', { what: `The method ${method.kind}`, reason });
+  }
+  const { kind: _, ...parameters } = method;
+  return { ...parameters, model: context.model.id, text: clean, transcoders };
 }

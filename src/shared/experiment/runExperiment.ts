@@ -5,6 +5,7 @@ import type { CircuitGraph, ModelInfo, Provenance, SaeInfo } from '../domain.ts'
 import type { EngineApi } from '../engineApi.ts';
 import { EngineError, throwIfCancelled } from '../errors.ts';
 import { readHubName } from '../hubName.ts';
+import { methodDefaults } from '../methodDefaults.ts';
 import type { PromptPairs } from '../task.ts';
 import { type JsonValue, toJson } from './canonicalJson.ts';
 import {
@@ -17,7 +18,7 @@ import {
 import { listPairTexts } from './pairTexts.ts';
 import { isPath, namedSaes, ownSaes, type SaeLookup } from './resolveSaes.ts';
 import { circuitRunners } from './runCircuits.ts';
-import type { MethodContext, MethodOutcome, SweepMemory } from './runMethods.ts';
+import type { FoundSweep, MethodContext, MethodOutcome, SweepMemory } from './runMethods.ts';
 import { readingRunners } from './runReadings.ts';
 import { studyRunners } from './runStudies.ts';
 import { sweepRunners } from './runSweeps.ts';
@@ -72,14 +73,14 @@ export async function runExperiment(
   return { model, experiment, methods: outcomes, provenance };
 }
 
-/** Opens the model that the experiment names. @throws request.invalid when it is not on this machine. */
+/** Opens the model that the experiment names, for itself: nobody else's beginning of prompts changes. @throws request.invalid when it is not on this machine. */
 export async function openModel(
   experiment: Experiment,
   places: ExperimentPlaces,
   call: CallOptions = {},
 ): Promise<ModelInfo> {
   const path = await locateModel(experiment, places, call);
-  const model = await places.engine.openModel({ path, bos: experiment.bos ?? 'auto' }, call);
+  const model = await places.engine.openModel({ path, bos: experiment.bos ?? 'auto', separate: true }, call);
   places.opened?.(model);
   return model;
 }
@@ -109,7 +110,7 @@ export async function contextOf(
   call: CallOptions,
 ): Promise<MethodContext> {
   const { engine, path, readText, memory } = places;
-  const { seed = 1, metric } = experiment;
+  const { seed = methodDefaults.seed, metric } = experiment;
   const pairs = experiment.pairs && (await promptPairs(experiment.pairs, seed, places));
   const lookup: SaeLookup = { engine, model, path, call };
   const idsOf = async (names: readonly string[] | undefined, kinds: readonly SaeInfo['kind'][]) => {
@@ -182,7 +183,7 @@ async function provenanceOf(
     saes: [...saes.values()],
     bos,
     precision,
-    seed: experiment.seed ?? 1,
+    seed: experiment.seed ?? methodDefaults.seed,
   };
 }
 
@@ -201,6 +202,11 @@ export interface FoundCircuit {
 /** The circuits that were found. */
 export function circuitsOf({ methods }: ExperimentOutcome): readonly FoundCircuit[] {
   return methods.flatMap(({ circuit }, i) => (circuit ? [{ method: i + 1, circuit }] : []));
+}
+
+/** The sweeps that were run, in the order of the methods. */
+export function sweepsOf({ methods }: ExperimentOutcome): readonly FoundSweep[] {
+  return methods.flatMap(({ sweep }) => sweep ?? []);
 }
 
 /**

@@ -4,6 +4,8 @@ import type { CallOptions } from '../callOptions.ts';
 import type { CircuitGraph, ModelInfo, Provenance, SaeId } from '../domain.ts';
 import type { EngineApi } from '../engineApi.ts';
 import { EngineError } from '../errors.ts';
+import type { SweepGrid } from '../patchingApi.ts';
+import type { SweepQuestion } from '../sweepViewApi.ts';
 import type { PromptPairs, TaskMetric } from '../task.ts';
 import type { JsonValue } from './canonicalJson.ts';
 import type { ExperimentMethod, MethodKind, MethodOf } from './experiment.ts';
@@ -31,14 +33,30 @@ export interface MethodContext {
   texts(): Promise<readonly PairText[]>;
 }
 
-/** By sweep: raw mean of each known cell, and the pairs behind it. */
-export type SweepMemory = Map<string, Map<number, readonly [raw: number, pairs: number]>>;
+/** What is known of a sweep that was stopped. */
+export interface RememberedSweep {
+  /** Of the pairs that it ran on; see `SweepOutline.pairsHash`. */
+  pairsHash?: string;
+  /** Raw mean of each known cell, and the pairs behind it. */
+  readonly cells: Map<number, readonly [raw: number, pairs: number]>;
+}
+
+/** By sweep. */
+export type SweepMemory = Map<string, RememberedSweep>;
+
+/** A finished sweep with its question. */
+export interface FoundSweep {
+  readonly question: SweepQuestion;
+  readonly grid: SweepGrid;
+}
 
 /** What a method gives. */
 export interface MethodOutcome {
   /** Its numbers, as they are written down. */
   readonly numbers: { readonly [name: string]: JsonValue };
   readonly circuit?: CircuitGraph;
+  /** A sweep as it was asked, and all its cells. */
+  readonly sweep?: FoundSweep;
   readonly provenance?: Provenance;
 }
 

@@ -9,12 +9,19 @@ import type {
   PathReceiver,
   PathSender,
   SweepGrid,
+  SweepOutline,
   SweepRequest,
   SweepTarget,
 } from '../patchingApi.ts';
 import { type JsonValue, roundedShare, toJson } from './canonicalJson.ts';
 import type { AblationChoice, FeatureChoice, MethodOf, SweepChoice } from './experiment.ts';
-import { type MethodContext, type MethodOutcome, type MethodRunners, requirePairs } from './runMethods.ts';
+import {
+  type MethodContext,
+  type MethodOutcome,
+  type MethodRunners,
+  type RememberedSweep,
+  requirePairs,
+} from './runMethods.ts';
 
 type SweepKind = 'patch' | 'patchFeatures' | 'ablate' | 'ablateFeatures' | 'patchPaths';
 
@@ -37,7 +44,8 @@ async function patch(
   const request = { model: model.id, pairs, metric, target, direction: method.direction };
   const run = (known: KnownCells | undefined, call: CallOptions) =>
     engine.patchSweep({ ...request, known }, call);
-  return gridOutcome(await goOn(context, request, run), 'share');
+  const grid = await goOn(context, request, run);
+  return { ...gridOutcome(grid, 'share'), sweep: { question: { ...asked(request), method: 'patch' }, grid } };
 }
 
 async function ablate(
@@ -50,14 +58,24 @@ async function ablate(
   const request = { model: model.id, pairs, metric, target, ablation: ablationOf(method, seed) };
   const run = (known: KnownCells | undefined, call: CallOptions) =>
     engine.ablateSweep({ ...request, known }, call);
-  return gridOutcome(await goOn(context, request, run), 'change');
+  const grid = await goOn(context, request, run);
+  return {
+    ...gridOutcome(grid, 'change'),
+    sweep: { question: { ...asked(request), method: 'ablate' }, grid },
+  };
 }
 
 async function patchPaths(context: MethodContext, method: MethodOf<'patchPaths'>): Promise<MethodOutcome> {
   const request = pathRequest(context, method);
   const run = (known: KnownCells | undefined, call: CallOptions) =>
     context.engine.pathPatch({ ...request, known }, call);
-  return gridOutcome(await goOn(context, request, run), 'change');
+  const grid = await goOn(context, request, run);
+  return { ...gridOutcome(grid, 'change'), sweep: { question: { ...asked(request), method: 'path' }, grid } };
+}
+
+/** The question of a request, whatever model it was put to. */
+function asked<R extends { readonly model: string }>({ model: _, ...question }: R): Omit<R, 'model'> {
+  return question;
 }
 
 /** Path patching as the engine is asked for it. */
@@ -83,12 +101,18 @@ async function goOn(
 ): Promise<SweepGrid> {
   const { engine, model, call, memory } = context;
   if (!memory) return run(undefined, call);
-  const key = JSON.stringify([model.hash, model.bos, request]);
-  const cells = memory.get(key) ?? new Map();
-  const known = cells.size > 0 ? knownCells(cells, await sizeOf(engine, request, call)) : undefined;
-  memory.set(key, cells);
+  const key = JSON.stringify([model.hash, model.bos, request, await saesOf(engine, request, call)]);
+  const before = memory.get(key);
+  const outline = before && (await engine.estimateSweep(request, { signal: call.signal })).outline;
+  // The same file may hold other prompts by now.
+  const isSame = before && outline && before.pairsHash === outline.pairsHash;
+  const sweep: RememberedSweep = isSame ? before : { cells: new Map() };
+  const { cells } = sweep;
+  const known = isSame && cells.size > 0 ? knownCells(sweep, outline) : undefined;
+  memory.set(key, sweep);
   const report = (progress: Progress): void => {
     const { partial } = progress;
+    if (partial) sweep.pairsHash = partial.pairsHash;
     partial?.cells.forEach((cell, i) => {
       cells.set(cell, [partial.raw[i]!, partial.pairs[i]!]);
     });
@@ -99,23 +123,28 @@ async function goOn(
   return grid;
 }
 
-async function sizeOf(
+/** What the SAEs of the request hold and how they are read: the file at a path may be another one by now. */
+async function saesOf(
   engine: MethodContext['engine'],
   request: SweepRequest,
   { signal }: CallOptions,
-): Promise<number> {
-  const { outline } = await engine.estimateSweep(request, { signal });
-  return outline.axes.reduce((size, { labels }) => size * labels.length, 1);
+): Promise<JsonValue> {
+  if (!('target' in request) || request.target.kind !== 'features') return null;
+  const { model, target } = request;
+  const listed = await engine.listSaes({ model, folders: [target.sae] }, { signal });
+  const found = listed.find(({ id }) => id === target.sae);
+  return found ? toJson([found.hash, found.convention ?? null]) : null;
 }
 
-function knownCells(cells: ReadonlyMap<number, readonly [number, number]>, size: number): KnownCells {
+function knownCells({ cells, pairsHash }: RememberedSweep, { axes }: SweepOutline): KnownCells {
+  const size = axes.reduce((product, { labels }) => product * labels.length, 1);
   const raw = new Float64Array(size).fill(Number.NaN);
   const pairs = new Int32Array(size);
   for (const [cell, [value, count]] of cells) {
     raw[cell] = value;
     pairs[cell] = count;
   }
-  return { raw, pairs };
+  return { raw, pairs, pairsHash };
 }
 
 /** The cells of a sweep as the engine is asked for them. */

@@ -152,6 +152,9 @@ function edgeScript(method: MethodOf<'attributeEdges'>, { model, metric }: Scrip
   if (model.blockHooks && !model.blockHooks.includes('hook_resid_mid')) {
     throw refuse('edges of a model whose attention and MLP run side by side', 'take a model without that');
   }
+  if (gradients === 'eap-ig-activations') {
+    throw refuse('integrated gradients along activations', 'take "eap-ig", which goes along the inputs');
+  }
   if (metric === 'accuracy')
     throw refuse('attribution of accuracy', 'it has no gradient; use logitDifference');
   if ('greedy' in keep) throw refuse('a circuit grown from the logits', 'keep the strongest edges ("top")');

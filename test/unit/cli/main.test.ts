@@ -35,6 +35,30 @@ async function json(work: Promise<Outcome>) {
 }
 
 describe('help', () => {
+  it('of commands about experiments lists no option that they refuse', async () => {
+    const [run, exported, lens] = await Promise.all([
+      fovea(['run', '--help']),
+      fovea(['export', '--help']),
+      fovea(['lens', '--help']),
+    ]);
+    for (const { out } of [run, exported]) {
+      expect(out).toContain('--json');
+      expect(out).not.toMatch(/--(model|bos)\b/);
+    }
+    expect(lens.out).toMatch(/--model FOLDER/);
+  });
+
+  it('tells the same defaults wherever a generator or a random number is meant', async () => {
+    const told = async (command: string) => (await fovea([command, '--help'])).out;
+    for (const command of ['sparse', 'shift', 'study', 'task']) {
+      expect(await told(command), command).toMatch(/--seed N .*\(default 1\)/);
+    }
+    const small = ['generate', 'greaterThan', '--count', '3'];
+    const text = async (...more: string[]) => (await fovea(['task', ...small, ...more])).out;
+    expect(await text()).toBe(await text('--seed', '1'));
+    expect(await text()).not.toBe(await text('--seed', '0'));
+  });
+
   it('lists the commands, and is an error only when nothing was asked', async () => {
     const [asked, plain, none] = await Promise.all([fovea(['--help']), fovea(['help']), fovea([])]);
     for (const { out } of [asked, plain, none]) {
@@ -42,6 +66,7 @@ describe('help', () => {
         'features',
         'ablate',
         'lens',
+        'dla',
         'circuit',
         'attribute',
         'check',
@@ -61,6 +86,7 @@ describe('help', () => {
     'features',
     'ablate',
     'lens',
+    'dla',
     'circuit',
     'attribute',
     'check',

@@ -43,6 +43,18 @@ describe('patch', () => {
     expect(shares).toEqual([...shares].sort((a, b) => b - a));
   });
 
+  it('takes means by position and template under the names of experiments, too', async () => {
+    const ablated = async (how: string) => (await patch(...pair, ...answers, '--ablate', how, '--json')).out;
+    for (const [short, long] of [
+      ['position', 'meanByPosition'],
+      ['template', 'meanByTemplate'],
+    ] as const) {
+      const out = await ablated(short);
+      expect(JSON.parse(out).values.length).toBeGreaterThan(0);
+      expect(await ablated(long)).toBe(out);
+    }
+  });
+
   it('names what is missing or unknown', async () => {
     const told = async (...argv: string[]) => {
       const { code, err } = await patch(...argv);

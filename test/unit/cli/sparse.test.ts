@@ -30,7 +30,10 @@ describe('sparse', () => {
     const { code, out, err } = await sparse(...asked);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(
-      /^logitDifference \(1 pair\): clean .*, corrupted .*\n\d+ of \d+ active nodes \(.* %\) above .*: faithfulness /,
+      /^logitDifference on the 1 pair it was found on: clean .*, corrupted .*\n\d+ of \d+ active nodes \(.* %\) above .*: faithfulness /,
+    );
+    expect(out).toMatch(
+      /\nTested on 1 pair, embeddings left as they are; means of 1 corrupted prompt or more\nWarning: the mean of one prompt is the corrupted run itself\.\n/,
     );
     expect(out).toMatch(/\n(feature|error)\d\S+@all +[+−]/);
     expect(out).toMatch(/ → y /);
@@ -55,8 +58,31 @@ describe('sparse', () => {
     for (const basis of ['features', 'neurons']) {
       const { code, out, err } = await sparse('--task', file, '--curve', '--steps', '2', '--basis', basis);
       expect({ code, err }).toEqual({ code: 0, err: '' });
-      expect(out.trimEnd().split('\n')).toHaveLength(17);
+      const [head, , ...rows] = out.trimEnd().split('\n');
+      expect(head).toMatch(/threshold +of the span +nodes/);
+      expect(rows.indexOf('')).toBe(15);
+      expect(rows.at(-1)).toMatch(/^Warning: /);
     }
+  });
+
+  it('begins tests at a layer, and warns when they rest on few pairs', async () => {
+    const file = join(await temporaryFolder(), 'few.task.jsonl');
+    const lines = ['words', 'letter'].map((word) =>
+      JSON.stringify({
+        clean: asked[0],
+        corrupted: `When she ${word}`,
+        answer: ' words',
+        wrongAnswer: ' letter',
+      }),
+    );
+    await writeFile(file, lines.join('\n'));
+    const argv = ['--task', file, '--steps', '2', '--no-edges', '--start-layer'];
+    const { out } = await sparse(...argv, '1');
+    expect(out).toMatch(
+      /\nTested on 2 pairs, embeddings and layers below 1 left as they are; means of 2 .*\nWarning: below 5 /,
+    );
+    expect((await sparse(...argv, '2')).err).toMatch(/The start layer 2 .*from 0 to 1/s);
+    expect((await sparse(...argv, 'low')).err).toMatch(/--start-layer takes a whole number/);
   });
 
   it('compares estimates with exact effects', async () => {

@@ -7,7 +7,11 @@ import { floatValue } from '../../../src/engine/graph/value.ts';
 import { seededRandom } from '../../../src/engine/random.ts';
 import type { SaeConfig } from '../../../src/engine/sae/format.ts';
 import { writeSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
-import type { ModelInfo, SaeInfo } from '../../../src/shared/domain.ts';
+import { writeCircuit } from '../../../src/shared/circuitDocument.ts';
+import type { ModelInfo, Progress, SaeInfo } from '../../../src/shared/domain.ts';
+import { readPublicGraph } from '../../../src/shared/publicGraphReader.ts';
+import { writePublicGraph } from '../../../src/shared/publicGraphWriter.ts';
+import { readCircuit } from '../../../src/shared/readCircuit.ts';
 import { type TinyModel, writeTinyModel } from '../../fixtures/tinyModel.ts';
 
 const text = 'When Mary and John went';
@@ -120,6 +124,23 @@ describe('Engine.attributionGraph', () => {
     expect(circuit.provenance.saes).toHaveLength(2);
   });
 
+  it('is estimated with a pass back for every logit and every feature that is traced', async () => {
+    const request = { model: model.id, text, transcoders, maxLogits: 2 };
+    let features = 0;
+    const report = ({ total, what }: Progress): void => {
+      if (what === 'features traced') features = total;
+    };
+    await engine.attributionGraph(request, { report });
+    expect(features).toBeGreaterThan(3);
+    const found = await engine.estimateAttributionGraph(request);
+    expect(found).toMatchObject({ forward: 1, backward: 2 + features });
+    expect(found.seconds).toBeGreaterThan(0);
+    expect(found.memory).toBeGreaterThan(0);
+    expect(await engine.estimateAttributionGraph({ ...request, maxFeatureNodes: 3 })).toMatchObject({
+      backward: 5,
+    });
+  });
+
   it('has the scores of the whole graph when nothing is pruned, as evaluating all its nodes finds them', async () => {
     const all = { nodeThreshold: 1, edgeThreshold: 1 };
     const found = await engine.attributionGraph({ model: model.id, text, transcoders, ...all });
@@ -130,6 +151,46 @@ describe('Engine.attributionGraph', () => {
     const none = await engine.evaluateCircuit({ model: model.id, graph: found.circuit, kept: [] });
     expect(none.faithfulness).toBe(evaluated.empty);
     expect(none.faithfulness).toBeLessThan(evaluated.faithfulness);
+  });
+
+  it('never scores better when pruned, whatever is kept', async () => {
+    const ask = (nodeThreshold: number, edgeThreshold: number) =>
+      engine.attributionGraph({ model: model.id, text, transcoders, nodeThreshold, edgeThreshold });
+    const [whole, pruned] = [await ask(1, 1), await ask(0.6, 0.8)];
+    expect(pruned.circuit.edges.length).toBeLessThan(whole.circuit.edges.length);
+    const evaluate = (circuit: typeof whole.circuit, kept: readonly string[]) =>
+      engine.evaluateCircuit({ model: model.id, graph: circuit, kept });
+    const kept = pruned.circuit.nodes.map(({ id }) => id);
+    const found = await evaluate(pruned.circuit, kept);
+    expect(found.faithfulness).toBeGreaterThan(0);
+    expect(found.faithfulness).toBeLessThan(pruned.replacementScore);
+    expect(found.completeness).toBeLessThan(pruned.completenessScore);
+    // With nothing kept: the tokens' direct effects as shares of all that enters the logits before pruning.
+    const tokensToLogits = ({ nodes, edges }: typeof whole.circuit): number => {
+      let [sum, all] = [0, 0];
+      for (const { id, kind, probability = 0 } of whole.circuit.nodes) {
+        if (kind !== 'logit') continue;
+        const into = whole.circuit.edges.filter(({ target }) => target === id);
+        const total = into.reduce((size, { weight }) => size + Math.abs(weight), 0);
+        const tokens = new Set(nodes.flatMap((one) => (one.kind === 'token' ? [one.id] : [])));
+        for (const { source, target, weight } of edges)
+          if (target === id && tokens.has(source)) sum += (probability * Math.abs(weight)) / total;
+        all += probability;
+      }
+      return sum / all;
+    };
+    expect((await evaluate(whole.circuit, [])).faithfulness).toBeCloseTo(tokensToLogits(whole.circuit), 5);
+    expect((await evaluate(pruned.circuit, [])).faithfulness).toBeCloseTo(tokensToLogits(pruned.circuit), 5);
+    // The file holds what it takes.
+    const read = readCircuit('graph.circuit.json', writeCircuit(pruned.circuit));
+    expect((await evaluate(read, kept)).faithfulness).toBeCloseTo(found.faithfulness, 4);
+    // And so does the public schema's, with the effects as they were.
+    const again = readPublicGraph('graph.json', writePublicGraph(pruned.circuit).text).document;
+    const effects = (graph: typeof whole.circuit) =>
+      graph.nodes.map(({ effect }) => effect).sort((a, b) => a - b);
+    expect(effects(again)).toEqual(effects(pruned.circuit));
+    const all = again.nodes.map(({ id }) => id);
+    expect((await evaluate(again, all)).faithfulness).toBeCloseTo(found.faithfulness, 6);
   });
 
   it('explains the answers that are asked for', async () => {

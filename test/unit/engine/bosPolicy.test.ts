@@ -76,6 +76,53 @@ describe('the policy', () => {
   });
 });
 
+describe('a handle of its own', () => {
+  const separate = (bos?: BosPolicy) => engine.openModel({ path: miniFolder, bos, separate: true });
+  const begins = async (id: string) => {
+    const { provenance, strip } = await engine.analyze(ask(prompt, { model: id, saes: [] }));
+    return [provenance.bos, strip.tokens.length];
+  };
+
+  it('keeps its reading whatever others ask for, and changes nobody else’s', async () => {
+    const length = tokenizer.encode(prompt).ids.length;
+    await policy('never');
+    const [always, never] = await Promise.all([separate('always'), separate('never')]);
+    expect(new Set([model.id, always.id, never.id]).size).toBe(3);
+    expect([always.bos, never.bos, always.path, always.hash]).toEqual([
+      'prepended',
+      'none',
+      model.path,
+      model.hash,
+    ]);
+    expect(await begins(model.id)).toEqual(['none', length]);
+    await policy('always');
+    expect(await begins(never.id)).toEqual(['none', length]);
+    expect(await begins(always.id)).toEqual(['prepended', length + 1]);
+    await policy('never');
+    expect(await begins(always.id)).toEqual(['prepended', length + 1]);
+    expect((await engine.openModel({ path: miniFolder })).id).toBe(model.id);
+    await engine.closeModel({ model: always.id });
+    expect((await failure(begins(always.id))).message).toContain('is not loaded');
+    expect(await begins(model.id)).toEqual(['none', length]);
+    await engine.closeModel({ model: never.id });
+  });
+
+  it('stays open when the model’s other handles are closed, and shares its SAEs', async () => {
+    const other = new Engine({ threads: 1 });
+    const [base, own] = await Promise.all([
+      other.openModel({ path: miniFolder }),
+      other.openModel({ path: miniFolder, bos: 'always', separate: true }),
+    ]);
+    const request = { ...ask(prompt), edits: [], model: base.id };
+    await other.analyze(request);
+    await other.closeModel({ model: base.id });
+    expect((await failure(other.analyze(request))).message).toContain('is not loaded');
+    const { provenance, features } = await other.analyze({ ...request, model: own.id });
+    expect([provenance.bos, features.length]).toEqual(['prepended', 1]);
+    await other.closeModel({ model: own.id });
+  });
+});
+
 describe('with a beginning-of-sequence token', () => {
   beforeAll(() => policy('always'));
 

@@ -6,8 +6,15 @@ import { readCircuitFile, writeCircuitFile } from '../../../src/engine/circuitFi
 import { openTensorFile } from '../../../src/engine/files/openTensorFile.ts';
 import { writeTorch } from '../../../src/engine/files/torchWriter.ts';
 import type { Value } from '../../../src/engine/graph/value.ts';
-import { edgesOf, fullGraph, type GraphShape } from '../../../src/engine/method/componentGraph.ts';
+import { readAutoCircuit } from '../../../src/engine/method/autoCircuitFile.ts';
+import {
+  edgesOf,
+  fullGraph,
+  type GraphShape,
+  strongestEdges,
+} from '../../../src/engine/method/componentGraph.ts';
 import { writeEapIg } from '../../../src/engine/method/eapIgFile.ts';
+import { writeCircuit } from '../../../src/shared/circuitDocument.ts';
 import type { CircuitDocument } from '../../../src/shared/domain.ts';
 import { tinyCircuit } from '../../fixtures/tinyCircuit.ts';
 import { temporaryFolder } from '../temporaryFolder.ts';
@@ -142,6 +149,40 @@ describe('auto-circuit’s prune scores', () => {
     await expect(readCircuitFile(file)).rejects.toThrow(message);
   });
 
+  it('with layers that have no modules are refused before anything of their size is made', async () => {
+    const file = await path('scores.pt');
+    const tensors = pruneScoresByHand(made);
+    const { 'blocks.1.hook_resid_post': _, ...rest } = tensors;
+    const far = {
+      'blocks.2000.hook_mlp_in': { dtype: 'float32', dims: [3], data: new Float32Array(3) },
+    } as const;
+    await writeTorch(file, { ...rest, ...far });
+    await expect(readCircuitFile(file)).rejects.toThrow(/blocks\.2 should be hook_q_input/);
+    const { 'blocks.0.hook_v_input': __, ...without } = tensors;
+    await writeTorch(file, without);
+    await expect(readCircuitFile(file)).rejects.toThrow(/blocks\.0 should be hook_q_input/);
+  });
+
+  it('of more pairs than any model here has are refused', async () => {
+    const file = await path('scores.pt');
+    const wide: Value = { dtype: 'float32', dims: [2400, 1], data: new Float32Array(2400) };
+    const parts = ['q', 'k', 'v'].map((part): [string, Value] => [`blocks.0.hook_${part}_input`, wide]);
+    const mlp: Value = { dtype: 'float32', dims: [1], data: Float32Array.of(1) };
+    await writeTorch(file, { ...Object.fromEntries(parts), 'blocks.0.hook_mlp_in': mlp });
+    await expect(readCircuitFile(file)).rejects.toThrow(/layers and heads of a model/);
+    const cfg = { n_layers: 2400, n_heads: 1, parallel_attn_mlp: true, d_model: 1 };
+    await writeFile(file, JSON.stringify({ cfg, nodes: {}, edges: {} }));
+    await expect(readCircuitFile(file)).rejects.toThrow(/layers and heads of a model/);
+  });
+
+  it('are not read on once that is cancelled', async () => {
+    const file = await path('scores.pt');
+    await writeTorch(file, pruneScoresByHand(made));
+    const tensors = await openTensorFile(file);
+    const signal = AbortSignal.abort();
+    await expect(readAutoCircuit(tensors, undefined, signal)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
   it('of another model than the open one are refused', async () => {
     const file = await path('scores.pt');
     await writeTorch(file, pruneScoresByHand(made));
@@ -202,6 +243,18 @@ describe('EAP-IG’s JSON', () => {
   });
 });
 
+describe('strongestEdges', () => {
+  it('keeps as many edges as asked, as sorting all of them does', () => {
+    const graph = scored(shape);
+    const ranked = edgesOf(graph, true).sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
+    for (const count of [0, 1, 5, 12, ranked.length, ranked.length + 3]) {
+      const kept = edgesOf(strongestEdges(graph, count), true).map(({ name }) => name);
+      const expected = ranked.slice(0, count).map(({ name }) => name);
+      expect(kept.sort()).toEqual(expected.sort());
+    }
+  });
+});
+
 describe('files that are told apart', () => {
   it('by content: Fovea’s own, the public graph, and others by name', async () => {
     const own = await path('x.json');
@@ -221,6 +274,12 @@ describe('files that are told apart', () => {
       /tensors should be prune scores of auto-circuit.*weight/,
     );
     await expect(readCircuitFile(await path('gone.json'))).rejects.toMatchObject({ code: 'file.missing' });
+  });
+
+  it('behind any number of blanks', async () => {
+    const file = await path('x.circuit.json');
+    await writeFile(file, `\ufeff${' \n'.repeat(5000)}${writeCircuit(tinyCircuit)}`);
+    expect((await readCircuitFile(file)).format).toBe('fovea');
   });
 
   it('and names its task’s file from where it is written', async () => {
@@ -253,7 +312,7 @@ describe('a circuit that a format cannot say', () => {
     const document = { ...tinyCircuit, nodes, edges };
     const request = { path: await path('x'), format: 'eapIg', document } as const;
     await expect(writeCircuitFile(request)).rejects.toThrow(
-      /how many heads the model has; open the model first/,
+      /how many heads the model has; give the model: --model FOLDER on the command line/,
     );
     await expect(writeCircuitFile({ ...request, shape })).resolves.toBeDefined();
   });

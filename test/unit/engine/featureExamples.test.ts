@@ -86,11 +86,17 @@ describe('feature examples', () => {
   it('are searched once for each SAE', async () => {
     const asked = { model, features: [{ sae, index: 9 }], count: 2 };
     const whats: string[] = [];
-    const report = ({ what }: { readonly what: string }): void => void whats.push(what);
+    const report = ({ what }: { readonly what: string }): void => {
+      if (what === 'Looking for examples') whats.push(what);
+      else read += 1;
+    };
+    let read = 0;
     await engine.featureExamples(asked, { report });
     const searched = whats.length;
     await engine.featureExamples({ ...asked, features: [{ sae, index: 10 }] }, { report });
     expect(whats.length).toBe(searched);
+    // Reading the windows is told of, feature by feature.
+    expect(read).toBe(2);
     // Another text is searched anew.
     await engine.featureExamples({ ...asked, files: [await textFile()] }, { report });
     expect(whats.length).toBeGreaterThan(searched);

@@ -72,6 +72,27 @@ describe('patchSweep', () => {
     expect(again.values[3]).toBeCloseTo(grid.values[3]!, 6);
   });
 
+  it('refuses what is known of other pairs, another metric or another grid', async () => {
+    const grid = await tiny.engine.patchSweep(sweep());
+    const known = { raw: grid.raw, pairs: grid.pairs, pairsHash: grid.pairsHash };
+    expect(grid.pairsHash).toMatch(/^[0-9a-f]{64}$/);
+    const { outline } = await tiny.engine.estimateSweep(sweep());
+    expect(outline.pairsHash).toBe(grid.pairsHash);
+    expect((await tiny.engine.patchSweep(sweep({ known }))).raw).toEqual(grid.raw);
+    const changed = { ...pair, answers: [contrast.wrong], wrongAnswers: [contrast.answer] };
+    const refusals = [
+      tiny.engine.patchSweep(sweep({ known, pairs: changed })),
+      tiny.engine.patchSweep(sweep({ known, metric: 'kl' })),
+      tiny.engine.ablateSweep({ ...sweep({ known, pairs: changed }), ablation: { kind: 'zero' } }),
+      tiny.engine.pathPatch({ model: tiny.model.id, pairs: changed, receivers: [], known }),
+    ];
+    for (const refused of refusals) {
+      await expect(refused).rejects.toThrow(/have changed since; start the sweep anew/);
+    }
+    const short = { raw: grid.raw.slice(1), pairs: grid.pairs.slice(1) };
+    await expect(tiny.engine.patchSweep(sweep({ known: short }))).rejects.toThrow(/cells, and the sweep \d+/);
+  });
+
   it('patches the features of an SAE that differ most, and its error', async () => {
     const target = {
       kind: 'features',

@@ -33,6 +33,7 @@ describe('SHIFT on the embedded model', () => {
       expect(before.worstGroup).toBeLessThanOrEqual(0.4);
       expect(retrained.worstGroup - before.worstGroup).toBeGreaterThanOrEqual(0.3);
       expect(retrained.gender).toBeLessThan(before.gender);
+      expect(baselines.randomWorstGroups).toHaveLength(5);
       // It is not the number of features that does it.
       expect(retrained.worstGroup).toBeGreaterThan(baselines.random.worstGroup + 0.3);
       expect(baselines.oracle.worstGroup).toBeGreaterThan(0.9);

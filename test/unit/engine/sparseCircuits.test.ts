@@ -59,7 +59,10 @@ describe('a sparse feature circuit', () => {
     });
     expect(circuit.provenance.saes.map(({ hook }) => hook)).toEqual([topKHook, reluHook]);
     const nodes = circuit.nodes.filter(({ kind }) => kind !== 'logit');
-    expect(nodes).toHaveLength(evaluation.nodes);
+    // The embeddings are found, but never ablated, and so not counted.
+    expect(nodes.filter(({ kind }) => kind !== 'token')).toHaveLength(evaluation.nodes);
+    expect(evaluation).toMatchObject({ startLayer: 0, pairs: 1, reference: 1 });
+    expect(circuit.method.parameters.startLayer).toBe(0);
     expect(new Set(nodes.map(({ id }) => id)).size).toBe(nodes.length);
     expect(new Set(nodes.map(({ kind }) => kind))).toEqual(new Set(['token', 'feature', 'error']));
     for (const { effect } of nodes) expect(Math.abs(effect)).toBeGreaterThan(0.01);
@@ -112,6 +115,105 @@ describe('a sparse feature circuit', () => {
     expect(error.message).toMatch(/hook_resid_post that it was found with is not there/);
   });
 
+  it('leaves layers below its start as they are, also when a file is tested', async () => {
+    const { circuit, evaluation } = await find({ startLayer: 1 });
+    expect(evaluation.startLayer).toBe(1);
+    const above = circuit.nodes.filter(({ kind, layer }) => kind !== 'logit' && layer >= 1);
+    expect(above).toHaveLength(evaluation.nodes);
+    expect(circuit.nodes.some(({ kind, layer }) => kind === 'feature' && layer === 0)).toBe(true);
+    const evaluate = (graph: CircuitGraph, nodes: readonly { readonly id: string }[]) =>
+      tiny.engine.evaluateCircuit({ graph, model: tiny.model.id, kept: nodes.map(({ id }) => id) });
+    const whole = await evaluate(saved(circuit), circuit.nodes);
+    expect(whole.faithfulness).toBe(evaluation.faithfulness);
+    expect(await evaluate(saved(circuit), above)).toEqual(whole);
+    const { startLayer: _, ...rest } = circuit.method.parameters;
+    const other = { ...circuit, method: { ...circuit.method, parameters: rest } };
+    expect((await evaluate(other, above)).circuit).not.toBeCloseTo(whole.circuit, 4);
+    for (const startLayer of [-1, 0.5, 2]) {
+      expect((await failure(find({ startLayer }))).message).toMatch(/from 0 to 1/);
+    }
+  });
+
+  it('is refused in another model, with other SAEs, prompts or answers, and with nodes of nowhere', async () => {
+    const { circuit } = await find();
+    const { provenance, nodes, method } = circuit;
+    const refused = async (changes: Partial<CircuitGraph>) => {
+      const graph = { ...saved(circuit), ...changes };
+      const kept = graph.nodes.map(({ id }) => id);
+      return (await failure(tiny.engine.evaluateCircuit({ graph, model: tiny.model.id, kept }))).message;
+    };
+    const model = { ...provenance.model, hash: 'another' };
+    expect(await refused({ provenance: { ...provenance, model } })).toMatch(/another model/);
+    const saes = provenance.saes.map((sae) => ({ ...sae, hash: 'another' }));
+    expect(await refused({ provenance: { ...provenance, saes } })).toMatch(/SAE at .* is another one/);
+    expect(await refused({ pairs: { ...pair, corrupted: 'When she letter' } as PromptPairs })).toMatch(
+      /prompts or answers of its task have changed since/,
+    );
+    const at = (changes: object) => [...nodes, { ...nodes[1]!, id: 'lost', ...changes }];
+    expect(await refused({ nodes: at({ hook: 'blocks.9.hook_mlp_out', feature: undefined }) })).toMatch(
+      /lost.*blocks\.9\.hook_mlp_out/,
+    );
+    expect(await refused({ nodes: at({ neuron: 1e6, feature: undefined }) })).toMatch(/lost.*number/);
+    const pairsHash = 'another';
+    const parameters = { ...method.parameters, pairsHash };
+    expect(await refused({ method: { ...method, parameters } })).toMatch(/changed since/);
+  });
+
+  it('of positions is refused for prompts of other lengths, and for positions beyond them', async () => {
+    const path = join(await temporaryFolder(), 'lengths.task.jsonl');
+    const line = (clean: string, corrupted: string) =>
+      JSON.stringify({ clean, corrupted, answer: contrast.answer, wrongAnswer: contrast.wrong });
+    const lines = [
+      line('When she gave', 'When she words'),
+      line('When she gave the letter', 'When she gave the words'),
+    ];
+    await writeFile(path, lines.join('\n'));
+    const { circuit } = await find({ aggregation: 'position', method: 'atp' });
+    const evaluate = async (graph: CircuitGraph) => {
+      const kept = graph.nodes.map(({ id }) => id);
+      return (await failure(tiny.engine.evaluateCircuit({ graph, model: tiny.model.id, kept }))).message;
+    };
+    const pairs: PromptPairs = { kind: 'task', task: { kind: 'file', path } };
+    expect(await evaluate({ ...circuit, pairs })).toMatch(/differ in length/);
+    const nodes = circuit.nodes.map((node) => (node.kind === 'logit' ? node : { ...node, position: 7 }));
+    expect(await evaluate({ ...circuit, nodes })).toMatch(/no position 7/);
+  });
+
+  it('has edges of exact effects only under a metric with a gradient on the clean prompt', async () => {
+    for (const metric of ['accuracy', 'kl'] as const) {
+      const seen: string[] = [];
+      const call = { report: ({ what }: { what: string }) => void seen.push(what) };
+      const request = requestOf({ method: 'exact', metric });
+      const message = /leave edges out \(--no-edges\)/;
+      expect((await failure(tiny.engine.findSparseCircuit(request, call))).message).toMatch(message);
+      expect((await failure(tiny.engine.estimateSparseCircuit(request))).message).toMatch(message);
+      expect(seen).toEqual([]);
+    }
+    const { circuit } = await find({ method: 'exact', metric: 'kl', edges: false });
+    expect(circuit.nodes.length).toBeGreaterThan(1);
+  });
+
+  it('tells how far its edges are, over all batches', async () => {
+    const path = join(await temporaryFolder(), 'batches.task.jsonl');
+    const line = (clean: string, corrupted: string) =>
+      JSON.stringify({ clean, corrupted, answer: contrast.answer, wrongAnswer: contrast.wrong });
+    const lines = [
+      line('When she gave', 'When she words'),
+      line('When she gave the letter', 'When she gave the words'),
+    ];
+    await writeFile(path, lines.join('\n'));
+    const seen: number[] = [];
+    const call = {
+      report: ({ what, done, total }: { what: string; done: number; total: number }) => {
+        if (what === 'Edges') seen.push(done / total);
+      },
+    };
+    const pairs: PromptPairs = { kind: 'task', task: { kind: 'file', path } };
+    await tiny.engine.findSparseCircuit(requestOf({ pairs, method: 'atp' }), call);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect([seen[0], seen.at(-1)]).toEqual([0, 1]);
+  });
+
   it('tells positions apart when asked to', async () => {
     const { circuit } = await find({ aggregation: 'position', method: 'atp' });
     expect(circuit.isAggregated).toBeUndefined();
@@ -128,6 +230,8 @@ describe('a sparse feature circuit', () => {
   it('may be of neurons, and without edges', async () => {
     const { circuit, evaluation } = await find({ basis: 'neurons', saes: [], edges: false });
     expect(new Set(circuit.nodes.map(({ kind }) => kind))).toEqual(new Set(['neuron', 'logit']));
+    const neuron = circuit.nodes.find(({ hook }) => hook === 'blocks.0.hook_mlp_out')!;
+    expect(neuron.label).toBe(`mlp_out coordinate ${neuron.neuron}`);
     expect(circuit.edges.every(({ target }) => target === 'y')).toBe(true);
     const kept = circuit.nodes.map(({ id }) => id);
     const again = await tiny.engine.evaluateCircuit({ graph: saved(circuit), model: tiny.model.id, kept });
@@ -137,7 +241,7 @@ describe('a sparse feature circuit', () => {
   it('has thresholds that go with the metric when none are given', async () => {
     const { circuit } = await find({ nodeThreshold: undefined, edgeThreshold: undefined });
     const { clean, baseline } = circuit.metric;
-    expect(circuit.method.parameters.nodeThreshold).toBeCloseTo(0.002 * Math.abs(clean - baseline), 10);
+    expect(circuit.method.parameters.nodeThreshold).toBeCloseTo(0.0025 * Math.abs(clean - baseline), 10);
   });
 
   it('is refused for impossible thresholds, and ends when it is cancelled', async () => {
@@ -159,9 +263,15 @@ describe('curves and comparisons', () => {
     );
     expect(found.at(-1)).toMatchObject({ nodes: 0, threshold: 1e9 });
     expect(found.at(-1)!.faithfulness).toBeCloseTo(0, 5);
-    expect(
-      (await tiny.engine.sparseCircuitCurve(requestOf())).map(({ threshold }) => threshold),
-    ).toHaveLength(15);
+    const { circuit } = await find();
+    const span = Math.abs(circuit.metric.clean - circuit.metric.baseline);
+    const usual = await tiny.engine.sparseCircuitCurve(requestOf());
+    expect(usual).toHaveLength(15);
+    expect([usual[0]!.threshold / span, usual.at(-1)!.threshold / span]).toEqual([
+      expect.closeTo(1e-4, 10),
+      expect.closeTo(0.1, 8),
+    ]);
+    for (const { threshold, share } of [...usual, ...found]) expect(share).toBeCloseTo(threshold / span, 6);
   });
 
   it('compare estimates with exact effects, which agree with themselves', async () => {

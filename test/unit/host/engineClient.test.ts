@@ -116,6 +116,20 @@ describe('EngineClient', () => {
     expect(run.strip.tokens[0]?.special).toBe(true);
   });
 
+  it('tells a new process how SAEs are read, also when another handle on the model was closed', async () => {
+    const { lives, start } = createLives();
+    const client = new EngineClient({ start, log: silentLog });
+    const model = await client.api.openModel({ path: '/models/mini' });
+    const own = await client.api.openModel({ path: '/models/mini', bos: 'always', separate: true });
+    const [sae] = await client.api.listSaes({ model: model.id, folders: [] });
+    await client.api.listSaes({ model: own.id, folders: [] });
+    await client.api.configureSae({ sae: sae!.id, convention: { maskFirst: true } });
+    await client.api.closeModel({ model: own.id });
+    lives[0]?.crash('SIGKILL');
+    await client.api.checkSae({ model: model.id, sae: sae!.id });
+    expect(lives[1]?.calls).toEqual(['openModel', 'listSaes', 'configureSae', 'checkSae']);
+  });
+
   it('tells a new process what was measured of an SAE as it is read now', async () => {
     const { lives, start } = createLives();
     const told: unknown[] = [];

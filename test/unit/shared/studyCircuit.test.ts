@@ -91,14 +91,7 @@ describe('the circuit of a study', () => {
   })!;
 
   it('has a column for every role and a node for every head at its role', () => {
-    expect(document.tokens.map(({ text }) => text.trim())).toEqual([
-      'other',
-      'IO',
-      'S1',
-      'S1+1',
-      'S2',
-      'END',
-    ]);
+    expect(document.tokens.map(({ text }) => text)).toEqual(['other', 'IO', 'S1', 'S1+1', 'S2', 'END']);
     const places = document.nodes.map(({ id, layer, position }) => [id, layer, position]);
     expect(places).toEqual([
       ['0.0 S1+1', 0, 3],
@@ -108,7 +101,7 @@ describe('the circuit of a study', () => {
       ['3.1 END', 3, 5],
       ['logits', 4, 5],
     ]);
-    expect(document.prompt).toBe(document.tokens.map(({ text }) => text).join(''));
+    for (const { text, start, end } of document.tokens) expect(document.prompt.slice(start, end)).toBe(text);
   });
 
   it('takes what path patching measured as edges: a path that helps is positive, shared among its receivers', () => {

@@ -84,11 +84,17 @@ export function explainedLogits(
   return chosen;
 }
 
-/** Rows of effects, once more while features are left out of them, and what the sources write. */
-async function requireMemory({ features, ranges, layers }: GraphSources, rows: number): Promise<void> {
+/** Bytes: rows of effects, once more while features are left out of them, and what the sources write. */
+export function graphMemory({ features, ranges, layers }: GraphSources, rows: number): number {
   const nodes = features.length + ranges.errors + ranges.tokens;
   const written = layers.reduce((sum, { vectors }) => sum + vectors.data.length, 0);
-  const needed = 4 * (2 * rows * nodes + written);
+  return 4 * (2 * rows * nodes + written);
+}
+
+async function requireMemory(sources: GraphSources, rows: number): Promise<void> {
+  const { features, ranges } = sources;
+  const nodes = features.length + ranges.errors + ranges.tokens;
+  const needed = graphMemory(sources, rows);
   const available = await availableMemory();
   if (needed < available) return;
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;

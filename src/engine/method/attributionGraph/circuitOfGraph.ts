@@ -4,6 +4,7 @@ import { quoteToken } from '../../../shared/format.ts';
 import { blockHookName } from '../../model/hooks.ts';
 import { featureLabel } from '../nodeAttribution.ts';
 import type { FoundGraph } from './attributionGraph.ts';
+import { leastInput, rowTotals } from './influence.ts';
 import type { TranscoderSet } from './transcoderSet.ts';
 
 /** What nodes are called by. */
@@ -24,9 +25,15 @@ export function circuitOfGraph(
   names: NodeNames,
 ): { readonly nodes: CircuitNode[]; readonly edges: CircuitEdge[] } {
   const { pruned } = found;
+  const missing = missingInputs(found);
   const nodes = new Map(
     pruned.nodes.map((node) => {
-      const measured = { effect: pruned.influence[node]!, influence: pruned.cumulative[node]! };
+      const without = missing.get(node);
+      const measured = {
+        effect: pruned.influence[node]!,
+        influence: pruned.cumulative[node]!,
+        ...(without !== undefined && { missing: without }),
+      };
       return [node, { ...nodeAt(found, names, node), ...measured }] as const;
     }),
   );
@@ -38,6 +45,20 @@ export function circuitOfGraph(
     weight,
   }));
   return { nodes: [...nodes.values()], edges };
+}
+
+/** Of every node that was traced: the absolute direct effects on it whose edges pruning dropped. */
+function missingInputs({ traced: { rows }, pruned }: FoundGraph): ReadonlyMap<number, number> {
+  const kept = new Map<number, number>();
+  for (const { target, weight } of pruned.edges) kept.set(target, (kept.get(target) ?? 0) + Math.abs(weight));
+  return new Map(
+    [...rowTotals(rows)].map((total, row) => {
+      const target = rows.targets[row]!;
+      const left = total - (kept.get(target) ?? 0);
+      // Less is what rounding leaves.
+      return [target, total > leastInput && left > 1e-9 * total ? left : 0] as const;
+    }),
+  );
 }
 
 type PlainNode = Omit<CircuitNode, 'effect' | 'influence'>;

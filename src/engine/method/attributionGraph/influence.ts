@@ -15,7 +15,7 @@ export interface EdgeRows {
 }
 
 /** Inputs that add up to less count as none; circuit-tracer's bound. */
-const leastInput = 1e-10;
+export const leastInput = 1e-10;
 
 /** What each row's effects are divided by to be shares: `max(Σ|w|, 10⁻¹⁰)`, `[row]`. */
 export function rowTotals({ targets, nodes, weights }: EdgeRows): Float64Array {

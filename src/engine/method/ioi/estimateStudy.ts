@@ -4,6 +4,7 @@ import type { IoiStudyRequest, StudyEstimate } from '../../../shared/studyApi.ts
 import { batchesByLength } from '../../model/tokenBatches.ts';
 import { logitBudget } from './copyScores.ts';
 import { allHeads, requireIoiTask } from './ioiTask.ts';
+import { heldOutPairs } from './studyCircuit.ts';
 import { type StudyContext, studyDefaults } from './studyContext.ts';
 import { countTemplates } from './templateMeans.ts';
 
@@ -42,7 +43,9 @@ export function studyTokens({ model, task }: StudyContext, request: IoiStudyRequ
   if (request.circuit === false) return once + sweeps;
   const nodes = 6 * heads;
   const searches = 2 * greedy.runs * greedy.steps * greedy.candidates;
-  return once + sweeps + ofCircuit * (nodes * (0.5 + trials) + 2 * randomSets + searches + nodes * 0.2);
+  const criteria = 2 * randomSets + searches + nodes * 0.2;
+  const ofHeldOut = lengthOf(circuitPairs + heldOutPairs(pairs.length, circuitPairs)) - ofCircuit;
+  return once + sweeps + ofCircuit * (nodes * (0.5 + trials) + criteria) + ofHeldOut * criteria;
 }
 
 /** Means by template, and the streams and edits of knock-outs: what is held at the same time, all in float32. */

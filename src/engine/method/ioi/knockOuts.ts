@@ -55,17 +55,24 @@ export class KnockOutRuns {
   readonly model: Transformer;
   readonly means: TemplateMeans;
   readonly #batches: readonly Batch[];
+  readonly #all: readonly TokenPair[];
   readonly #pairs: number;
 
-  private constructor(model: Transformer, all: readonly TokenPair[], count: number, means: TemplateMeans) {
-    const pairs = all.slice(0, count);
+  private constructor(
+    model: Transformer,
+    all: readonly TokenPair[],
+    { first, count }: { readonly first: number; readonly count: number },
+    means: TemplateMeans,
+  ) {
+    const pairs = all.slice(first, first + count);
     this.model = model;
     this.means = means;
+    this.#all = all;
     this.#pairs = pairs.length;
     const prompts = pairs.map(({ clean }) => clean);
     this.#batches = batchesByLength(prompts, 64).map(({ tokens, places }) => {
       const own = places.map((place) => pairs[place]!);
-      const groups = places.map((place) => means.groups[place]!);
+      const groups = places.map((place) => means.groups[first + place]!);
       return { pairs: own, tokens, groups, roles: own.map(rolesByPosition) };
     });
   }
@@ -76,7 +83,12 @@ export class KnockOutRuns {
     pairs: readonly TokenPair[],
     { count = pairs.length, signal }: { readonly count?: number; readonly signal?: AbortSignal } = {},
   ): Promise<KnockOutRuns> {
-    return new KnockOutRuns(model, pairs, count, await templateMeans(model, pairs, signal));
+    return new KnockOutRuns(model, pairs, { first: 0, count }, await templateMeans(model, pairs, signal));
+  }
+
+  /** The same means, with F over the clean prompts of `count` other pairs from `first` on. */
+  onPairs(first: number, count: number): KnockOutRuns {
+    return new KnockOutRuns(this.model, this.#all, { first, count }, this.means);
   }
 
   /** F: mean logit difference of the clean prompts under a knock-out. */

@@ -3,7 +3,9 @@
  * the logits backward: logits → name movers' queries → S-inhibition values → keys of induction heads), of which class they
  * are, which signals they pass on, and whether the circuit they form is faithful, complete and minimal.
  */
+
 import type { CallOptions } from '../../../shared/engineApi.ts';
+import { methodDefaults } from '../../../shared/methodDefaults.ts';
 import type {
   IoiStudy,
   IoiStudyRequest,
@@ -48,7 +50,13 @@ export async function studyIndirectObjects(
   const { model, task } = context;
   requireIoiTask(task);
   requireStudyNumbers(request);
-  const { known, provenance, thresholds, seed = 1, ...counts } = { ...studyDefaults, ...request };
+  const {
+    known,
+    provenance,
+    thresholds,
+    seed = methodDefaults.seed,
+    ...counts
+  } = { ...studyDefaults, ...request };
   const limits = { ...defaultThresholds, ...thresholds };
   const random = seededRandom(seed).fork('indirect objects');
   const describe = (parts: StudyParts) => studySoFar(context, { limits, provenance }, parts);

@@ -1,5 +1,7 @@
 /** The study as the engine is asked for it: finds the task of the request in the tokens of an open model. */
+
 import type { CallOptions } from '../../../shared/engineApi.ts';
+import { methodDefaults } from '../../../shared/methodDefaults.ts';
 import type { IndirectObjectsRequest, IoiStudy, StudyEstimate } from '../../../shared/studyApi.ts';
 import type { LoadedModel } from '../../loadedModel.ts';
 import { loadTask } from '../../task/loadTask.ts';
@@ -15,7 +17,13 @@ export async function requestedStudy(
   call: CallOptions,
 ): Promise<IoiStudy> {
   const { name, hash, bos, precision } = loaded.info;
-  const provenance = { version, model: { name, hash }, bos, precision, seed: request.seed ?? 1 };
+  const provenance = {
+    version,
+    model: { name, hash },
+    bos,
+    precision,
+    seed: request.seed ?? methodDefaults.seed,
+  };
   const context = await contextOf(loaded, request, call.signal);
   return studyIndirectObjects(context, { ...request, provenance }, call);
 }

@@ -66,14 +66,22 @@ function isFinished(parts: StudyParts, stage: StudyStage): boolean {
   return parts[stage] !== undefined;
 }
 
-/** Says what parts belong to: model, prompts, and every number that was asked for. */
+/**
+ * Changes with whatever the stages measure or how: parts of an earlier version would be mixed with those of this one. 2: the
+ * criteria on held-out pairs.
+ */
+const stagesVersion = 2;
+
+/** Says what parts belong to: the version of the stages, model, prompts, and every number that was asked for. */
 export function studyKey(
   { model, task, identity, bos }: StudyContext,
   asked: { readonly limits: IoiThresholds; readonly numbers: Readonly<Record<string, unknown>> },
 ): string {
   const { nLayers, nHeads, dModel, dVocab } = model.config;
   const hash = createHash('sha256');
-  hash.update(JSON.stringify(['study 1', identity, bos, nLayers, nHeads, dModel, dVocab, asked]));
+  hash.update(
+    JSON.stringify(['study', stagesVersion, identity, bos, nLayers, nHeads, dModel, dVocab, asked]),
+  );
   for (const { clean, corrupted, answers, wrongAnswers, roles, template } of task.pairs) {
     hash.update(JSON.stringify([[...clean], [...corrupted], answers, wrongAnswers, roles, template]));
   }

@@ -44,10 +44,9 @@ export async function applyAblation(
   const after = measured(found.probe, ablatedTest);
   const retrained = measured(await trained(await underEdits(sets.train, edits), sets.train), ablatedTest);
   const random: ShiftAccuracy[] = [];
+  const others = otherFeatures(found.active, features);
   for (let draw = 0; draw < randomDraws; draw++) {
-    const drawn = seededRandom(`${seed}/shift/random/${draw}`)
-      .shuffle(found.active)
-      .slice(0, features.length);
+    const drawn = seededRandom(`${seed}/shift/random/${draw}`).shuffle(others).slice(0, features.length);
     random.push(measured(found.probe, await underEdits(sets.test, featureAblation(sites, drawn))));
   }
   const neurons = await harmfulNeurons(found, features.length, call);
@@ -59,10 +58,20 @@ export async function applyAblation(
     baselines: {
       conceptBottleneck: await conceptBottleneck(found, call),
       random: meanAccuracy(random),
+      randomWorstGroups: random.map(({ worstGroup }) => worstGroup),
       neurons: measured(found.probe, withoutNeurons),
       oracle: measured(await trained(judged, sets.judged), test),
     },
   };
+}
+
+/** Active features that are not ablated anyway: with those among them, chance would do what the judgement did. */
+export function otherFeatures(
+  active: readonly SiteFeature[],
+  ablated: readonly SiteFeature[],
+): SiteFeature[] {
+  const isAblated = new Set(ablated.map(({ site, index }) => `${site} ${index}`));
+  return active.filter(({ site, index }) => !isAblated.has(`${site} ${index}`));
 }
 
 /** A classifier trained on the same biographies that sees closeness to concept words only. */

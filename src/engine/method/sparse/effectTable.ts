@@ -32,7 +32,7 @@ export class EffectTable {
     return this.positions === undefined ? 0 : position;
   }
 
-  /** Counts the node as active, and adds to its effect. */
+  /** Counts the node as active, and adds to its effect; for nodes that differ between the prompts. */
   add(site: number, unit: number, position: number, effect: number): void {
     const at = this.placeOf(position) * unitsOf(this.sites[site]!) + unit;
     this.effects[site]![at]! += effect;
@@ -43,7 +43,7 @@ export class EffectTable {
     return this.effects[site]![place * unitsOf(this.sites[site]!) + unit]!;
   }
 
-  /** Nodes that are active on some prompt, in the order of the forward pass, whose |effect| is above `threshold`. */
+  /** Nodes that differ between the prompts of some pair, in the order of the forward pass, whose |effect| is above `threshold`. */
   nodes(threshold?: number): SparseNode[] {
     const found: SparseNode[] = [];
     for (const [site, seen] of this.seen.entries()) {

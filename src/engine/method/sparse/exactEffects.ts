@@ -49,7 +49,6 @@ export async function addExactEffects(
     for (let position = 0; position < length; position++) {
       report?.({ done: before + i + position / length, total, what: 'Patching single nodes' });
       const moves = movesAt(run.sites, i * length + position);
-      for (const { site, unit, isStill } of moves) if (isStill) table.add(site, unit, position, 0);
       const open = moves.filter(({ isStill }) => !isStill);
       const size = Math.max(1, Math.floor(waveTokens / (length - position)));
       for (let start = 0; start < open.length; start += size) {
@@ -61,6 +60,15 @@ export async function addExactEffects(
       }
     }
   }
+}
+
+/** Runs that exact effects of a batch take: nodes at a position of a pair that move at all. */
+export function countMoves({ sites, batch }: BatchRun): number {
+  let count = 0;
+  for (let row = 0; row < batch.pairs.length * batch.length; row++) {
+    for (const { isStill } of movesAt(sites, row)) if (!isStill) count++;
+  }
+  return count;
 }
 
 /** The nodes of one row, site by site; `isStill` where nothing moves, as before the prompts differ. */

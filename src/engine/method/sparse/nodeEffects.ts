@@ -72,7 +72,7 @@ export async function nodeEffects(
 }
 
 /** The batches of a request. */
-function effectBatches({ sites, pairs, method, steps }: EffectRequest) {
+export function effectBatches({ sites, pairs, method, steps }: EffectRequest) {
   const rows = method === 'ig' ? steps : 1;
   return pairBatches(pairs, Math.min(batchTokens / rows, mostRows(sites)));
 }
@@ -105,12 +105,14 @@ function addEffects(table: EffectTable, run: GradientRun, weight: number): void 
     for (let row = 0; row < scales.length; row++) {
       const position = row % length;
       visitRow(active, row, (entry, feature) => {
+        if (active.change[entry] === 0) return;
         const slope = scales[row]! * directions.dot(feature, gradient, row * width);
         table.add(index, feature, position, weight * active.change[entry]! * slope);
       });
       if (!errorChange) continue;
-      let sum = 0;
-      for (let i = row * width; i < (row + 1) * width; i++) sum += errorChange[i]! * gradient[i]!;
+      const change = errorChange.subarray(row * width, (row + 1) * width);
+      if (change.every((x) => x === 0)) continue;
+      const sum = change.reduce((found, x, d) => found + x * gradient[row * width + d]!, 0);
       table.add(index, site.dictionary.width, position, weight * sum);
     }
   }

@@ -1,9 +1,8 @@
 /** Means of features and errors over reference prompts, by length and position: what stands in for nodes that are ablated. */
 import type { CallOptions } from '../../../shared/callOptions.ts';
 import { throwIfCancelled } from '../../../shared/errors.ts';
-import { batchesByLength } from '../../model/tokenBatches.ts';
 import type { Transformer } from '../../model/transformer.ts';
-import type { SparseSite } from './sparseSites.ts';
+import { isFree, mostRows, type SparseSite } from './sparseSites.ts';
 
 /** The means at one site for prompts of one length. */
 export interface SiteMean {
@@ -13,8 +12,20 @@ export interface SiteMean {
   readonly errors?: Float32Array;
 }
 
-/** By length of the prompt, then by site. */
-export type SiteMeans = ReadonlyMap<number, readonly SiteMean[]>;
+/** The means over prompts of one length; none at sites that are never ablated. */
+export interface LengthMeans {
+  readonly prompts: number;
+  readonly sites: readonly (SiteMean | undefined)[];
+}
+
+/** By length of the prompt. */
+export type SiteMeans = ReadonlyMap<number, LengthMeans>;
+
+export interface MeansRequest {
+  readonly prompts: readonly Int32Array[];
+  /** Sites below need no means, as `isFree` says. */
+  readonly startLayer: number;
+}
 
 const promptsPerBatch = 32;
 
@@ -22,31 +33,35 @@ const promptsPerBatch = 32;
 export async function siteMeans(
   model: Transformer,
   sites: readonly SparseSite[],
-  prompts: readonly Int32Array[],
+  { prompts, startLayer }: MeansRequest,
   { signal, report }: CallOptions = {},
 ): Promise<SiteMeans> {
-  const sums = new Map<number, SiteMean[]>();
-  const counts = new Map<number, number>();
-  for (const { length } of prompts) counts.set(length, (counts.get(length) ?? 0) + 1);
+  const { dModel } = model.config;
+  const capture = sites.flatMap((site) => (isFree(site, startLayer) ? [] : [site.hook]));
+  const byLength = new Map<number, Int32Array[]>();
+  for (const tokens of prompts) byLength.set(tokens.length, [...(byLength.get(tokens.length) ?? []), tokens]);
+  const sums = new Map<number, LengthMeans>();
   let done = 0;
-  for (const { tokens } of batchesByLength(prompts, promptsPerBatch)) {
-    throwIfCancelled(signal);
-    const { length } = tokens[0]!;
-    const run = await model.run({
-      tokens,
-      capture: sites.map(({ hook }) => hook),
-      logits: 'none',
-      signal,
-    });
-    const found = sums.get(length) ?? sites.map((site) => emptyMean(site, length, model.config.dModel));
-    sums.set(length, found);
-    for (const [i, { dictionary, hook }] of sites.entries()) {
-      const { activations, errors } = await dictionary.code(run.hooks.get(hook)!);
-      addShare(found[i]!.activations, activations, 1 / counts.get(length)!);
-      if (errors) addShare(found[i]!.errors!, errors, 1 / counts.get(length)!);
+  for (const [length, same] of byLength) {
+    const found = sites.map((site) =>
+      isFree(site, startLayer) ? undefined : emptyMean(site, length, dModel),
+    );
+    sums.set(length, { prompts: same.length, sites: found });
+    const size = Math.max(1, Math.min(promptsPerBatch, Math.floor(mostRows(sites) / length)));
+    for (let start = 0; start < same.length; start += size) {
+      throwIfCancelled(signal);
+      const tokens = same.slice(start, start + size);
+      const run = await model.run({ tokens, capture, logits: 'none', signal });
+      for (const [i, { dictionary, hook }] of sites.entries()) {
+        const mean = found[i];
+        if (!mean) continue;
+        const { activations, errors } = await dictionary.code(run.hooks.get(hook)!);
+        addShare(mean.activations, activations, 1 / same.length);
+        if (errors) addShare(mean.errors!, errors, 1 / same.length);
+      }
+      done += tokens.length;
+      report?.({ done, total: prompts.length, what: 'Taking means' });
     }
-    done += tokens.length;
-    report?.({ done, total: prompts.length, what: 'Taking means' });
   }
   return sums;
 }

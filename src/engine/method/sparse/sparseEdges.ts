@@ -45,6 +45,8 @@ export class EdgeSums {
   private readonly pairs: number;
   private readonly byPosition: boolean;
   private readonly weights: Float64Array;
+  /** Of batches that were added, for the progress. */
+  private pairsDone = 0;
   /** By site: numbers of its nodes by `[place, unit]`. */
   private readonly numbers: readonly ReadonlyMap<number, number>[];
 
@@ -80,7 +82,8 @@ export class EdgeSums {
   async add(run: GradientRun, { signal, report }: CallOptions = {}): Promise<void> {
     for (const [index, values] of run.sites.entries()) {
       throwIfCancelled(signal);
-      report?.({ done: index, total: run.sites.length, what: 'Edges' });
+      const done = this.pairsDone + (run.batch.pairs.length * index) / run.sites.length;
+      report?.({ done, total: this.pairs, what: 'Edges' });
       if (this.numbers[index]!.size === 0) continue;
       const readings = await this.readings(index, values, run);
       const { kind } = values.site;
@@ -88,6 +91,8 @@ export class EdgeSums {
       if (kind === 'residual') this.addLocal(index, readings, run);
       else await this.addThroughBlock(index, readings, run, signal);
     }
+    this.pairsDone += run.batch.pairs.length;
+    report?.({ done: this.pairsDone, total: this.pairs, what: 'Edges' });
   }
 
   private key(unit: number, place: number): number {

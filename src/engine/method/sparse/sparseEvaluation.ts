@@ -1,7 +1,9 @@
 /**
  * How much of a metric the nodes of a circuit carry (Marks et al. 2024, §3.3): all other features and errors are set to their
  * mean over the corrupted prompts at the same position, and the rest is computed anew. Faithfulness is
- * `(m(C) − m(∅)) / (m(M) − m(∅))`, completeness the same of everything but the circuit.
+ * `(m(C) − m(∅)) / (m(M) − m(∅))`, completeness the same of everything but the circuit. Embeddings and the layers below
+ * `startLayer` stay as they are in every run, with the circuit, without it, and with nothing: were they ablated, nothing
+ * behind them could tell prompts apart, and no circuit could be found incomplete.
  */
 import type { CallOptions } from '../../../shared/callOptions.ts';
 import type { TaskMetric } from '../../../shared/task.ts';
@@ -25,6 +27,8 @@ export interface EvaluationSubject {
   /** Pairs whose corrupted prompts the means are taken over. */
   readonly reference: readonly TokenPair[];
   readonly metric: TaskMetric;
+  /** Sites below are never ablated, nor are embeddings. */
+  readonly startLayer: number;
 }
 
 /** The metric of all of the model, of nothing, of the circuit and of its complement. */
@@ -58,9 +62,9 @@ export class SparseEvaluator {
 
   /** Runs all prompts once. */
   static async open(subject: EvaluationSubject, call: CallOptions = {}): Promise<SparseEvaluator> {
-    const { model, sites, pairs, reference, metric } = subject;
+    const { model, sites, pairs, reference, metric, startLayer } = subject;
     const corrupted = reference.map((pair) => pair.corrupted);
-    const means = await siteMeans(model, sites, corrupted, call);
+    const means = await siteMeans(model, sites, { prompts: corrupted, startLayer }, call);
     const batches: TestBatch[] = [];
     let full = 0;
     for (const batch of pairBatches(pairs, Math.min(runTokens, mostRows(sites)))) {
@@ -73,11 +77,22 @@ export class SparseEvaluator {
     return new SparseEvaluator(subject, batches, means, full, empty);
   }
 
+  /** Pairs that circuits are tested on. */
+  get pairs(): number {
+    return this.subject.pairs.length;
+  }
+
+  /** Prompts behind a mean, where they are fewest. */
+  get leastReference(): number {
+    const lengths = this.subject.pairs.map(({ clean }) => clean.length);
+    return Math.min(...lengths.map((length) => this.means.get(length)!.prompts));
+  }
+
   /** Memory that it takes, in bytes. */
   get bytes(): number {
     const ofMeans = [...this.means.values()]
-      .flat()
-      .reduce((sum, { activations, errors }) => sum + activations.length + (errors?.length ?? 0), 0);
+      .flatMap(({ sites }) => sites)
+      .reduce((sum, mean) => sum + (mean ? mean.activations.length + (mean.errors?.length ?? 0) : 0), 0);
     return 4 * this.batches.reduce((sum, { logits }) => sum + logits.data.length, ofMeans);
   }
 
@@ -135,7 +150,8 @@ export class SparseEvaluator {
     { part, length }: { readonly part: readonly NodeMask[]; readonly length: number },
   ): Promise<FloatValue> {
     const site = this.subject.sites[index]!;
-    const mean = this.means.get(length)![index]!;
+    const mean = this.means.get(length)!.sites[index];
+    if (!mean) return value;
     const { dictionary } = site;
     const code = await dictionary.code(value);
     const { width } = dictionary;

@@ -1,6 +1,7 @@
 /** Sparse feature circuits as the circuit panel's nodes and edges, and back again. */
 import type { CircuitEdge, CircuitNode, FeatureRef, Token } from '../../../shared/domain.ts';
-import { quoteToken } from '../../../shared/format.ts';
+import { EngineError } from '../../../shared/errors.ts';
+import { formatText, quoteToken } from '../../../shared/format.ts';
 import { featureLabel } from '../nodeAttribution.ts';
 import type { EffectTable, SparseNode } from './effectTable.ts';
 import type { SparseEdge } from './sparseEdges.ts';
@@ -54,7 +55,7 @@ export function graphOf(
 
 function drawNode(table: EffectTable, node: SparseNode, context: GraphContext): CircuitNode {
   const site = table.sites[node.site]!;
-  const { hook, layer, dictionary, sae } = site;
+  const { hook, layer, place, dictionary, sae } = site;
   const isSummed = table.positions === undefined;
   const position = isSummed ? context.tokens.length - 1 : node.place;
   const at = isSummed ? 'all' : `${position}`;
@@ -67,7 +68,13 @@ function drawNode(table: EffectTable, node: SparseNode, context: GraphContext): 
   }
   if (sae === undefined) {
     const id = `neuron${shortName(site)}.${node.unit}@${at}`;
-    return { ...common, id, kind: 'neuron', neuron: node.unit, label: `Neuron ${node.unit}` };
+    return {
+      ...common,
+      id,
+      kind: 'neuron',
+      neuron: node.unit,
+      label: `${place.replace('hook_', '')} coordinate ${node.unit}`,
+    };
   }
   const feature = { sae, index: node.unit };
   const { label, labelSource } = context.labelOf(feature);
@@ -93,18 +100,31 @@ function shortName({ kind, layer, place }: SparseSite): string {
   return kind === 'embedding' ? '.embed' : `${layer}.${place.replace('hook_', '')}`;
 }
 
-/** The kept nodes of a graph that was made by `graphOf`; those of other sites than `sites` are left out. */
+/**
+ * The kept nodes of a graph that was made by `graphOf`, but for the metric's own. `positions` is absent when nodes stand for all.
+ * @throws request.invalid for a node that is none of the sites'
+ */
 export function nodesOfGraph(
   sites: readonly SparseSite[],
   nodes: readonly CircuitNode[],
-  isAggregated: boolean,
+  positions?: number,
 ): SparseNode[] {
   const places = new Map(sites.map(({ hook }, index) => [hook, index]));
-  return nodes.flatMap(({ hook, feature, neuron, kind, position }) => {
-    const site = hook === undefined || kind === 'logit' ? undefined : places.get(hook);
-    if (site === undefined) return [];
+  return nodes.flatMap(({ id, hook, feature, neuron, kind, position }) => {
+    if (kind === 'logit') return [];
+    const site = hook === undefined ? undefined : places.get(hook);
+    if (site === undefined) throw outOfPlace(id, `there are no nodes at ${hook ?? 'no hook'}`);
     const unit = feature?.index ?? neuron ?? sites[site]!.dictionary.width;
-    if (!(Number.isInteger(unit) && unit >= 0 && unit < unitsOf(sites[site]!))) return [];
-    return [{ site, unit, place: isAggregated ? 0 : position }];
+    const isKnown = Number.isInteger(unit) && unit >= 0 && unit < unitsOf(sites[site]!);
+    if (!isKnown) throw outOfPlace(id, `${hook} has no feature, neuron or error of that number`);
+    const place = positions === undefined ? 0 : position;
+    if (place < 0 || place >= (positions ?? 1)) {
+      throw outOfPlace(id, `its prompts have ${positions} tokens, and no position ${position}`);
+    }
+    return [{ site, unit, place }];
   });
+}
+
+function outOfPlace(id: string, reason: string): EngineError {
+  return new EngineError('request.invalid', { what: `The circuit's node ${formatText(id)}`, reason });
 }

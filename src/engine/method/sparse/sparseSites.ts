@@ -80,6 +80,22 @@ export function streamHook({ hook, layer }: Pick<CircuitSae, 'hook' | 'layer'>):
   return isBetween ? blockHookName(layer - 1, 'hook_resid_post') : hook;
 }
 
+/**
+ * The layer that tests of circuits begin at when nothing else is said: a third up, as in Marks et al. (2024), who leave 2 of
+ * 6 layers and 8 of 26 alone.
+ */
+export function usualStartLayer({ nLayers }: Pick<ModelConfig, 'nLayers'>): number {
+  return Math.floor(nLayers / 3);
+}
+
+/**
+ * Whether a site lies below where tests begin, and is never ablated: the embeddings always, as everything goes through them,
+ * and layers below `startLayer`, whose nodes belong to tokens rather than to tasks.
+ */
+export function isFree({ kind, layer }: SparseSite, startLayer: number): boolean {
+  return kind === 'embedding' || layer < startLayer;
+}
+
 /** Nodes at one place of a site: its features, and behind them the error where there is one. */
 export function unitsOf({ dictionary }: SparseSite): number {
   return dictionary.width + (dictionary.hasError ? 1 : 0);

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer, type Tokenizer } from '../../../../src/engine/model/tokenizer.ts';
-import { agreementStructures } from '../../../../src/engine/task/agreement.ts';
 import { generateTask } from '../../../../src/engine/task/generateTask.ts';
 import { generators } from '../../../../src/engine/task/generators.ts';
 import { firstNames } from '../../../../src/engine/task/lexicon/names.ts';
@@ -13,7 +12,7 @@ import type { TokenPair } from '../../../../src/engine/task/task.ts';
 import { readTaskText, type TaskLine, writeTaskFile } from '../../../../src/engine/task/taskFile.ts';
 import { tokenizeTask } from '../../../../src/engine/task/tokenizeTask.ts';
 import type { TaskGenerator, TaskOptions } from '../../../../src/shared/task.ts';
-import { taskGenerators } from '../../../../src/shared/task.ts';
+import { agreementStructures, taskGenerators } from '../../../../src/shared/task.ts';
 import { failure } from '../../temporaryFolder.ts';
 
 /**

@@ -87,7 +87,7 @@ describe('annotations', () => {
     expect(circuit.annotations.pinned).toEqual(['logit']);
   });
 
-  it('of a circuit that nobody has touched keep the forty strongest nodes', async () => {
+  it('of a circuit that nobody has touched keep the sixteen strongest nodes', async () => {
     const nodes = Array.from({ length: 100 }, (_, i) => ({
       id: `mlp ${i}`,
       kind: 'mlp' as const,
@@ -97,7 +97,7 @@ describe('annotations', () => {
       effect: i,
     }));
     const document = { ...tinyCircuit, nodes, edges: [], annotations: undefined };
-    expect((await openCircuit(undefined, { document })).annotations.keep).toBe(0.4);
+    expect((await openCircuit(undefined, { document })).annotations.keep).toBe(0.16);
     const few = { ...tinyCircuit, annotations: undefined };
     expect((await openCircuit(undefined, { document: few })).annotations.keep).toBe(1);
   });
@@ -120,6 +120,23 @@ describe('annotations', () => {
     circuit.select('error');
     circuit.replace({ ...tinyCircuit, nodes: tinyCircuit.nodes.filter(({ id }) => id !== 'error') });
     expect([circuit.canUndo, circuit.selected, circuit.annotations]).toEqual([false, undefined, annotations]);
+  });
+});
+
+describe('a file that was read again', () => {
+  it('is not changed by steps of the content before, whoever has kept them', async () => {
+    const circuit = await openCircuit();
+    const steps: { undo(): void; redo(): void }[] = [];
+    circuit.onDidStep((step) => steps.push(step));
+    circuit.annotate(pinned('error'), 'one');
+    circuit.replace({ ...tinyCircuit, annotations: { ...annotations, title: 'From the branch' } });
+    steps[0]?.undo();
+    expect(circuit.annotations.title).toBe('From the branch');
+    steps[0]?.redo();
+    expect(circuit.annotations.pinned).toEqual(annotations.pinned);
+    circuit.annotate(pinned('logit'), 'two');
+    steps[1]?.undo();
+    expect(circuit.annotations.title).toBe('From the branch');
   });
 });
 
@@ -170,8 +187,48 @@ describe('evaluation', () => {
     expect(circuit.evaluation?.faithfulness).toBe(1);
   });
 
+  const own = { name: 'mini', hash: 'abc123', bos: 'none', precision: 'float32' } as const;
+
+  it('is remembered for the way that the model was read, and dropped when that changes meanwhile', async () => {
+    const models = { ...(await modelsOf()) };
+    const read = { none: models.model!, prepended: { ...models.model!, bos: 'prepended' as const } };
+    let asked = 0;
+    let meanwhile = (): void => {};
+    const circuit = await openCircuit(
+      async () => {
+        meanwhile();
+        return evaluationOf(++asked);
+      },
+      { models },
+    );
+    await circuit.evaluate(['a']);
+    Object.assign(models, { model: read.prepended });
+    await circuit.evaluate(['a']);
+    expect([asked, circuit.obstacle?.kind]).toEqual([1, 'otherBos']);
+    Object.assign(models, { model: read.none });
+    meanwhile = () => void Object.assign(models, { model: read.prepended });
+    await circuit.evaluate(['b']);
+    expect([asked, circuit.evaluation?.faithfulness]).toEqual([2, 1]);
+    Object.assign(models, { model: read.none });
+    meanwhile = () => {};
+    await circuit.evaluate(['b']);
+    expect([asked, circuit.evaluation?.faithfulness]).toEqual([3, 3]);
+  });
+
   it.each([
     ['another model', { model: { name: 'mini', hash: 'other' } as ModelInfo }, undefined, 'otherModel'],
+    [
+      'a model that is read with BOS',
+      { model: { ...own, bos: 'prepended' } as ModelInfo },
+      undefined,
+      'otherBos',
+    ],
+    [
+      'weights of another precision',
+      { model: { ...own, precision: 'q8' } as ModelInfo },
+      undefined,
+      'otherPrecision',
+    ],
     ['no SAE at the hook', { saes: [] }, undefined, 'missingSae'],
     ['another SAE at the hook', { saes: [{ ...sae, hash: 'zzz' }] }, undefined, 'otherSae'],
     ['a file that does not say which answers', {}, { ...tinyCircuit, contrast: undefined }, 'noQuestion'],
@@ -233,6 +290,13 @@ describe('a node', () => {
     });
     for (const id of ['token 1', 'logit', 'error', 'neuron', 'nobody']) {
       expect(circuit.ablationOf(id)).toBeUndefined();
+    }
+    const { model } = await modelsOf();
+    const others = [{ ...model!, hash: 'other' }, { ...model!, bos: 'prepended' as const }, undefined];
+    for (const other of others) {
+      const elsewhere = await openCircuit(undefined, { models: await modelsOf({ model: other }) });
+      expect(elsewhere.ablationOf('head 0.2 3')).toBeUndefined();
+      expect(elsewhere.ablationOf('mlp 1 3')).toBeUndefined();
     }
     const closed = await openCircuit(undefined, { models: await modelsOf({ saes: [] }) });
     expect(closed.ablationOf('feature a')).toBeUndefined();

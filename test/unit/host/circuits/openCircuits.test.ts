@@ -1,6 +1,11 @@
 /** The shelf: finding, cancelling, several circuits open at once, and the one that comes back after a reload. */
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type CircuitStorage, circuitFolder } from '../../../../src/host/circuits/circuitFolder.ts';
 import { OpenCircuits } from '../../../../src/host/circuits/openCircuits.ts';
+import { concerns, type ShelfChange } from '../../../../src/host/circuits/shelfChange.ts';
 import { silentLog } from '../../../../src/host/log.ts';
 import type { CircuitDocument, SaeInfo } from '../../../../src/shared/domain.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
@@ -9,22 +14,37 @@ import { tinyCircuit } from '../../../fixtures/tinyCircuit.ts';
 
 const question = { name: 'Mary − John', promptUri: 'file:///a' };
 
-async function shelf(kept = new Map<string, unknown>()) {
+const folders: string[] = [];
+function newFolder(): string {
+  folders.push(mkdtempSync(join(tmpdir(), 'circuits-')));
+  return folders.at(-1)!;
+}
+afterEach(() => {
+  vi.useRealTimers();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+async function shelf(folder = newFolder()) {
   const engine = createFakeEngine();
   const model = await engine.openModel({ path: '/models/mini' });
   const saes = [{ id: '/home/me/saes/one', hook: 'blocks.1.hook_resid_post', hash: 'def456' } as SaeInfo];
-  const memory = {
-    get: <T>(key: string) => kept.get(key) as T | undefined,
-    update: async (key: string, value: unknown) => void kept.set(key, value),
+  const kept = circuitFolder(folder, silentLog);
+  let writes = 0;
+  const storage: CircuitStorage = {
+    ...kept,
+    save: (circuit) => {
+      writes++;
+      kept.save(circuit);
+    },
   };
   const models = { model, saes, ensure: async () => model };
-  const circuits = new OpenCircuits({ engine, models, memory, log: silentLog });
+  const circuits = new OpenCircuits({ engine, models, storage, log: silentLog });
   const ask = (text: string) => (call: Parameters<Parameters<OpenCircuits['find']>[1]>[0]) =>
     engine.findCircuit(
       { model: model.id, text, contrast: { answer: ' Mary', wrong: ' John' }, saes: [], maxNodes: 9 },
       call,
     );
-  return { circuits, kept, ask };
+  return { circuits, folder, ask, writes: () => writes };
 }
 
 /** As a search answers: features of SAEs by their folders. */
@@ -85,6 +105,52 @@ describe('the shelf', () => {
     expect(circuits.all).not.toContain(file);
   });
 
+  it('never closes a circuit with a person’s work, nor loses its file, however many are found', async () => {
+    const { circuits, folder } = await shelf();
+    const mine = circuits.show(found, question);
+    mine.annotate({ ...mine.annotations, labels: { error: 'mine' } }, 'Rename');
+    const pruned = circuits.show(found, question);
+    pruned.annotate({ ...pruned.annotations, keep: 0.2 }, 'Prune');
+    for (let i = 0; i < 8; i++) circuits.show(found, question);
+    expect(circuits.all).toHaveLength(6);
+    expect(circuits.all).toContain(mine);
+    expect(circuits.all).not.toContain(pruned);
+    for (const circuit of circuits.all) {
+      circuit.annotate({ ...circuit.annotations, pinned: ['logit'] }, 'Pin');
+    }
+    circuits.show(found, question);
+    const beside = circuits.addBeside(tinyCircuit, 'beside');
+    expect(circuits.all).toHaveLength(8);
+    expect(circuits.all).toContain(beside);
+    circuits.dispose();
+    expect(readdirSync(folder)).toHaveLength(7);
+  });
+
+  it('tells each surface only of what it shows', async () => {
+    const { circuits } = await shelf();
+    const one = circuits.show(found, question);
+    const file = circuits.openFile('file:///x.circuit.json', tinyCircuit, 'x');
+    const told: ShelfChange[] = [];
+    circuits.onDidChange((change) => told.push(change));
+    const heard = (isFile: boolean, shown: typeof one): boolean => {
+      const changes = told.splice(0);
+      expect(changes).not.toEqual([]);
+      return changes.some((change) => concerns(change, { isFile, shown: [shown, undefined] }));
+    };
+    one.select('logit');
+    expect(heard(true, file)).toBe(false);
+    one.select('error');
+    expect(heard(false, one)).toBe(true);
+    file.annotate({ ...file.annotations, pinned: [] }, 'Unpin');
+    expect(heard(false, one)).toBe(false);
+    file.annotate({ ...file.annotations, title: 'In the menu of the other' }, 'Title');
+    expect(heard(false, one)).toBe(true);
+    circuits.cancel();
+    expect(heard(true, file)).toBe(false);
+    circuits.dismissError();
+    expect(heard(false, one)).toBe(true);
+  });
+
   it('puts one to compare with behind the shown one', async () => {
     const { circuits } = await shelf();
     const shown = circuits.show(found, question);
@@ -109,11 +175,11 @@ describe('the shelf', () => {
 
 describe('a later session', () => {
   it('has the circuit with its notes and the place of its task again', async () => {
-    const { circuits, kept } = await shelf();
+    const { circuits, folder } = await shelf();
     const circuit = circuits.show(found, question);
     circuit.annotate({ keep: 0.5, pinned: ['error'], labels: {}, supernodes: [] }, 'Pin');
     circuits.dispose();
-    const later = (await shelf(kept)).circuits;
+    const later = (await shelf(folder)).circuits;
     later.restore();
     expect(later.shown?.annotations).toMatchObject({ keep: 0.5, pinned: ['error'] });
     expect(later.shown?.graph.pairs).toEqual(found.pairs);
@@ -122,9 +188,51 @@ describe('a later session', () => {
     expect(later.all).toHaveLength(1);
   });
 
-  it('does without one that cannot be read', async () => {
-    const { circuits } = await shelf(new Map([['circuit.found', { name: 'x', text: '{"version":9}' }]]));
+  it('has all of them, behind what it has found itself, and knows whose work is in them', async () => {
+    const { circuits, folder } = await shelf();
+    const first = circuits.show(found, { name: 'first' });
+    first.annotate({ ...first.annotations, labels: { error: 'mine' } }, 'Rename');
+    circuits.show(found, { name: 'second' });
+    circuits.show(found, { name: 'third' });
+    circuits.bringForward(first);
+    circuits.dispose();
+    const later = (await shelf(folder)).circuits;
+    later.show(found, { name: 'fourth' });
+    expect(later.all.map(({ title }) => title)).toEqual(['fourth', 'first', 'third', 'second']);
+    expect(later.all.map(({ isAnnotated }) => isAnnotated)).toEqual([false, true, false, false]);
+    for (let i = 0; i < 7; i++) later.show(found, question);
+    expect(later.all.find(({ title }) => title === 'first')?.annotations.labels).toEqual({ error: 'mine' });
+  });
+
+  it('gets what rests: not each step of the slider, and no selection', async () => {
+    vi.useFakeTimers();
+    const { circuits, writes, folder } = await shelf();
+    const circuit = circuits.show(found, question);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(writes()).toBe(1);
+    circuit.select('error');
+    circuits.cancel();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(writes()).toBe(1);
+    for (const keep of [0.8, 0.6, 0.4, 0.2]) {
+      circuit.annotate({ ...circuit.annotations, keep }, 'Prune');
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(writes()).toBe(2);
+    const [kept] = circuitFolder(folder, silentLog).load();
+    expect(JSON.parse(kept!.text).annotations.keep).toBe(0.2);
+  });
+
+  it('does without those that cannot be read', async () => {
+    const folder = newFolder();
+    const kept = { id: 'b', name: 'x', text: '{"version":9}', shown: 1, annotated: true };
+    writeFileSync(join(folder, 'a.json'), 'no JSON');
+    writeFileSync(join(folder, 'b.json'), JSON.stringify(kept));
+    writeFileSync(join(folder, 'c.json'), JSON.stringify({ ...kept, id: '../b' }));
+    const { circuits } = await shelf(folder);
     circuits.restore();
     expect(circuits.shown).toBeUndefined();
+    expect(readdirSync(folder)).toHaveLength(3);
   });
 });

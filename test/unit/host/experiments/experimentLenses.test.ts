@@ -25,6 +25,7 @@ describe('the line over an experiment', () => {
       'Compare…',
       'Export TransformerLens Script',
     ]);
+    expect(titles({ results, hasSweep: true }).slice(2, 5)).toEqual(['Results', 'Sweep', 'Compare…']);
   });
 
   it('tells how far a run is, and stops it', () => {

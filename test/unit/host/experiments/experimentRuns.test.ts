@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../../src/engine/engine.ts';
 import { ExperimentRuns } from '../../../../src/host/experiments/experimentRuns.ts';
 import type { ModelInfo } from '../../../../src/shared/domain.ts';
+import type { FoundSweep } from '../../../../src/shared/experiment/runMethods.ts';
 import { type Bundle, bundle } from '../../../fixtures/bundle.ts';
-import { type TinyModel, writeTinyModel } from '../../../fixtures/tinyModel.ts';
+import { type TinyModel, tinyModelConfig, writeTinyModel } from '../../../fixtures/tinyModel.ts';
 import { runProgram } from '../../cli/program.ts';
 
 let engine: Engine;
@@ -27,10 +28,20 @@ afterAll(async () => {
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-function runsFor(model?: ModelInfo): { readonly runs: ExperimentRuns; readonly told: string[] } {
-  const told: string[] = [];
-  const models = { model, path: model?.path ?? '/nowhere', applyBos: async () => void told.push('bos') };
-  return { runs: new ExperimentRuns({ engine, models, embedded: tiny.folder, log }), told };
+function runsFor(model?: ModelInfo): {
+  readonly runs: ExperimentRuns;
+  /** File, model, and of each sweep its method and the number of cells. */
+  readonly sweeps: string[];
+} {
+  const sweeps: string[] = [];
+  const keepSweeps = (file: string, { name }: ModelInfo, found: readonly FoundSweep[]): void => {
+    const words = found.map(({ question, grid }) => `${question.method} ${grid.values.length}`);
+    sweeps.push([file.split('/').at(-1), name, ...words].join(' '));
+  };
+  return {
+    runs: new ExperimentRuns({ engine, models: { model }, embedded: tiny.folder, log, keepSweeps }),
+    sweeps,
+  };
 }
 
 function textOf(more: object = {}): string {
@@ -53,21 +64,45 @@ describe('a run', () => {
   it('writes the very files that the command line writes, and leaves nothing else behind', async () => {
     const file = join(folder, 'same.fovea.json');
     await writeFile(file, textOf());
-    const { runs } = runsFor();
+    const { runs, sweeps } = runsFor();
     const written = await runs.run(file, textOf());
-    expect(written).toEqual(['same.circuit.json', 'same.results.json'].map((name) => join(folder, name)));
+    expect(written).toEqual(
+      ['same.results.circuit.json', 'same.results.json'].map((name) => join(folder, name)),
+    );
+    const { nLayers, nHeads } = tinyModelConfig;
+    // Six tokens at every layer, and every head.
+    const cells = [`patch ${nLayers * 6}`, `ablate ${nLayers * nHeads}`];
+    expect(sweeps).toEqual([`same.fovea.json ${tiny.folder.split('/').at(-1)} ${cells.join(' ')}`]);
     const out = join(folder, 'out');
     const { code, err } = await runProgram(program.file, ['run', file, '--out', out, '--json']);
     expect([code, err]).toEqual([0, '']);
-    for (const name of ['same.circuit.json', 'same.results.json']) {
+    for (const name of ['same.results.circuit.json', 'same.results.json']) {
       expect(await readFile(join(folder, name), 'utf8')).toBe(await readFile(join(out, name), 'utf8'));
     }
     expect((await readdir(folder)).sort()).toEqual([
       'out',
-      'same.circuit.json',
       'same.fovea.json',
+      'same.results.circuit.json',
       'same.results.json',
     ]);
+  });
+
+  it('names the task from where the circuit is written, wherever that is', async () => {
+    const row = { answers: [' words'], wrongAnswers: [' letter'] };
+    const clean = 'When she gave words letter';
+    const lines = [JSON.stringify({ clean, corrupted: 'When she gave letter letter', ...row })];
+    await writeFile(join(folder, 'a.task.jsonl'), lines.join('\n'));
+    const file = join(folder, 'task.fovea.json');
+    const pairs = { kind: 'file', path: 'a.task.jsonl' };
+    const method = { kind: 'attributeEdges', gradients: 'eap', keep: { top: 5 } };
+    await writeFile(file, textOf({ pairs, method }));
+    const out = join(folder, 'deep', 'er');
+    const { code, err } = await runProgram(program.file, ['run', file, '--out', out]);
+    expect([code, err]).toEqual([0, '']);
+    const circuit = JSON.parse(await readFile(join(out, 'task.results.circuit.json'), 'utf8'));
+    expect(circuit.pairs.task.path).toBe('../../a.task.jsonl');
+    for (const name of ['deep', 'a.task.jsonl', 'task.fovea.json'])
+      await rm(join(folder, name), { recursive: true });
   });
 
   it('keeps older results when it is cancelled, and says so while it runs', async () => {
@@ -85,26 +120,37 @@ describe('a run', () => {
     expect(seen.at(-1)).toBeUndefined();
   });
 
-  it('closes a model that the window does not use, and gives the window’s its own reading back', async () => {
-    const file = join(folder, 'models.fovea.json');
-    await writeFile(file, '');
+  it('reads prompts as it says, whatever the window and another run say, and closes what it opened', async () => {
     const open = await engine.openModel({ path: tiny.folder, bos: 'never' });
-    const own = runsFor(open);
-    await own.runs.run(file, textOf({ bos: 'always', method: { kind: 'logitLens' } }));
-    expect(own.told).toEqual(['bos']);
-    await engine.analyze({
-      model: open.id,
-      text: 'x',
-      saes: [],
-      topFeatures: 0,
-      topPredictions: 1,
-      edits: [],
-    });
-    await runsFor().runs.run(file, textOf({ method: { kind: 'logitLens' } }));
-    const again = engine.analyze({
-      ...{ model: open.id, text: 'x', saes: [], topFeatures: 0, topPredictions: 1, edits: [] },
-    });
-    await expect(again).rejects.toThrow('is not loaded');
+    const begins = async (): Promise<string> => {
+      const nothing = { saes: [], topFeatures: 0, topPredictions: 1, edits: [] };
+      return (await engine.analyze({ model: open.id, text: 'x', ...nothing })).provenance.bos;
+    };
+    const { runs } = runsFor(open);
+    const during: Promise<string>[] = [];
+    const run = async (bos: string) => {
+      const file = join(folder, `${bos}.fovea.json`);
+      await writeFile(file, '');
+      const method = [{ kind: 'logitLens' }, { kind: 'patch', sweep: 'resid_pre' }, { kind: 'logitLens' }];
+      await runs.run(file, textOf({ bos, method }), { report: () => void during.push(begins()) });
+      const { provenance, results } = JSON.parse(await readFile(join(folder, `${bos}.results.json`), 'utf8'));
+      return [provenance.bos, results[1].tokens.clean.length];
+    };
+    const experiment = { bos: 'always', method: { kind: 'logitLens' } } as const;
+    const [always, never] = await Promise.all([
+      run('always'),
+      run('never'),
+      runs.check(join(folder, 'x.fovea.json'), experiment, {}),
+    ]);
+    expect([always, never]).toEqual([
+      ['prepended', 7],
+      ['none', 6],
+    ]);
+    expect(new Set(await Promise.all(during))).toEqual(new Set(['none']));
+    expect(await begins()).toBe('none');
+    await engine.closeModel({ model: open.id });
+    const left = engine.listSaes({ model: `${open.id}#bos=always`, folders: [] });
+    await expect(left).rejects.toThrow('is not loaded');
   });
 
   it('names the file and the field when it is no experiment', async () => {

@@ -8,7 +8,13 @@ import { shiftKey } from '../../../../src/shared/shiftViewApi.ts';
 import { createFakeEngine } from '../../../fixtures/fakeEngine.ts';
 import { createFakeShift } from '../../../fixtures/fakeShift.ts';
 
-const model = { id: '/models/mini', name: 'mini', hash: 'abc' };
+const model = {
+  id: '/models/mini',
+  name: 'mini',
+  hash: 'abc',
+  bos: 'none',
+  precision: 'float32',
+} as const;
 const question: ShiftQuestion = {
   modelName: 'mini',
   modelHash: 'abc',
@@ -96,9 +102,19 @@ describe('ShiftSession', () => {
     const session = open();
     await session.find(question);
     session.mark(['/saes/one:0']);
-    await expect(session.ablate({ id: '/other', name: 'other', hash: 'xyz' })).rejects.toThrow(
+    await expect(session.ablate({ ...model, id: '/other', name: 'other', hash: 'xyz' })).rejects.toThrow(
       /other is open/,
     );
+  });
+
+  it('refuses to ablate with prompts that begin otherwise, since before and after must be of one reading', async () => {
+    const session = open();
+    await session.find(question);
+    session.mark(['/saes/one:0']);
+    await expect(session.ablate({ ...model, bos: 'prepended' })).rejects.toThrow(
+      /without a beginning-of-sequence token.*run SHIFT again/,
+    );
+    expect(session.outcome).toBeUndefined();
   });
 
   it('asks for labels anew, and the view for the features', async () => {

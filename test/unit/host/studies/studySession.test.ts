@@ -1,15 +1,21 @@
 /** The study of a window on a made-up engine: filled, stopped, kept over a reload, gone on with. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/host/log.ts';
-import { studyFile } from '../../../../src/host/studies/studyFile.ts';
+import { numbersPath } from '../../../../src/host/studies/numbersPath.ts';
+import { studyFolder } from '../../../../src/host/studies/studyFolder.ts';
 import { type StudyQuestion, StudySession } from '../../../../src/host/studies/studySession.ts';
 import type { ModelInfo } from '../../../../src/shared/domain.ts';
 import type { EngineApi } from '../../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
-import type { IoiStudy, StudyParts, StudyProgress } from '../../../../src/shared/study.ts';
+import {
+  type IoiStudy,
+  type StudyParts,
+  type StudyProgress,
+  studyStages,
+} from '../../../../src/shared/study.ts';
 import type { IndirectObjectsRequest } from '../../../../src/shared/studyApi.ts';
 import { createFakeEngine } from '../../../fixtures/fakeEngine.ts';
 
@@ -31,7 +37,7 @@ function openSession(change: Partial<EngineApi> = {}): StudySession {
   const engine = { ...createFakeEngine(), ...change };
   return new StudySession({
     engine,
-    storage: studyFile(join(folder, 'study.json'), silentLog),
+    storage: studyFolder(folder, silentLog),
     log: silentLog,
   });
 }
@@ -111,12 +117,62 @@ describe('a study', () => {
 
   it('passes over the steps for which a model gives no reason', async () => {
     const session = openSession();
-    expect(session.stages).toHaveLength(15);
+    expect(session.stages).toEqual(studyStages);
     await session.start(model, { ...question, request: { circuit: false } });
     // The made-up engine has a name mover, and no S-inhibition head.
     expect(session.stages).toContain('knockedOut');
     expect(session.stages).not.toContain('signals');
     expect(session.stages).not.toContain('whole');
     expect(session.finished).toEqual(session.stages);
+  });
+
+  it('keeps the studies before, each with what it had found, and shows the one that is chosen', async () => {
+    const session = openSession(slowEngine());
+    await startAndStop(session);
+    const before = session.current!;
+    const running = session.start(model, { ...question, source: 'others' });
+    await Promise.resolve();
+    expect(session.question?.source).toBe('others');
+    session.choose(before.id);
+    expect(session.soFar?.behaviour).toEqual(behaviour);
+    expect([session.isRunning, session.atWork?.question.source]).toEqual([false, 'others']);
+    session.cancel();
+    await expect(running).rejects.toThrow(/Cancelled/);
+
+    const later = openSession(slowEngine());
+    later.restore();
+    expect(later.all.map((kept) => kept.question.source)).toEqual(['8 generated pairs', 'others']);
+    expect(later.all.every(({ finished }) => finished.includes('behaviour'))).toBe(true);
+  });
+
+  it('keeps five, lets one go first that was saved, and names one that would be lost', async () => {
+    const session = openSession();
+    for (let i = 0; i < 4; i++) await session.start(model, { ...question, source: `study ${i}` });
+    expect(session.nextLost).toBeUndefined();
+    await session.start(model, { ...question, source: 'study 4' });
+    expect(session.nextLost?.question.source).toBe('study 0');
+    session.choose(session.all[2]!.id);
+    session.markSaved();
+    expect(session.nextLost).toBeUndefined();
+    await session.start(model, { ...question, source: 'study 5' });
+    const expected = ['study 0', 'study 1', 'study 3', 'study 4', 'study 5'];
+    expect(session.all.map((kept) => kept.question.source)).toEqual(expected);
+    expect(readdirSync(folder)).toHaveLength(5);
+    const later = openSession();
+    later.restore();
+    expect(later.all.map((kept) => kept.question.source)).toEqual(expected);
+  });
+
+  it('was found with the model, and with prompts beginning as they did', async () => {
+    const session = openSession();
+    await session.start(model, { ...question, bos: 'prepended' });
+    expect(session.foundWith).toMatchObject({ model: question.model });
+    expect(session.foundWith?.bos).toBe(session.soFar?.provenance?.bos ?? 'prepended');
+  });
+
+  it('writes its numbers beside the report under a name that other JSON does not have', () => {
+    expect(numbersPath('/w/package.md')).toBe('/w/package.ioi-study.json');
+    expect(numbersPath('/w/mini.ioi.md')).toBe('/w/mini.ioi-study.json');
+    expect(numbersPath('/w/report')).toBe('/w/report.ioi-study.json');
   });
 });

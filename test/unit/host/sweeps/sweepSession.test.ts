@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/host/log.ts';
 import { sweepFolder } from '../../../../src/host/sweeps/sweepFolder.ts';
-import { progressOf } from '../../../../src/host/sweeps/sweepRecord.ts';
+import { isComparable, progressOf, type SweepRecord } from '../../../../src/host/sweeps/sweepRecord.ts';
 import { SweepSession } from '../../../../src/host/sweeps/sweepSession.ts';
 import type { EngineApi } from '../../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
@@ -26,7 +26,7 @@ const question: SweepQuestion = {
   target: { kind: 'sweep', name: 'attn_head_out_all_pos' },
   direction: 'denoising',
 };
-const model = { id: '/models/mini', name: 'mini', hash: 'abc' };
+const model = { id: '/models/mini', name: 'mini', hash: 'abc', bos: 'none', precision: 'float32' } as const;
 
 let folder: string;
 beforeEach(() => {
@@ -216,6 +216,130 @@ describe('SweepSession', () => {
     expect(session.all.map(({ status }) => status)).toEqual(['done', 'done']);
   });
 
+  it('does not go on when prompts begin otherwise, or an SAE is another, and keeps what is known', async () => {
+    const session = openSession();
+    await session.plan(question, model);
+    await runPartly(session);
+    const known = session.current!.cells.raw.slice();
+    await session.run({ ...model, bos: 'prepended' });
+    expect(session.current?.status).toBe('failed');
+    expect(session.current?.failure).toMatchObject({
+      message: expect.stringMatching(/without a beginning-of-sequence token.*run the sweep again/),
+    });
+    expect(session.current?.cells.raw).toEqual(known);
+    session.remove(session.current!.id);
+
+    const { estimateSweep } = createFakePatching();
+    const withSae = openSession({
+      estimateSweep: async (request, call) => {
+        const planned = await estimateSweep(request, call);
+        const provenance = {
+          ...planned.outline.provenance,
+          saes: [{ hook: 'blocks.1.hook_resid_pre', hash: 's' }],
+        };
+        return { ...planned, outline: { ...planned.outline, provenance } };
+      },
+    });
+    await withSae.plan(question, model);
+    await withSae.run({ ...model, saes: [{ hash: 'other' }] });
+    expect(withSae.current?.failure).toMatchObject({
+      message: expect.stringMatching(/SAE at blocks\.1/),
+    });
+    await withSae.run({ ...model, saes: [{ hash: 's' }] });
+    expect(withSae.current?.status).toBe('done');
+  });
+
+  it('hands the hash of the prompts over a reload to the engine, and takes over the outline that comes back', async () => {
+    const { estimateSweep, patchSweep } = createFakePatching();
+    const hashes: unknown[] = [];
+    const change: Partial<EngineApi> = {
+      estimateSweep: async (request, call) => {
+        const planned = await estimateSweep(request, call);
+        return { ...planned, outline: { ...planned.outline, pairsHash: 'p1' } };
+      },
+      patchSweep: async (request, call) => {
+        hashes.push(request.known?.pairsHash);
+        return { ...(await patchSweep(request, call)), clean: 7, pairsHash: 'p1' };
+      },
+    };
+    const first = openSession(change);
+    await first.plan(question, model);
+    first.dispose();
+    const later = openSession(change);
+    await later.run(model);
+    expect(hashes).toEqual(['p1']);
+    expect(later.current?.outline).toMatchObject({ clean: 7, pairsHash: 'p1' });
+    expect(later.current?.outline).not.toHaveProperty('values');
+  });
+
+  it('does not put cells of a grid with other rows and columns into its own', async () => {
+    const { patchSweep } = createFakePatching();
+    const session = openSession({
+      patchSweep: async (request, call) => {
+        const grid = await patchSweep(request, call);
+        const [layer, head] = grid.axes;
+        return { ...grid, axes: [{ ...layer!, labels: layer!.labels.slice(1) }, head!] };
+      },
+    });
+    await session.plan(question, model);
+    await session.run(model);
+    expect(session.current?.status).toBe('failed');
+    expect(session.current?.outline?.axes[0]?.labels).toHaveLength(4);
+  });
+
+  it('runs on while another sweep is shown, and its cells stay its own', async () => {
+    const session = openSession();
+    await session.plan(question, model);
+    await session.run(model);
+    const other = session.current!;
+    await session.plan({ ...question, direction: 'noising' }, model);
+    const { id } = session.current!;
+    const running = session.run(model);
+    session.choose(other.id);
+    expect(session.atWork?.id).toBe(id);
+    expect(session.current?.status).toBe('done');
+    await running;
+    expect(session.current?.id).toBe(other.id);
+    expect(session.all.find((record) => record.id === id)).toMatchObject({ status: 'done' });
+    expect(session.atWork).toBeUndefined();
+  });
+
+  it('stops the sweep that runs, also when another one is shown', async () => {
+    const session = openSession();
+    await session.plan(question, model);
+    const first = session.current!.id;
+    await session.plan(question, model);
+    const { id } = session.current!;
+    const running = session.run(model);
+    session.choose(first);
+    session.cancel();
+    await running;
+    expect(session.all.find((record) => record.id === id)?.status).toBe('stopped');
+    expect(session.current).toMatchObject({ id: first, status: 'ready' });
+  });
+
+  it('compares sweeps of one scale, metric, model and prompts only', async () => {
+    const session = openSession();
+    await session.plan(question, model);
+    await session.plan({ ...question, direction: 'noising' }, model);
+    const [one, noising] = session.all as [SweepRecord, SweepRecord];
+    expect(isComparable(one, noising)).toBe(true);
+    const { outline, question: asked } = noising;
+    expect(
+      isComparable(one, { ...noising, question: { ...asked, pairs: { ...pairs, clean: 'Anna' } } }),
+    ).toBe(false);
+    expect(isComparable(one, { ...noising, outline: { ...outline!, metric: 'probability' } })).toBe(false);
+    expect(isComparable(one, { ...noising, model: { name: 'mini', hash: 'def' } })).toBe(false);
+    const target = { kind: 'sweep', name: 'attn_head_out_all_pos' } as const;
+    const ablated: SweepQuestion = { method: 'ablate', pairs, target, ablation: { kind: 'zero' } };
+    expect(isComparable(one, { ...noising, question: ablated })).toBe(false);
+    const hashed = (pairsHash: string, record: SweepRecord): SweepRecord => ({
+      ...record,
+      outline: { ...record.outline!, pairsHash },
+    });
+    expect(isComparable(hashed('p1', one), hashed('p2', noising))).toBe(false);
+  });
+
   it('compares with a sweep of the same cells only', async () => {
     const session = openSession();
     await session.plan({ ...question, target: { kind: 'sweep', name: 'resid_pre' } }, model);
@@ -253,5 +377,45 @@ describe('SweepSession', () => {
     expect(openSession().all).toHaveLength(1);
     writeFileSync(join(folder, name), '{}');
     expect(openSession().all).toHaveLength(0);
+  });
+
+  it('takes the finished sweeps of an experiment, shows the first, and has them again after a reload', async () => {
+    const session = openSession();
+    await session.plan(question, model);
+    const planned = session.current!.id;
+    const engine = { ...createFakeEngine(), ...createFakePatching(5) };
+    const grid = await engine.patchSweep({ ...question, model: model.id });
+    const noising: SweepQuestion = { ...question, direction: 'noising' };
+    session.addFinished('/w/a.fovea.json', model, [
+      { question, grid },
+      { question: noising, grid },
+    ]);
+    expect(session.current).toMatchObject({ status: 'done', question, model: { name: 'mini', hash: 'abc' } });
+    expect(session.current?.outline?.axes).toEqual(grid.axes);
+    expect(session.current?.cells.values).toEqual(Float32Array.from(grid.values));
+    expect(progressOf(session.current!)).toEqual({ done: 32, total: 32 });
+    expect(session.all.map(({ id }) => id)[0]).toBe(planned);
+
+    const reloaded = openSession();
+    const kept = reloaded.ofExperiment('/w/a.fovea.json');
+    expect(kept.map((record) => record.question)).toEqual([question, noising]);
+    expect(kept[0]!.places.clean).toBe('file:///w/a.fovea.json');
+    expect(reloaded.ofExperiment('/w/b.fovea.json')).toEqual([]);
+    reloaded.addFinished('/w/a.fovea.json', model, [{ question: noising, grid }]);
+    expect(reloaded.ofExperiment('/w/a.fovea.json')).toHaveLength(1);
+    expect(reloaded.all).toHaveLength(2);
+  });
+
+  it('does not take a running sweep out of view for an experiment’s', async () => {
+    const session = openSession();
+    await session.plan(question, model);
+    const grid = await createFakePatching(5).patchSweep({ ...question, model: model.id });
+    const running = session.run(model);
+    session.addFinished('/w/a.fovea.json', model, [{ question, grid }]);
+    expect(session.current?.status).toBe('running');
+    await running;
+    expect(session.current).toMatchObject({ status: 'done', places: {} });
+    expect(session.current?.places.experiment).toBeUndefined();
+    expect(session.ofExperiment('/w/a.fovea.json')).toHaveLength(1);
   });
 });

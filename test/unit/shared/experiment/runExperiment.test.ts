@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../../src/engine/engine.ts';
+import type { CallOptions } from '../../../../src/shared/callOptions.ts';
 import { checkExperiment } from '../../../../src/shared/experiment/checkExperiment.ts';
 import { estimateExperiment } from '../../../../src/shared/experiment/estimateExperiment.ts';
 import type { Experiment, ExperimentMethod } from '../../../../src/shared/experiment/experiment.ts';
@@ -14,6 +15,7 @@ import {
   resultsJson,
   runExperiment,
 } from '../../../../src/shared/experiment/runExperiment.ts';
+import type { SweepMemory } from '../../../../src/shared/experiment/runMethods.ts';
 import { type TinyModel, topKHook, writeTinyModel } from '../../../fixtures/tinyModel.ts';
 
 let engine: Engine;
@@ -123,7 +125,7 @@ describe('the runner', () => {
     );
     const sole = experiment({ kind: 'logitLens', top: 2 });
     const texts = async (it: Experiment) =>
-      resultFiles(await runExperiment(it, places), join(folder, 'x.fovea.json'));
+      resultFiles(await runExperiment(it, places), join(folder, 'x.fovea.json'), async () => undefined);
     expect(await texts(sole)).toEqual(await texts(sole));
     await expect(texts(asked)).rejects.toThrow(/logitLens cannot be used: it looks at one pair/);
   });
@@ -144,26 +146,69 @@ describe('the runner', () => {
   it('puts circuits into files of their own, named by the experiment, without paths of this machine', async () => {
     const edges = { kind: 'attributeEdges', gradients: 'eap', keep: { top: 10 } } as const;
     const task = { pairs: { kind: 'file', path: 'a.task.jsonl' } } as const;
-    const one = resultFiles(
+    const nothing = async () => undefined;
+    const one = await resultFiles(
       await runExperiment(experiment(edges, task), places),
       join(folder, 'x.fovea.json'),
+      nothing,
     );
-    expect(one.map(({ name }) => name)).toEqual(['x.circuit.json', 'x.results.json']);
+    expect(one.map(({ name }) => name)).toEqual(['x.results.circuit.json', 'x.results.json']);
     const circuit = JSON.parse(one[0]!.text);
     expect(circuit.version).toBe(1);
     expect(one[0]!.text).not.toContain(folder);
     expect(one[0]!.text).not.toContain(tiny.folder);
-    expect(JSON.parse(one[1]!.text).results[0].circuitFile).toBe('x.circuit.json');
+    expect(JSON.parse(one[1]!.text).results[0].circuitFile).toBe('x.results.circuit.json');
     const gradient = { kind: 'gradientCircuit', maxNodes: 12 } as const;
-    const two = resultFiles(
+    const two = await resultFiles(
       await runExperiment(experiment([edges, gradient]), places),
       join(folder, 'x.fovea.json'),
+      nothing,
     );
-    expect(two.map(({ name }) => name)).toEqual(['x.1.circuit.json', 'x.2.circuit.json', 'x.results.json']);
+    expect(two.map(({ name }) => name)).toEqual([
+      'x.results.1.circuit.json',
+      'x.results.2.circuit.json',
+      'x.results.json',
+    ]);
+  });
+
+  it('keeps what a person added to the circuit of an earlier run, and a file that is no circuit', async () => {
+    const edges = { kind: 'attributeEdges', gradients: 'eap', keep: { top: 10 } } as const;
+    const outcome = await runExperiment(experiment(edges), places);
+    const file = join(folder, 'x.fovea.json');
+    const [plain] = await resultFiles(outcome, file, async () => undefined);
+    const circuit = JSON.parse(plain!.text);
+    const [first, second] = circuit.nodes.map(({ id }: { id: string }) => id);
+    const annotations = {
+      title: 'Mine',
+      keep: 0.5,
+      pinned: [first, 'gone'],
+      labels: { [second]: 'mover', gone: 'x' },
+      supernodes: [{ id: 's1', label: 'both', nodes: [first, second, 'gone'] }],
+    };
+    const gone = { ...circuit.nodes[0], id: 'gone' };
+    const annotated = JSON.stringify({ ...circuit, nodes: [...circuit.nodes, gone], annotations });
+    const asked: string[] = [];
+    const again = await resultFiles(outcome, file, async (name) => {
+      asked.push(name);
+      return annotated;
+    });
+    expect(asked).toEqual(['x.results.circuit.json']);
+    expect(JSON.parse(again[0]!.text)).toEqual({
+      ...circuit,
+      annotations: {
+        title: 'Mine',
+        keep: 0.5,
+        pinned: [first],
+        labels: { [second]: 'mover' },
+        supernodes: [{ id: 's1', label: 'both', nodes: [first, second] }],
+      },
+    });
+    const broken = await resultFiles(outcome, file, async () => '<<<<<<< mine');
+    expect(broken.slice(0, 2)).toEqual([{ name: 'x.results.circuit.json.old', text: '<<<<<<< mine' }, plain]);
   });
 
   it('goes on with a sweep that was cancelled, and asks for no cell again', async () => {
-    const memory = new Map();
+    const memory: SweepMemory = new Map();
     const model = await realpath('models/mini');
     const names = {
       kind: 'pair',
@@ -185,7 +230,7 @@ describe('the runner', () => {
       },
     );
     await expect(first).rejects.toThrow('Cancelled');
-    const [known] = [...memory.values()];
+    const { cells: known } = [...memory.values()][0]!;
     expect(known.size).toBeGreaterThan(0);
     const again = new Set<number>();
     const before = new Set(known.keys());
@@ -201,6 +246,31 @@ describe('the runner', () => {
     expect([...before].filter((cell) => again.has(cell as number))).toEqual([]);
     expect(memory.size).toBe(0);
     expect(gone.methods).toEqual((await runExperiment(asked, places)).methods);
+  });
+
+  it('begins a cancelled sweep anew when its task file holds other pairs by now', async () => {
+    const memory: SweepMemory = new Map();
+    const model = await realpath('models/mini');
+    const clean = 'When Mary and John went to the store, John gave a drink to';
+    const corrupted = 'When Mary and John went to the store, Mary gave a drink to';
+    const put = (answer: string, wrongAnswer: string) =>
+      writeFile(
+        join(folder, 'changing.task.jsonl'),
+        `${JSON.stringify({ clean, corrupted, answer, wrongAnswer })}\n`,
+      );
+    const pairs = { kind: 'file', path: 'changing.task.jsonl' } as const;
+    const asked = experiment({ kind: 'patch', sweep: 'attn_head_out_by_pos' }, { model, pairs });
+    const controller = new AbortController();
+    const stop: CallOptions = {
+      signal: controller.signal,
+      report: ({ partial }) => void (partial && controller.abort()),
+    };
+    await put(' Mary', ' John');
+    await expect(runExperiment(asked, { ...places, memory }, stop)).rejects.toThrow('Cancelled');
+    expect([...memory.values()][0]!.cells.size).toBeGreaterThan(0);
+    await put(' Mary', ' the');
+    const { methods } = await runExperiment(asked, { ...places, memory });
+    expect(methods).toEqual((await runExperiment(asked, places)).methods);
   });
 
   it('says what is missing: models, SAEs, prompts, transcoders', async () => {
@@ -277,7 +347,8 @@ describe('an estimate', () => {
     expect(estimates.map(({ kind }) => kind)).toEqual(['patch', 'patchPaths', 'acdc']);
     expect(estimates[0]!.runs).toBeGreaterThan(0);
     expect(estimates[1]!.seconds).toBeGreaterThanOrEqual(0);
-    expect(estimates[2]).toEqual({ kind: 'acdc' });
+    expect(estimates[2]!.runs).toBeGreaterThan(0);
+    expect(estimates[2]!.seconds).toBeGreaterThan(0);
   });
 });
 

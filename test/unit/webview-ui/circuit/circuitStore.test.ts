@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
-import type { CircuitState, CircuitViewApi } from '../../../../src/shared/circuitViewApi.ts';
+import type { CircuitViewApi, SentState } from '../../../../src/shared/circuitViewApi.ts';
 import type { CircuitAnnotations } from '../../../../src/shared/domain.ts';
 import {
   groupChosen,
@@ -24,15 +24,21 @@ interface Fake {
 }
 
 /** A store and its host, which keeps annotations with an undo stack. */
-async function open(first: Partial<CircuitState> = {}): Promise<Fake> {
+async function open(first: Partial<SentState> = {}): Promise<Fake> {
   let annotations = emptyAnnotations();
   const past: CircuitAnnotations[] = [];
   const what: string[] = [];
   const evaluated: (readonly string[])[] = [];
   const nothing = async (): Promise<void> => {};
   const api: CircuitViewApi = {
-    state: async () => ({
-      circuit: { id: 'c', title: 'c', graph: structuredClone(smallCircuit), annotations },
+    state: async ({ known }) => ({
+      circuit: {
+        id: 'c',
+        title: 'c',
+        version: 'c.0',
+        annotations,
+        ...(!known.includes('c.0') && { graph: structuredClone(smallCircuit) }),
+      },
       openCircuits: [],
       isFile: false,
       canUndo: past.length > 0,
@@ -63,6 +69,7 @@ async function open(first: Partial<CircuitState> = {}): Promise<Fake> {
     save: nothing,
     exportGraph: nothing,
     cancel: nothing,
+    dismissFailure: nothing,
     runCommand: nothing,
   };
   const store = new CircuitStore(
@@ -73,7 +80,7 @@ async function open(first: Partial<CircuitState> = {}): Promise<Fake> {
   return { store, what, evaluated, annotations: () => annotations };
 }
 
-const measured: CircuitState['evaluation'] = {
+const measured: SentState['evaluation'] = {
   faithfulness: 1,
   completeness: 0,
   full: 1,

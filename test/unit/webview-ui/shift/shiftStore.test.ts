@@ -87,4 +87,10 @@ describe('ShiftStore', () => {
     store.mark('/saes/one:1', false);
     expect(store.isStale.value).toBe(false);
   });
+
+  it('never shows what the generator knows before it is asked, also when it was shown before a reload', () => {
+    const saved = new SavedState({ read: () => ({ known: true }), write: () => {} });
+    const api = {} as ShiftViewApi;
+    expect(new ShiftStore({ api, on: () => {} }, saved).known.value).toBe(false);
+  });
 });

@@ -22,9 +22,9 @@ const graph: CircuitGraph = {
   method: { name: 'attribution graph', parameters: {} },
   metric: { name: 'probability', clean: 0.5, baseline: 0 },
   nodes: [
-    node('logit', 'logit', { probability: 0.5 }),
-    node('f2', 'feature'),
-    node('f1', 'feature'),
+    node('logit', 'logit', { probability: 0.5, missing: 0 }),
+    node('f2', 'feature', { missing: 0 }),
+    node('f1', 'feature', { missing: 0 }),
     node('token', 'token'),
     node('error', 'error'),
   ],
@@ -65,6 +65,24 @@ describe('evaluateAttributionGraph', () => {
     ];
     const explained = weights.reduce((sum, weight, i) => sum + weight * shares[i]!, 0);
     expect(found.completeness).toBeCloseTo(explained / weights.reduce((sum, weight) => sum + weight, 0), 12);
+  });
+
+  it('counts what pruning dropped of an input as error', () => {
+    // Half of what enters f2, a fifth of what enters the logit.
+    const missing: Record<string, number> = { f2: 2, logit: 1 };
+    const nodes = graph.nodes.map((one) => (missing[one.id] ? { ...one, missing: missing[one.id]! } : one));
+    const found = evaluateAttributionGraph({ ...graph, nodes }, ['f1', 'f2']);
+    expect(found.kind).toBe('graphScores');
+    // 3 of the logit's 5 come from f2, 2 of its 4 from f1, 0.6 of that from the token; all the rest is error.
+    expect(found.faithfulness).toBeCloseTo(0.6 * 0.5 * 0.6, 12);
+    // Weights: logit 0.5, f2 0.3, f1 0.15, token 0.09, errors 0.5 × 0.4 + 0.3 × 0.5 + 0.15 × 0.4.
+    const errors = 0.2 + 0.15 + 0.06;
+    expect(found.completeness).toBeCloseTo(1 - errors / (0.5 + 0.3 + 0.15 + 0.09 + errors), 12);
+  });
+
+  it('refuses a graph that does not tell what pruning dropped', () => {
+    const nodes = graph.nodes.map(({ missing: _, ...rest }) => rest);
+    expect(() => evaluateAttributionGraph({ ...graph, nodes }, ['f1'])).toThrow(/input was pruned/);
   });
 
   it('takes logits of files without probabilities as equal', () => {

@@ -69,6 +69,13 @@ test('faithfulness and completeness are those of the knock-outs by plain loops',
   expect(found.completeness).toBeCloseTo((complement - empty) / (full - empty), 2);
 });
 
+test('a node’s role is told by its id and not by the texts of the columns', async () => {
+  const kept = ['0.1 other', '2.0 END'];
+  const renamed = { ...graph, tokens: tokens.map((token) => ({ ...token, text: ' S2' })) };
+  const found = await evaluateStudyCircuit(model, task, { graph: renamed, kept });
+  expect(found).toEqual(await evaluateStudyCircuit(model, task, { graph, kept }));
+});
+
 test('a node that is no head of this model is refused', async () => {
   const broken = { ...graph, nodes: [node(7, 0, 'END')] };
   const asked = evaluateStudyCircuit(model, task, { graph: broken, kept: ['7.0 END'] });

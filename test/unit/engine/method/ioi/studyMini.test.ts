@@ -33,8 +33,17 @@ test('on the embedded model a small circuit is faithful, complete on random sets
     expect(
       mean(circuit!.completeness.random.map(({ incompleteness }) => incompleteness)),
     ).toBeLessThanOrEqual(0.05);
+    // On pairs that no node was chosen by.
+    const heldOut = circuit!.heldOut!;
+    expect(heldOut.pairs).toBe(24);
+    expect(heldOut.model).not.toBe(circuit!.model);
+    const { model: whole, circuit: alone, unfaithfulness, completeness, minimality } = heldOut;
+    expect(unfaithfulness).toBeCloseTo(Math.abs(whole - alone) / Math.abs(whole), 12);
+    expect(unfaithfulness).toBeLessThanOrEqual(0.13);
+    expect(mean(completeness.random.map(({ incompleteness }) => incompleteness))).toBeLessThanOrEqual(0.05);
+    expect(Math.min(...minimality.map(({ effect }) => effect))).toBeGreaterThanOrEqual(0.01);
     expect(Math.min(...circuit!.minimality.map(({ effect }) => effect))).toBeGreaterThanOrEqual(0.01);
   } finally {
     await model.release();
   }
-}, 180_000);
+}, 300_000);

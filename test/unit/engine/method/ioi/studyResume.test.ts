@@ -98,5 +98,5 @@ describe('a study that was stopped', () => {
     const known = { ...stoppedAfter('behaviour'), behaviour: { ...whole.behaviour, logitDifference: 99 } };
     expect((await study({ known })).behaviour.logitDifference).toBe(99);
     expect((await study({ known, seed: 2 })).behaviour).toEqual(whole.behaviour);
-  });
+  }, 180_000);
 });

@@ -69,6 +69,8 @@ function expectEffects(
     `${site} ${unit} ${table.positions === undefined ? 0 : place}`;
   for (const pair of used) {
     for (const move of plainMoves(tiny, sites, pair)) {
+      // Where the prompts are still the same, nothing moves, and nothing counts as active.
+      if (move.delta.every((x) => x === 0)) continue;
       const key = keyOf(move.node);
       expected.set(key, (expected.get(key) ?? 0) + effectOf(pair, move) / used.length);
     }

@@ -58,11 +58,17 @@ function computeMean(site: SparseSite, length: number, position: number) {
 }
 
 /** The metric of a pair when nodes outside the mask are at their means, everything behind them computed anew. */
-function plainMetric(sites: readonly SparseSite[], { places, kept }: NodeMask, { clean }: TokenPair): number {
+function plainMetric(
+  sites: readonly SparseSite[],
+  { places, kept }: NodeMask,
+  { clean }: TokenPair,
+  startLayer = 0,
+): number {
   const hook: PlainHook = (name, { data }) => {
     const index = sites.findIndex((site) => site.hook === name);
     if (index < 0) return;
     const site = sites[index]!;
+    if (site.kind === 'embedding' || site.layer < startLayer) return;
     for (let position = 0; position < clean.length; position++) {
       const row = data.slice(position * dModel, (position + 1) * dModel);
       const { features, error, scale } = plainCode(tiny, site, row);
@@ -94,9 +100,14 @@ function someNodes(sites: readonly SparseSite[], places: number, seed: string): 
   );
 }
 
-function open(sites: readonly SparseSite[], tested: readonly TokenPair[]): Promise<SparseEvaluator> {
+function open(
+  sites: readonly SparseSite[],
+  tested: readonly TokenPair[],
+  startLayer = 0,
+): Promise<SparseEvaluator> {
   const { model } = tiny.circuit;
-  return SparseEvaluator.open({ model, sites, pairs: tested, reference: used, metric: 'logitDifference' });
+  const metric = 'logitDifference';
+  return SparseEvaluator.open({ model, sites, pairs: tested, reference: used, metric, startLayer });
 }
 
 describe.each(['features', 'neurons'] as const)('circuits of %s', (basis) => {
@@ -132,6 +143,44 @@ describe.each(['features', 'neurons'] as const)('circuits of %s', (basis) => {
     expect(found!.circuit).toBeCloseTo(meanOf(mask, pairs), 4);
   });
 
+  it('leave embeddings and layers below the start as they are, whatever the mask says', async () => {
+    const sites = sitesOf();
+    const [some, none] = [maskOf(sites, 1, someNodes(sites, 1, 'start')), maskOf(sites, 1, [])];
+    const evaluator = await open(sites, pairs, 1);
+    const [found] = await evaluator.evaluate([some]);
+    const mean = (mask: NodeMask) =>
+      pairs.reduce((sum, pair) => sum + plainMetric(sites, mask, pair, 1), 0) / pairs.length;
+    expect(evaluator.empty).toBeCloseTo(mean(none), 4);
+    expect(found!.circuit).toBeCloseTo(mean(some), 4);
+    expect(found!.complement).toBeCloseTo(mean(complementOf(sites, some)), 4);
+    const differences = [
+      found!.circuit - meanOf(some, pairs),
+      found!.complement - meanOf(complementOf(sites, some), pairs),
+    ];
+    expect(Math.max(...differences.map(Math.abs))).toBeGreaterThan(1e-3);
+    expect([evaluator.pairs, evaluator.leastReference]).toEqual([2, 2]);
+    expect((await open(sites, used)).leastReference).toBe(1);
+  });
+
+  it.each([0, 1])('can be found incomplete, testing from layer %i on', async (startLayer) => {
+    const sites = sitesOf();
+    const evaluator = await open(sites, pairs, startLayer);
+    // The embeddings, and one node that carries little: everything that matters is outside.
+    const site = sites.findIndex(({ kind, layer }) => kind === 'mlp' && layer === 1);
+    const nodes = [
+      ...Array.from({ length: unitsOf(sites[0]!) }, (_, unit) => ({ site: 0, unit, place: 0 })),
+      { site, unit: 0, place: 0 },
+    ];
+    const [small, all] = await evaluator.evaluate([
+      maskOf(sites, 1, nodes),
+      complementOf(sites, maskOf(sites, 1, [])),
+    ]);
+    expect(small!.completeness).toBeGreaterThan(0.9);
+    expect(small!.completeness).toBeLessThan(1.1);
+    expect(all!.faithfulness).toBeCloseTo(1, 4);
+    expect(all!.completeness).toBeCloseTo(0, 4);
+  });
+
   it('are everything or nothing at the ends', async () => {
     const sites = sitesOf();
     const evaluator = await open(sites, pairs);
@@ -164,7 +213,15 @@ describe('errors of SAEs', () => {
 });
 
 describe('held-out pairs', () => {
-  const many = Array.from({ length: 40 }, (_, i) => ({ ...pairs[0]!, template: String(i) }));
+  const prompt = (id: number) => Int32Array.from([3, id]);
+  const between = (clean: number, corrupted: number): TokenPair => ({
+    ...pairs[0]!,
+    clean: prompt(clean),
+    corrupted: prompt(corrupted),
+  });
+  const many = Array.from({ length: 40 }, (_, i) => between(i, 100 + i));
+  const promptsOf = (some: readonly TokenPair[]) =>
+    new Set(some.flatMap(({ clean, corrupted }) => [clean.join(), corrupted.join()]));
 
   it('are a quarter, never those that circuits are found on, and the same every time', () => {
     const { train, test } = splitPairs(many);
@@ -175,7 +232,26 @@ describe('held-out pairs', () => {
 
   it('are all of few pairs, and at most 40 of many', () => {
     expect(splitPairs(many.slice(0, 7))).toEqual({ train: many.slice(0, 7), test: many.slice(0, 7) });
-    const lots = Array.from({ length: 400 }, (_, i) => ({ ...pairs[0]!, template: String(i) }));
+    const lots = Array.from({ length: 400 }, (_, i) => between(i, 1000 + i));
     expect(splitPairs(lots).test).toHaveLength(40);
+  });
+
+  it('have no prompt in common with those that circuits are found on', () => {
+    const both = many.slice(0, 20).flatMap((pair, i) => [pair, between(100 + i, i), between(i, 500 + i)]);
+    const { train, test } = splitPairs(both);
+    expect(test).toHaveLength(15);
+    const seen = promptsOf(train);
+    expect([...promptsOf(test)].filter((text) => seen.has(text))).toEqual([]);
+  });
+
+  it('may share one prompt where all are tied together, and are all of them where there is one pair only', () => {
+    const ring = many.flatMap((_, i) => [between(i, (i + 1) % 40), between((i + 1) % 40, i)]);
+    const { train, test } = splitPairs(ring);
+    expect(test).toHaveLength(20);
+    const bothOf = ({ clean, corrupted }: TokenPair) => [clean.join(), corrupted.join()].sort().join(' ');
+    const seen = new Set(train.map(bothOf));
+    expect(test.filter((pair) => seen.has(bothOf(pair)))).toEqual([]);
+    const same = many.map(() => ({ ...many[0]! }));
+    expect(splitPairs(same)).toEqual({ train: same, test: same });
   });
 });
