@@ -53,7 +53,7 @@ describe('An experiment', () => {
     assert.equal(results.length, 4);
     assert.equal(provenance.model.name, 'mini');
     assert.ok(results[0].values.length === 4 && results[0].values[0].length === 8);
-    const circuit = await vscode.workspace.fs.readFile(place('indirectObject.circuit.json'));
+    const circuit = await vscode.workspace.fs.readFile(place('indirectObject.results.circuit.json'));
     assert.equal(JSON.parse(new TextDecoder().decode(circuit)).version, 1);
     assert.ok((await lensTitles(uri)).includes('Results'));
   });
