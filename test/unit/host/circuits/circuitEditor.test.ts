@@ -20,6 +20,8 @@ const user = vi.hoisted(() => ({
   commands: [] as string[],
   changed: () => Promise.resolve() as Promise<void>,
   beforeWrite: undefined as (() => void) | undefined,
+  /** The address of a file, as the stand-in for VS Code makes it. */
+  fileUri: (path: string): unknown => path,
 }));
 
 vi.mock('vscode', async () => {
@@ -53,6 +55,7 @@ vi.mock('vscode', async () => {
       return new Uri(posix.join(uri.path, ...parts));
     }
   }
+  user.fileUri = Uri.file;
   const nothing = { dispose: () => {} };
   return {
     Uri,
@@ -113,14 +116,13 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 async function open(backupId?: string) {
-  const { Uri } = await import('vscode');
   const engine = createFakeEngine();
   const model = await engine.openModel({ path: '/models/mini' });
   const models = { model, saes: [], ensure: async () => model };
   const storage = { load: () => [], save: () => {}, remove: () => {} };
   const circuits = new OpenCircuits({ engine, models, storage, log: silentLog });
   const editor = new CircuitEditor({ circuits, log: silentLog } as unknown as Services);
-  const uri = Uri.file(path);
+  const uri = user.fileUri(path) as never;
   const file = await editor.openCustomDocument(uri, { backupId, untitledDocumentData: undefined } as never);
   const pin = (...pinned: string[]): void =>
     file.circuit.annotate({ ...file.circuit.annotations, pinned }, 'Pin');
@@ -167,10 +169,9 @@ describe('saving', () => {
   });
 
   it('of a backup asks when the file has changed since the backup was made', async () => {
-    const { Uri } = await import('vscode');
     const first = await open();
     first.pin('error');
-    const destination = Uri.file(join(folder, 'backup'));
+    const destination = user.fileUri(join(folder, 'backup'));
     const { id } = await first.editor.backupCustomDocument(first.file, { destination } as never);
     const same = await open(id);
     expect([same.file.circuit.annotations.pinned, same.file.isDirty]).toEqual([['error'], true]);
