@@ -85,7 +85,7 @@ describe('a reloaded window', () => {
     await slider.focus();
     await workbench.page.keyboard.press('Home');
     for (let i = 0; i < 30; i++) await workbench.page.keyboard.press('ArrowRight');
-    await expect.poll(() => slider.inputValue(), slow).toBe('0.3');
+    await expect.poll(() => slider.inputValue(), slow).toBe('30');
     await expect.poll(() => circuit.measure('Faithfulness'), slow).not.toBe(faithful);
     const before = { kept: await circuit.kept(), nodes: await circuit.nodes() };
     await workbench.reload();
