@@ -88,6 +88,8 @@ describe('a reloaded window', () => {
     await expect.poll(() => slider.inputValue(), slow).toBe('30');
     await expect.poll(() => circuit.measure('Faithfulness'), slow).not.toBe(faithful);
     const before = { kept: await circuit.kept(), nodes: await circuit.nodes() };
+    // The slider's rest becomes an annotation, and that is written a moment later.
+    await workbench.page.waitForTimeout(3000);
     await workbench.reload();
     await circuit.frame();
     expect(await circuit.kept()).toBe(before.kept);
