@@ -88,8 +88,9 @@ describe('a reloaded window', () => {
     await expect.poll(() => slider.inputValue(), slow).toBe('30');
     await expect.poll(() => circuit.measure('Faithfulness'), slow).not.toBe(faithful);
     const before = { kept: await circuit.kept(), nodes: await circuit.nodes() };
-    // The slider's rest becomes an annotation, and that is written a moment later.
-    await workbench.page.waitForTimeout(3000);
+    // The slider's rest is a step that can be undone; from then on it must outlive the window.
+    const undo = (await circuit.frame()).getByRole('button', { name: 'Undo' });
+    await expect.poll(() => undo.isEnabled(), slow).toBe(true);
     await workbench.reload();
     await circuit.frame();
     expect(await circuit.kept()).toBe(before.kept);

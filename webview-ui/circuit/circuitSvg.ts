@@ -3,6 +3,7 @@
 import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { formatSigned, formatToken } from '../../src/shared/format.ts';
 import { type Palette, toCss } from '../lib/color.ts';
+import { escapeXml } from '../lib/escapeXml.ts';
 import { bandName } from '../marks/circuitAxes.tsx';
 import { edgeDash, edgeRadius, edgeWidth, restOpacity } from '../marks/circuitEdges.tsx';
 import { anchorOf, type CircuitLayout, edgePath, type PlacedNode } from '../marks/circuitLayout.ts';
@@ -118,23 +119,4 @@ function nodeLines(place: PlacedNode, share: number, palette: Palette, named: bo
   }
   const label = named ? `<text x="13" y="3.5" font-size="10.5">${name}</text>` : '';
   return `${start}<path d="${glyphPaths[node.kind]}" fill="${colors.fill}" stroke="${colors.stroke}" stroke-width="1.4"${dash}/>${minus}${label}${sign}</g>`;
-}
-
-/** Text for XML: markup escaped, characters that XML forbids left out. */
-export function escapeXml(text: string): string {
-  return formatForXml(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
-}
-
-function formatForXml(text: string): string {
-  let out = '';
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    const surrogate = code >= 0xd800 && code <= 0xdfff;
-    if (code >= 0x20 && !surrogate && code !== 0xfffe && code !== 0xffff) out += character;
-  }
-  return out;
 }

@@ -20,7 +20,6 @@ const tellEvery = 100;
 /** Serves the SHIFT panel. */
 export class ShiftPanel extends Disposable {
   private readonly panel: ViewPanel<ShiftViewApi>;
-  private tellTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly services: Services,
@@ -40,27 +39,18 @@ export class ShiftPanel extends Disposable {
         onRestore: () => shift.restore(),
       }),
     );
-    this.own(shift.onDidChange(() => this.tellSoon()));
-    this.own(models.onDidChange(() => this.tellSoon()));
+    this.own(shift.onDidChange(() => this.panel.tellSoon(tellEvery)));
+    this.own(models.onDidChange(() => this.panel.tellSoon(tellEvery)));
     this.own(
       labels.onDidChange(() => {
         shift.relabel().catch((error: unknown) => log.warn(describeForLog(error)));
       }),
     );
-    this.own({ dispose: () => clearTimeout(this.tellTimer) });
   }
 
   /** Opens the panel beside the editor. */
   show(): void {
     this.panel.show();
-  }
-
-  private tellSoon(): void {
-    if (!this.panel.isOpen) return;
-    this.tellTimer ??= setTimeout(() => {
-      this.tellTimer = undefined;
-      this.panel.surface?.tell('changed', {});
-    }, tellEvery);
   }
 
   private api(): ShiftViewApi {

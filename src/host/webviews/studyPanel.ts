@@ -23,7 +23,6 @@ const tellEvery = 100;
 /** Serves the study panel. */
 export class StudyPanel extends Disposable {
   private readonly panel: ViewPanel<StudyViewApi>;
-  private tellTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly services: Services,
@@ -47,22 +46,13 @@ export class StudyPanel extends Disposable {
         },
       }),
     );
-    this.own(studies.onDidChange(() => this.tellSoon()));
-    this.own(models.onDidChange(() => this.tellSoon()));
-    this.own({ dispose: () => clearTimeout(this.tellTimer) });
+    this.own(studies.onDidChange(() => this.panel.tellSoon(tellEvery)));
+    this.own(models.onDidChange(() => this.panel.tellSoon(tellEvery)));
   }
 
   /** Opens the panel beside the editor. */
   show(): void {
     this.panel.show();
-  }
-
-  private tellSoon(): void {
-    if (!this.panel.isOpen) return;
-    this.tellTimer ??= setTimeout(() => {
-      this.tellTimer = undefined;
-      this.panel.surface?.tell('changed', {});
-    }, tellEvery);
   }
 
   private api(): StudyViewApi {

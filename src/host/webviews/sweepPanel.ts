@@ -28,7 +28,6 @@ const manyCells = 20_000;
 /** Serves the sweep panel. */
 export class SweepPanel extends Disposable {
   private readonly panel: ViewPanel<SweepViewApi>;
-  private tellTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly services: Services,
@@ -51,7 +50,6 @@ export class SweepPanel extends Disposable {
     );
     this.own(sweeps.onDidChange(() => this.tellSoon()));
     this.own(models.onDidChange(() => this.tellSoon()));
-    this.own({ dispose: () => clearTimeout(this.tellTimer) });
   }
 
   /** Opens the panel beside the editor. */
@@ -60,16 +58,9 @@ export class SweepPanel extends Disposable {
   }
 
   private tellSoon(): void {
-    if (!this.panel.isOpen) return;
     const { current, isRunning } = this.services.sweeps;
     const isLarge = isRunning && (current?.cells.values.length ?? 0) > manyCells;
-    this.tellTimer ??= setTimeout(
-      () => {
-        this.tellTimer = undefined;
-        this.panel.surface?.tell('changed', {});
-      },
-      isLarge ? tellEvery.large : tellEvery.small,
-    );
+    this.panel.tellSoon(isLarge ? tellEvery.large : tellEvery.small);
   }
 
   private api(): SweepViewApi {

@@ -24,6 +24,7 @@ export interface ViewPanelOptions<Api> {
 export class ViewPanel<Api extends Contract<Api>> extends Disposable {
   private panel: vscode.WebviewPanel | undefined;
   private surfaceOfPanel: Surface<Api> | undefined;
+  private tellTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: ViewPanelOptions<Api>) {
     super();
@@ -36,6 +37,7 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
       }),
     );
     this.own({ dispose: () => this.panel?.dispose() });
+    this.own({ dispose: () => clearTimeout(this.tellTimer) });
   }
 
   /** The connection, while the panel is open. */
@@ -67,6 +69,15 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
         { retainContextWhenHidden: false },
       ),
     );
+  }
+
+  /** Tells the view that its state has changed, at most once in `every` milliseconds: work that runs reports often. */
+  tellSoon(every: number): void {
+    if (!this.panel) return;
+    this.tellTimer ??= setTimeout(() => {
+      this.tellTimer = undefined;
+      this.surfaceOfPanel?.tell('changed', {});
+    }, every);
   }
 
   setTitle(title: string): void {

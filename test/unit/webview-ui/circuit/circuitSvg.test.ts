@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
 import type { CircuitAnnotations } from '../../../../src/shared/domain.ts';
 import { drawMarks } from '../../../../webview-ui/circuit/circuitMarks.ts';
-import { circuitSvg, escapeXml } from '../../../../webview-ui/circuit/circuitSvg.ts';
+import { circuitSvg } from '../../../../webview-ui/circuit/circuitSvg.ts';
 import { layoutDrawing } from '../../../../webview-ui/circuit/drawnCircuit.ts';
 import { keepNodes } from '../../../../webview-ui/circuit/keepNodes.ts';
 import { neighborRows } from '../../../../webview-ui/circuit/neighbors.tsx';
 import type { Palette } from '../../../../webview-ui/lib/color.ts';
+import { escapeXml } from '../../../../webview-ui/lib/escapeXml.ts';
 import { smallCircuit } from './smallCircuit.ts';
 
 const palette: Palette = {
