@@ -1,6 +1,7 @@
 /** One look at a prompt: the clean run with its reused prefix, the run with interventions, and what changed. */
 
-import type { Analysis, AttentionSource, Effect, HookName, Provenance } from '../shared/domain.ts';
+import type { Analysis, AttentionSource, Effect } from '../shared/analysis.ts';
+import type { HookName, Provenance } from '../shared/domain.ts';
 import type { AnalyzeRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { AnalyzedRun } from './analyzedRun.ts';

@@ -8,7 +8,8 @@ import type {
   RunAcdcRequest,
 } from '../shared/attributionApi.ts';
 import type { CallOptions } from '../shared/callOptions.ts';
-import type { CircuitGraph, Token } from '../shared/domain.ts';
+import type { CircuitGraph } from '../shared/circuit.ts';
+import type { Token } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
 import type { SearchEstimate } from '../shared/searchEstimate.ts';
 import type { TaskMetric } from '../shared/task.ts';

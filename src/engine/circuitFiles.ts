@@ -2,9 +2,9 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { CircuitDocument } from '../shared/circuit.ts';
 import { writeCircuit } from '../shared/circuitDocument.ts';
 import type { CircuitFileFormat } from '../shared/circuitFileApi.ts';
-import type { CircuitDocument } from '../shared/domain.ts';
 import { EngineError, throwIfCancelled } from '../shared/errors.ts';
 import { FieldReader } from '../shared/fieldReader.ts';
 import { relativePath, withTaskPath } from '../shared/portableCircuit.ts';

@@ -1,6 +1,7 @@
 /** Turns what is asked of a circuit into what the methods work on. */
 
-import type { CircuitGraph, Token } from '../shared/domain.ts';
+import type { CircuitGraph } from '../shared/circuit.ts';
+import type { Token } from '../shared/domain.ts';
 import type { CallOptions, CircuitRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { quoteToken } from '../shared/format.ts';

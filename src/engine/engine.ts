@@ -1,20 +1,16 @@
 /** The engine: what can be asked, each answered by the module that does the work. */
 
 import { dirname, join } from 'node:path';
-import type { ComponentLens, FeatureAttribution } from '../shared/attributionApi.ts';
 import type {
   Analysis,
   AttentionPattern,
-  FeatureInfo,
-  FeatureRef,
   LogitLens,
-  ModelInfo,
   Prediction,
   PromptComparison,
   ResidualAttribution,
-  SaeId,
-  SaeInfo,
-} from '../shared/domain.ts';
+} from '../shared/analysis.ts';
+import type { ComponentLens, FeatureAttribution } from '../shared/attributionApi.ts';
+import type { FeatureInfo, FeatureRef, ModelInfo, SaeId, SaeInfo } from '../shared/domain.ts';
 import type {
   AnalyzeRequest,
   CallOptions,

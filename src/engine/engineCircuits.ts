@@ -6,7 +6,7 @@ import type {
   EvaluateEdgesRequest,
   RunAcdcRequest,
 } from '../shared/attributionApi.ts';
-import type { CircuitEvaluation, CircuitGraph } from '../shared/domain.ts';
+import type { CircuitEvaluation, CircuitGraph } from '../shared/circuit.ts';
 import type {
   CallOptions,
   CircuitEvaluationRequest,

@@ -1,7 +1,8 @@
 /** Tests a circuit in the way that fits how it was found: see `EngineApi.evaluateCircuit`. */
 import { dirname, join } from 'node:path';
 import type { CallOptions } from '../shared/callOptions.ts';
-import type { CircuitEvaluation, CircuitGraph, HookName, SaeId } from '../shared/domain.ts';
+import type { CircuitEvaluation, CircuitGraph } from '../shared/circuit.ts';
+import type { HookName, SaeId } from '../shared/domain.ts';
 import type { CircuitEvaluationRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { formatText } from '../shared/format.ts';

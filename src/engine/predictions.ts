@@ -1,6 +1,6 @@
 /** Rows of the readout as predictions with text and probability. */
 
-import type { Prediction } from '../shared/domain.ts';
+import type { Prediction } from '../shared/analysis.ts';
 import type { RowPredictions } from './model/readout.ts';
 import type { Tokenizer } from './model/tokenizer.ts';
 

@@ -3,7 +3,8 @@
  * every position. Positions that the run took over from the one before are taken over here as well.
  */
 
-import type { Prediction, SaeId, TopFeatures } from '../shared/domain.ts';
+import type { Prediction } from '../shared/analysis.ts';
+import type { SaeId, TopFeatures } from '../shared/domain.ts';
 import { throwIfCancelled } from '../shared/errors.ts';
 import { floatsOf, type Value } from './graph/value.ts';
 import type { LoadedModel } from './loadedModel.ts';

@@ -1,5 +1,5 @@
 /** Hands back sparse feature circuits: as the panel and files have them, and what their test found. */
-import type { CircuitGraph } from '../shared/domain.ts';
+import type { CircuitGraph } from '../shared/circuit.ts';
 import type { SparseCircuitRequest, SparseEvaluation } from '../shared/sparseCircuitApi.ts';
 import { tokensOf } from './attribution.ts';
 import type { MetricTotals } from './method/activationPatching.ts';

@@ -1,7 +1,8 @@
 /** Interventions in words. */
 
 import * as vscode from 'vscode';
-import type { Edit, EditTarget, Effect, Token } from '../shared/domain.ts';
+import type { Effect } from '../shared/analysis.ts';
+import type { Edit, EditTarget, Token } from '../shared/domain.ts';
 import { formatHead, formatNumber, formatSigned, quoteToken } from '../shared/format.ts';
 import type { Misfit } from './editFit.ts';
 import type { FeatureCatalog } from './featureCatalog.ts';

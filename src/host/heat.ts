@@ -1,6 +1,7 @@
 /** Heat of features on tokens: which value each token gets, and how strong that is on a scale of nine. */
 
-import type { Analysis, FeatureInfo, Token } from '../shared/domain.ts';
+import type { Analysis } from '../shared/analysis.ts';
+import type { FeatureInfo, Token } from '../shared/domain.ts';
 import type { TokenHeat } from '../shared/viewApi.ts';
 
 /** The colors of heat, so many steps. */

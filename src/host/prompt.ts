@@ -1,6 +1,7 @@
 /** The prompt as the host knows it: where its text is from, and what one look at it gave. */
 
-import type { Analysis, ModelInfo, PromptComparison } from '../shared/domain.ts';
+import type { Analysis, PromptComparison } from '../shared/analysis.ts';
+import type { ModelInfo } from '../shared/domain.ts';
 import type { TokenHeat } from '../shared/viewApi.ts';
 
 /** A piece of a document. */

@@ -1,14 +1,7 @@
 /** Asks the engine everything that one look at a prompt needs. It keeps no state of its own. */
 
-import type {
-  Analysis,
-  Contrast,
-  Edit,
-  FeatureRef,
-  ModelInfo,
-  PromptComparison,
-  SaeId,
-} from '../shared/domain.ts';
+import type { Analysis, PromptComparison } from '../shared/analysis.ts';
+import type { Contrast, Edit, FeatureRef, ModelInfo, SaeId } from '../shared/domain.ts';
 import type { EngineApi } from '../shared/engineApi.ts';
 import { isEngineError } from '../shared/errors.ts';
 import type { TokenHeat } from '../shared/viewApi.ts';

@@ -1,6 +1,7 @@
 /** Circuits of heads and MLPs by edge attribution patching and by automatic discovery: what can be asked, and what comes back. */
 import type { CallOptions } from './callOptions.ts';
-import type { CircuitGraph, Contrast, ModelId, SaeId, TokenLogit } from './domain.ts';
+import type { CircuitGraph } from './circuit.ts';
+import type { Contrast, ModelId, SaeId, TokenLogit } from './domain.ts';
 import type { PromptPairs } from './patchingApi.ts';
 import type { SearchEstimate } from './searchEstimate.ts';
 import type { TaskMetric } from './task.ts';

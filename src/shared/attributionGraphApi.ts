@@ -1,6 +1,7 @@
 /** Attribution graphs over transcoders (Ameisen et al. 2025): what can be asked, and what comes back. */
 import type { CallOptions } from './callOptions.ts';
-import type { CircuitGraph, ModelId, SaeId } from './domain.ts';
+import type { CircuitGraph } from './circuit.ts';
+import type { ModelId, SaeId } from './domain.ts';
 import type { SearchEstimate } from './searchEstimate.ts';
 
 export interface AttributionGraphRequest {

@@ -3,7 +3,7 @@
  * what it did, in words for undo; undefined when it would change nothing.
  */
 
-import type { CircuitAnnotations, Supernode } from './domain.ts';
+import type { CircuitAnnotations, Supernode } from './circuit.ts';
 
 /** New annotations, and the change in a few words such as `Pin Head 2.3`. */
 export interface AnnotationChange {

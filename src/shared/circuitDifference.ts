@@ -1,6 +1,6 @@
 /** Two circuits held against each other: which nodes and edges one has and the other has not, and which have changed. */
 
-import type { CircuitEdge, CircuitGraph, CircuitNode } from './domain.ts';
+import type { CircuitEdge, CircuitGraph, CircuitNode } from './circuit.ts';
 
 /** How a part stands in two circuits: only in the second, only in the first, in both alike, in both but not alike. */
 export type Change = 'added' | 'removed' | 'same' | 'changed';

@@ -15,8 +15,8 @@ import type {
   CircuitGraph,
   CircuitNode,
   CircuitNodeKind,
-  Provenance,
-} from './domain.ts';
+} from './circuit.ts';
+import type { Provenance } from './domain.ts';
 import { EngineError } from './errors.ts';
 import { lastPart } from './portableCircuit.ts';
 import type { PromptPairs } from './task.ts';

@@ -1,6 +1,7 @@
 /** Circuits of other tools: reading and writing their files. */
 import type { CallOptions } from './callOptions.ts';
-import type { CircuitDocument, ModelId } from './domain.ts';
+import type { CircuitDocument } from './circuit.ts';
+import type { ModelId } from './domain.ts';
 
 /**
  * `fovea`: `*.circuit.json`. `attributionGraph`: the public JSON of attribution graphs. `eapIg`: EAP-IG's JSON.

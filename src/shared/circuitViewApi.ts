@@ -1,6 +1,7 @@
 /** What the circuit panel can ask of the host. The host keeps the document, its undo stack and its evaluation. */
 
-import type { CircuitAnnotations, CircuitEvaluation, CircuitGraph, Progress } from './domain.ts';
+import type { CircuitAnnotations, CircuitEvaluation, CircuitGraph } from './circuit.ts';
+import type { Progress } from './domain.ts';
 import type { CallOptions } from './engineApi.ts';
 import type { FeatureExample } from './shiftApi.ts';
 import type { ViewCommand, ViewMessage } from './viewApi.ts';

@@ -5,7 +5,6 @@
 
 import type { SaeCheck, SaeConvention, SaeVerdict } from './saeCheck.ts';
 import type { StudyProgress } from './study.ts';
-import type { PromptPairs, TaskMetric } from './task.ts';
 
 /** How far a piece of long work has come. `total` 0 means that the end is not known. */
 export interface Progress {
@@ -192,22 +191,6 @@ export interface TopFeatures {
   readonly activations: Float32Array;
 }
 
-/** A token the model might say next. */
-export interface Prediction {
-  readonly id: number;
-  readonly text: string;
-  readonly probability: number;
-  readonly logit: number;
-}
-
-/** The attention head that looks back hardest from a position (first token and self left out). */
-export interface AttentionSource {
-  readonly layer: number;
-  readonly head: number;
-  readonly source: number;
-  readonly weight: number;
-}
-
 /** Two answers whose logits are compared. Texts are single tokens of the model. */
 export interface Contrast {
   readonly answer: string;
@@ -248,16 +231,6 @@ export interface Edit {
   readonly positions?: readonly number[];
 }
 
-/** What the active interventions did to the model's answer. */
-export interface Effect {
-  /** Logit difference answer − wrong, without and with the interventions; absent without a contrast. */
-  readonly contrast?: { readonly clean: number; readonly edited: number };
-  /** KL(clean ‖ edited) of the next-token distribution at the contrast's position, or else the last, in nats. */
-  readonly kl: number;
-  readonly before: readonly Prediction[];
-  readonly after: readonly Prediction[];
-}
-
 /** Where a number came from. */
 export interface Provenance {
   readonly version: string;
@@ -284,192 +257,4 @@ export interface Provenance {
   readonly bos: 'none' | 'prepended';
   readonly precision: string;
   readonly seed?: number;
-}
-
-/** What one look at a prompt gives. Bulky things are asked for by the run's handle. */
-export interface Analysis {
-  readonly run: string;
-  readonly strip: TokenStrip;
-  readonly features: readonly TopFeatures[];
-  /** `predictions[position]`: what the model says comes next there, most probable first. */
-  readonly predictions: readonly (readonly Prediction[])[];
-  /** `[position]`: probability that was given to the token that stands there; NaN for the first. */
-  readonly probabilities: Float32Array;
-  /** `[position]`; absent where there is nothing to look back at. */
-  readonly attention: readonly (AttentionSource | undefined)[];
-  readonly contrast?: number;
-  readonly effect?: Effect;
-  /** Positions taken over from the run before. */
-  readonly reused: number;
-  readonly milliseconds: number;
-  readonly provenance: Provenance;
-}
-
-/** Logit lens (nostalgebraist 2020): the residual stream of every layer read out through the final norm and unembedding. */
-export interface LogitLens {
-  /** Row names from the bottom: `embed`, `0`, `1`, … */
-  readonly layers: readonly string[];
-  /** `cells[layer][position]`: the most probable next tokens there. */
-  readonly cells: readonly (readonly (readonly Prediction[])[])[];
-  /**
-   * The tuned lens (Belrose et al. 2023) that the streams went through first, and the model it says it was trained on.
-   * Only its sizes are held against the open model, not the weights of the unembedding.
-   */
-  readonly tuned?: { readonly path: string; readonly model?: string };
-}
-
-/** Attention probabilities of one layer: `[head, position, position]`, query before key. */
-export interface AttentionPattern {
-  readonly layer: number;
-  readonly nHeads: number;
-  readonly positions: number;
-  readonly pattern: Float32Array;
-}
-
-/** Direct logit attribution of one component: its write to the residual stream, through the frozen final norm. */
-export interface ComponentAttribution {
-  readonly component: string;
-  readonly layer: number;
-  readonly head?: number;
-  /** In logits; all components and the bias add up to the contrast. */
-  readonly value: number;
-}
-
-/** Residual attribution of a contrast (or of the top token's logit, when no contrast is set). */
-export interface ResidualAttribution {
-  readonly position: number;
-  readonly what: string;
-  readonly components: readonly ComponentAttribution[];
-  readonly total: number;
-}
-
-/** `neuron`: one coordinate of a hook without a dictionary. `bias` and `other` come from files of other tools. */
-export type CircuitNodeKind =
-  | 'token'
-  | 'head'
-  | 'mlp'
-  | 'feature'
-  | 'neuron'
-  | 'error'
-  | 'logit'
-  | 'bias'
-  | 'other';
-
-/** A node of a circuit: a component at a token position. */
-export interface CircuitNode {
-  readonly id: string;
-  readonly kind: CircuitNodeKind;
-  /** −1 for tokens, the number of layers for logits. */
-  readonly layer: number;
-  readonly position: number;
-  readonly head?: number;
-  readonly feature?: FeatureRef;
-  /** The hook of a feature, neuron or error; where attention, MLP and stream of one layer each have some, it tells them apart. */
-  readonly hook?: HookName;
-  readonly neuron?: number;
-  readonly label: string;
-  readonly labelSource?: string;
-  /** Estimated: what of the metric goes with the node, m with it − m with its baseline value, in the metric's units. */
-  readonly effect: number;
-  readonly activation?: number;
-  /** Attribution graphs: the share of all influence that this node and all stronger ones have together, 0 to 1. */
-  readonly influence?: number;
-  /** Attribution graphs: what pruning dropped of the node's input, as a sum of absolute direct effects. */
-  readonly missing?: number;
-  /** Of a token that is predicted. */
-  readonly probability?: number;
-}
-
-/** A directed edge; `weight` estimates the effect on the metric that travels along it directly, with the sign of `CircuitNode.effect`. */
-export interface CircuitEdge {
-  readonly source: string;
-  readonly target: string;
-  readonly weight: number;
-  /** Into a head, where the method tells them apart: the parts of `weight` that its queries, keys and values get. */
-  readonly parts?: Readonly<Partial<Record<'q' | 'k' | 'v', number>>>;
-}
-
-/** A circuit: the computation of a model on a prompt, as a graph over layers and positions. */
-export interface CircuitGraph {
-  readonly version: 1;
-  readonly prompt: string;
-  readonly counterfactual?: string;
-  readonly tokens: readonly Token[];
-  readonly nLayers: number;
-  readonly method: {
-    readonly name: string;
-    readonly parameters: Readonly<Record<string, string | number | boolean>>;
-  };
-  /** The metric on the prompt, and on the counterfactual (0 when the baseline is zero activation). */
-  readonly metric: { readonly name: string; readonly clean: number; readonly baseline: number };
-  /** What it was found on, when that was a task or a pair and not the prompt alone: needed to evaluate it again. */
-  readonly pairs?: PromptPairs;
-  readonly taskMetric?: TaskMetric;
-  readonly contrast?: Contrast;
-  /** Nodes stand for all positions; `position` is then the last one and means nothing. */
-  readonly isAggregated?: true;
-  readonly nodes: readonly CircuitNode[];
-  readonly edges: readonly CircuitEdge[];
-  readonly provenance: Provenance;
-}
-
-/** A group of nodes that is drawn as one. */
-export interface Supernode {
-  readonly id: string;
-  readonly label: string;
-  /** Node ids; a node is in one group at most. */
-  readonly nodes: readonly string[];
-}
-
-/** What a person has added to a circuit. All of it can be undone. */
-export interface CircuitAnnotations {
-  readonly title?: string;
-  /** Share of the nodes that the slider keeps, 0 to 1. */
-  readonly keep: number;
-  readonly pinned: readonly string[];
-  /** Names given by hand, by node id; they stand before the node's own label. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly supernodes: readonly Supernode[];
-}
-
-/** A `*.circuit.json` file: the graph's own fields, and beside them what a person has added. */
-export interface CircuitDocument extends CircuitGraph {
-  readonly annotations?: CircuitAnnotations;
-  /** What was measured for the nodes that are kept. */
-  readonly evaluation?: CircuitEvaluation;
-}
-
-/** How well a part of the graph explains the metric (Marks et al. 2024): `(m(C) − m(∅)) / (m(M) − m(∅))`. */
-export interface CircuitEvaluation {
-  /**
-   * `ablation` when left out. `graphScores`: nothing was run; the replacement score stands for faithfulness and the
-   * completeness score, which is near 1 when little is missing, for completeness.
-   */
-  readonly kind?: 'ablation' | 'graphScores';
-  readonly faithfulness: number;
-  /** The same ratio for everything outside the circuit; near 0 when nothing was missed. */
-  readonly completeness: number;
-  /**
-   * The metric of the whole model, and with everything ablated that may be. Sparse feature circuits: on the pairs that were
-   * held out; a graph's `metric` is of those that it was found on.
-   */
-  readonly full: number;
-  readonly empty: number;
-  readonly circuit: number;
-  readonly complement: number;
-}
-
-/** Tokens of two prompts side by side. */
-export interface PromptComparison {
-  readonly clean: TokenStrip;
-  readonly corrupted: TokenStrip;
-  readonly pairs: readonly TokenPair[];
-  readonly equalLength: boolean;
-}
-
-/** One aligned place; −1 where one prompt has no counterpart. */
-export interface TokenPair {
-  readonly clean: number;
-  readonly corrupted: number;
-  readonly same: boolean;
 }

@@ -1,25 +1,26 @@
 /** What the host, the command line and the tests can ask of the engine. Plain data in and out. */
 
-import { type AttributionApi, attributionMethods } from './attributionApi.ts';
-import { type AttributionGraphApi, attributionGraphMethods } from './attributionGraphApi.ts';
-import type { CallOptions } from './callOptions.ts';
-import { type CircuitFileApi, circuitFileMethods } from './circuitFileApi.ts';
 import type {
   Analysis,
   AttentionPattern,
+  LogitLens,
+  Prediction,
+  PromptComparison,
+  ResidualAttribution,
+} from './analysis.ts';
+import { type AttributionApi, attributionMethods } from './attributionApi.ts';
+import { type AttributionGraphApi, attributionGraphMethods } from './attributionGraphApi.ts';
+import type { CallOptions } from './callOptions.ts';
+import type { CircuitEvaluation, CircuitGraph } from './circuit.ts';
+import { type CircuitFileApi, circuitFileMethods } from './circuitFileApi.ts';
+import type {
   BosPolicy,
-  CircuitEvaluation,
-  CircuitGraph,
   Contrast,
   Edit,
   FeatureInfo,
   FeatureRef,
-  LogitLens,
   ModelId,
   ModelInfo,
-  Prediction,
-  PromptComparison,
-  ResidualAttribution,
   SaeId,
   SaeInfo,
 } from './domain.ts';

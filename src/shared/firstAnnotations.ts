@@ -1,6 +1,6 @@
 /** What a circuit that nobody has touched begins with. */
 
-import type { CircuitAnnotations, CircuitDocument, CircuitNode } from './domain.ts';
+import type { CircuitAnnotations, CircuitDocument, CircuitNode } from './circuit.ts';
 
 /** Nodes that are kept until the reader moves the slider: of more, the names do not fit into a panel beside the editor. */
 const firstNodes = 16;

@@ -3,7 +3,7 @@
  * node's inputs are made shares, and what reaches the logits over all paths is summed.
  */
 
-import type { CircuitGraph } from './domain.ts';
+import type { CircuitGraph } from './circuit.ts';
 
 type Graph = Pick<CircuitGraph, 'nodes' | 'edges'>;
 

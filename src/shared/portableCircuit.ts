@@ -1,6 +1,7 @@
 /** A circuit as it is written to files: without paths of the machine it was made on. */
 
-import type { CircuitGraph, SaeId } from './domain.ts';
+import type { CircuitGraph } from './circuit.ts';
+import type { SaeId } from './domain.ts';
 
 /**
  * The graph with every SAE named by its hook instead of its folder; provenance tells hooks' hashes. SAEs that

@@ -1,6 +1,7 @@
 /** Nodes of the public JSON of attribution graphs: read one by one, given ids that are unique, and made nodes of a circuit. */
 
-import type { CircuitNode, CircuitNodeKind, Token } from './domain.ts';
+import type { CircuitNode, CircuitNodeKind } from './circuit.ts';
+import type { Token } from './domain.ts';
 import type { FieldReader } from './fieldReader.ts';
 import { featureIndex, featureTypes } from './publicGraphIds.ts';
 import { typePrefix } from './publicGraphWriter.ts';

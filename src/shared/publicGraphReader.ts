@@ -7,8 +7,8 @@ import type {
   CircuitNode,
   CircuitNodeKind,
   Supernode,
-  Token,
-} from './domain.ts';
+} from './circuit.ts';
+import type { Token } from './domain.ts';
 import { FieldReader } from './fieldReader.ts';
 import { firstKeep } from './firstAnnotations.ts';
 import { influenceOnLogits } from './graphInfluence.ts';

@@ -1,7 +1,7 @@
 /** Writes a circuit as the public JSON of attribution graphs, which circuit-tracer's and Neuronpedia's viewers open. */
 
+import type { CircuitDocument, CircuitNode } from './circuit.ts';
 import { sortCircuit } from './circuitDocument.ts';
-import type { CircuitDocument, CircuitNode } from './domain.ts';
 import { cantorPair, featureTypes, splitNodeId } from './publicGraphIds.ts';
 
 /** A node as the public JSON has it. */

@@ -1,6 +1,5 @@
 /** Reads `*.circuit.json` files, which people edit, merge and send around: everything in them is checked. */
 
-import { circuitNodeKinds, isRelativePath } from './circuitDocument.ts';
 import type {
   CircuitAnnotations,
   CircuitDocument,
@@ -9,8 +8,9 @@ import type {
   CircuitGraph,
   CircuitNode,
   Supernode,
-  Token,
-} from './domain.ts';
+} from './circuit.ts';
+import { circuitNodeKinds, isRelativePath } from './circuitDocument.ts';
+import type { Token } from './domain.ts';
 import { FieldReader } from './fieldReader.ts';
 import { readPairs, readProvenance } from './readOrigin.ts';
 import { taskMetrics } from './task.ts';

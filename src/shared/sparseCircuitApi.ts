@@ -1,6 +1,7 @@
 /** Sparse feature circuits (Marks et al. 2024): circuits of SAE features and errors, or of neurons, and how they are tested. */
 import type { CallOptions } from './callOptions.ts';
-import type { CircuitGraph, ModelId, SaeId } from './domain.ts';
+import type { CircuitGraph } from './circuit.ts';
+import type { ModelId, SaeId } from './domain.ts';
 import type { SearchEstimate } from './searchEstimate.ts';
 import type { PromptPairs, TaskMetric } from './task.ts';
 

@@ -2,7 +2,9 @@
  * The circuit of a study as a circuit document. Its positions are the roles of the paper, and its edges the paths that path
  * patching measured: the effect of a sender is shared equally among the receivers that it was measured through together.
  */
-import type { CircuitDocument, CircuitEdge, CircuitNode, Provenance, Supernode, Token } from './domain.ts';
+
+import type { CircuitDocument, CircuitEdge, CircuitNode, Supernode } from './circuit.ts';
+import type { Provenance, Token } from './domain.ts';
 import { classTitles, headClasses, studyHeadName, studyNodeName } from './ioiPaper.ts';
 import type { IoiStudy, StudiedHead, StudyHead, StudyNode } from './study.ts';
 import type { PromptPairs } from './task.ts';

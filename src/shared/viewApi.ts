@@ -3,20 +3,22 @@
  * that something changed; hidden views lose messages, so a view asks again when it wakes.
  */
 
-import type { FeatureAttribution } from './attributionApi.ts';
 import type {
   AttentionPattern,
   AttentionSource,
-  Contrast,
   Effect,
-  FeatureInfo,
-  FeatureRef,
   LogitLens,
-  ModelInfo,
   Prediction,
   PromptComparison,
-  Provenance,
   ResidualAttribution,
+} from './analysis.ts';
+import type { FeatureAttribution } from './attributionApi.ts';
+import type {
+  Contrast,
+  FeatureInfo,
+  FeatureRef,
+  ModelInfo,
+  Provenance,
   SaeId,
   SaeInfo,
   TokenStrip,

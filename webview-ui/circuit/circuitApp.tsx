@@ -2,9 +2,9 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { longestLabel } from '../../src/shared/circuitAnnotations.ts';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import { Icon, IconButton } from '../lib/icon.tsx';
 import { Activity, Connecting, Message } from '../lib/message.tsx';

@@ -6,7 +6,7 @@ import type {
   CircuitGraph,
   CircuitNode,
   Supernode,
-} from '../../src/shared/domain.ts';
+} from '../../src/shared/circuit.ts';
 import type { Mark, MarkEdge } from '../marks/circuitMark.ts';
 import { keepEdges } from './keepNodes.ts';
 

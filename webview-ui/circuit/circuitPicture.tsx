@@ -2,7 +2,7 @@
 
 import type { ComponentChildren, JSX } from 'preact';
 import { useCallback, useMemo, useRef } from 'preact/hooks';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import { strings } from '../lib/strings.ts';
 import { palette } from '../lib/theme.ts';

@@ -1,6 +1,7 @@
 /** What the circuit panel knows: the host's last answer, what the reader looks at, and what follows from both. */
 
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { CircuitAnnotations, CircuitGraph } from '../../src/shared/circuit.ts';
 import {
   type AnnotationChange,
   emptyAnnotations,
@@ -8,7 +9,6 @@ import {
   keepShare,
 } from '../../src/shared/circuitAnnotations.ts';
 import type { CircuitState, CircuitViewApi, NodeDetails } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitAnnotations, CircuitGraph } from '../../src/shared/domain.ts';
 import type { Host } from '../lib/host.ts';
 import { Refresher } from '../lib/refresher.ts';
 import { Resource, reasonOf } from '../lib/resource.ts';

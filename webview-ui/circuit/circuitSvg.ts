@@ -1,6 +1,6 @@
 /** The graph as one SVG file that needs nothing else: colors are written in, text is escaped. Pure. */
 
-import type { CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatSigned, formatToken } from '../../src/shared/format.ts';
 import { type Palette, toCss } from '../lib/color.ts';
 import { escapeXml } from '../lib/escapeXml.ts';

@@ -1,12 +1,13 @@
 /** Two circuits in one picture or in two: whose nodes are the same, and where those stand that only one circuit has. Pure. */
 
+import type { CircuitAnnotations, CircuitGraph } from '../../src/shared/circuit.ts';
 import {
   type CircuitDifference,
   compareCircuits,
   componentKeys,
   type NodeDifference,
 } from '../../src/shared/circuitDifference.ts';
-import type { CircuitAnnotations, CircuitGraph, Token } from '../../src/shared/domain.ts';
+import type { Token } from '../../src/shared/domain.ts';
 import type { Mark, MarkEdge } from '../marks/circuitMark.ts';
 import { mergePositions } from './alignTokens.ts';
 import { type Drawing, namedMark } from './circuitMarks.ts';

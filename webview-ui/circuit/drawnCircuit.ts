@@ -1,6 +1,6 @@
 /** Where the marks of a circuit stand: columns of tokens or sites, with sizes that suit the number of marks. Pure. */
 
-import type { CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatToken } from '../../src/shared/format.ts';
 import { strings } from '../lib/strings.ts';
 import { type CircuitLayout, layoutCircuit, markSize } from '../marks/circuitLayout.ts';

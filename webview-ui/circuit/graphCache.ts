@@ -1,7 +1,7 @@
 /** Remembers the graphs that the host has sent, so that it sends each content once. */
 
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import type { CircuitState, NamedCircuit, SentCircuit, SentState } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
 
 /** The graphs of the state that is shown. */
 export class GraphCache {

@@ -2,8 +2,8 @@
 
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import { Note } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';

@@ -1,7 +1,7 @@
 /** The groups of a circuit as chips that open and close them, and what is selected together with what can be done to it. */
 
 import type { JSX } from 'preact';
-import type { Supernode } from '../../src/shared/domain.ts';
+import type { Supernode } from '../../src/shared/circuit.ts';
 import { Icon } from '../lib/icon.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { labelText } from '../lib/tokenText.tsx';

@@ -1,6 +1,6 @@
 /** Pruning: which nodes of a circuit stay. Pure. */
 
-import type { CircuitAnnotations, CircuitEdge, CircuitGraph, CircuitNode } from '../../src/shared/domain.ts';
+import type { CircuitAnnotations, CircuitEdge, CircuitGraph, CircuitNode } from '../../src/shared/circuit.ts';
 
 /** By what nodes are ordered before the last of them are pruned. */
 export type KeepOrder = 'effect' | 'influence';

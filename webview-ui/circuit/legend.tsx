@@ -1,7 +1,7 @@
 /** What the marks and lines of a circuit mean. */
 
 import type { JSX } from 'preact';
-import type { CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { CircuitNodeKind } from '../../src/shared/circuit.ts';
 import { say, strings } from '../lib/strings.ts';
 import { changeSigns, type Mark } from '../marks/circuitMark.ts';
 import { glyphPaths } from '../marks/nodeGlyph.tsx';

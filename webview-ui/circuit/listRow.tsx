@@ -1,7 +1,7 @@
 /** One row of the circuit's list: a layer's heading, or a node with its token and effect. */
 
 import type { JSX } from 'preact';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import { Icon } from '../lib/icon.tsx';
 import { say, strings } from '../lib/strings.ts';

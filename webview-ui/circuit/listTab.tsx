@@ -2,8 +2,8 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { rovingIndex } from '../lib/keys.ts';
 import { useRowWindow } from '../lib/rowWindow.ts';
 import { strings } from '../lib/strings.ts';

@@ -1,6 +1,6 @@
 /** What the measures of a circuit are called, which depends on how it was found. Pure. */
 
-import type { CircuitEvaluation, CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitEvaluation, CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatNumber } from '../../src/shared/format.ts';
 import { strings } from '../lib/strings.ts';
 

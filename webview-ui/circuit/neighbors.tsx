@@ -1,7 +1,7 @@
 /** What feeds a node and what it feeds, by weight: the connections on its card. */
 
 import type { JSX } from 'preact';
-import type { CircuitEdge, CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitEdge, CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import { say, strings } from '../lib/strings.ts';
 import { TokenText } from '../lib/tokenText.tsx';

@@ -1,9 +1,9 @@
 /** Everything about the selected node or group, and what can be done to it. */
 
 import type { JSX } from 'preact';
+import type { CircuitEdge, CircuitGraph } from '../../src/shared/circuit.ts';
 import { longestLabel } from '../../src/shared/circuitAnnotations.ts';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitEdge, CircuitGraph } from '../../src/shared/domain.ts';
 import { formatNumber, formatProbability, formatSigned } from '../../src/shared/format.ts';
 import { siteNameOf } from '../../src/shared/siteNames.ts';
 import { IconButton } from '../lib/icon.tsx';

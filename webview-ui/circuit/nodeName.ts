@@ -1,6 +1,6 @@
 /** How nodes are called: in full for lists and cards, short beside their mark. Pure. */
 
-import type { CircuitGraph, CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { CircuitGraph, CircuitNodeKind } from '../../src/shared/circuit.ts';
 import { formatHead, formatSigned } from '../../src/shared/format.ts';
 import { siteNameOf } from '../../src/shared/siteNames.ts';
 import type { ViewStrings } from '../../src/shared/viewStrings.ts';

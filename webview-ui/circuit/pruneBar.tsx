@@ -1,8 +1,8 @@
 /** The pruning slider, and how much of the answer the kept nodes explain. Nothing in it changes its size with a value. */
 
 import type { JSX } from 'preact';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
 import { Icon } from '../lib/icon.tsx';
 import { formatCount, say, strings } from '../lib/strings.ts';
 import type { CircuitStore } from './circuitStore.ts';

@@ -1,7 +1,7 @@
 /** Whether two graphs are drawn the same. Each answer of the host is a new copy; drawing follows content, not identity. Pure. */
 
+import type { CircuitGraph, CircuitNode } from '../../src/shared/circuit.ts';
 import type { NamedCircuit } from '../../src/shared/circuitViewApi.ts';
-import type { CircuitGraph, CircuitNode } from '../../src/shared/domain.ts';
 
 /** True when nothing that is drawn or said differs. */
 export function sameGraph(a: CircuitGraph | undefined, b: CircuitGraph | undefined): boolean {

@@ -2,7 +2,7 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import { IconButton } from '../lib/icon.tsx';
 import { rovingIndex } from '../lib/keys.ts';

@@ -1,6 +1,6 @@
 /** Finding nodes of a circuit by what is written on them. Pure. */
 
-import type { CircuitGraph } from '../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import type { Mark } from '../marks/circuitMark.ts';
 import { kindName, ownTitle } from './nodeName.ts';
 

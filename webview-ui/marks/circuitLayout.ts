@@ -3,7 +3,7 @@
  * for all positions), a band for each layer, tokens at the bottom and logits at the top. Deterministic.
  */
 
-import type { CircuitEdge, CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { CircuitEdge, CircuitNodeKind } from '../../src/shared/circuit.ts';
 import type { Mark } from './circuitMark.ts';
 
 /** A node and the middle of its mark, in pixels from the top left. */

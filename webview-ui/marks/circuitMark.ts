@@ -1,7 +1,7 @@
 /** What is drawn of a circuit: nodes, groups of nodes, and what became of them between two circuits. */
 
+import type { CircuitEdge, CircuitNode } from '../../src/shared/circuit.ts';
 import type { Change } from '../../src/shared/circuitDifference.ts';
-import type { CircuitEdge, CircuitNode } from '../../src/shared/domain.ts';
 
 /** A node of the picture: one of the circuit's own, or a group that stands for several. */
 export interface Mark extends CircuitNode {

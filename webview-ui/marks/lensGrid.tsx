@@ -2,7 +2,8 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { LogitLens, Prediction, Token } from '../../src/shared/domain.ts';
+import type { LogitLens, Prediction } from '../../src/shared/analysis.ts';
+import type { Token } from '../../src/shared/domain.ts';
 import { formatProbability } from '../../src/shared/format.ts';
 import { type Fill, type Palette, signedFill } from '../lib/color.ts';
 import { PureComponent } from '../lib/pureComponent.ts';

@@ -1,7 +1,7 @@
 /** The mark of a circuit's node: its shape tells the kind, its fill the size and sign of the effect. */
 
 import type { JSX } from 'preact';
-import type { CircuitNodeKind } from '../../src/shared/domain.ts';
+import type { CircuitNodeKind } from '../../src/shared/circuit.ts';
 import { mix, type Palette, readableText, toCss } from '../lib/color.ts';
 import type { Mark } from './circuitMark.ts';
 

@@ -2,7 +2,8 @@
 
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { AttentionPattern, Token } from '../../src/shared/domain.ts';
+import type { AttentionPattern } from '../../src/shared/analysis.ts';
+import type { Token } from '../../src/shared/domain.ts';
 import { formatHead, formatProbability } from '../../src/shared/format.ts';
 import { fill } from '../../src/shared/viewStrings.ts';
 import { Note } from '../lib/message.tsx';

@@ -2,7 +2,7 @@
 
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { ComponentAttribution, ResidualAttribution } from '../../src/shared/domain.ts';
+import type { ComponentAttribution, ResidualAttribution } from '../../src/shared/analysis.ts';
 import { formatHead, formatSigned } from '../../src/shared/format.ts';
 import { Note } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';

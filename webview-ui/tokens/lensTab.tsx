@@ -2,7 +2,7 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { LogitLens } from '../../src/shared/domain.ts';
+import type { LogitLens } from '../../src/shared/analysis.ts';
 import { formatProbability } from '../../src/shared/format.ts';
 import { fill } from '../../src/shared/viewStrings.ts';
 import { say, strings } from '../lib/strings.ts';

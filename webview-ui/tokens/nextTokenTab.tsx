@@ -1,7 +1,7 @@
 /** What the model says after the selected token, and what the interventions changed about it. */
 
 import type { JSX } from 'preact';
-import type { Effect, Prediction } from '../../src/shared/domain.ts';
+import type { Effect, Prediction } from '../../src/shared/analysis.ts';
 import { formatProbability } from '../../src/shared/format.ts';
 import { Note } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';

@@ -1,14 +1,9 @@
 /** What the token panel knows: the host's last answer, the reader's place, and what was asked for on demand. */
 
 import { batch, type Signal, signal } from '@preact/signals';
+import type { AttentionPattern, LogitLens, ResidualAttribution } from '../../src/shared/analysis.ts';
 import type { FeatureAttribution } from '../../src/shared/attributionApi.ts';
-import type {
-  AttentionPattern,
-  FeatureInfo,
-  FeatureRef,
-  LogitLens,
-  ResidualAttribution,
-} from '../../src/shared/domain.ts';
+import type { FeatureInfo, FeatureRef } from '../../src/shared/domain.ts';
 import type { TokensState, TokensViewApi, ViewCommand } from '../../src/shared/viewApi.ts';
 import type { Host } from '../lib/host.ts';
 import { Refresher } from '../lib/refresher.ts';

@@ -1,6 +1,7 @@
 /** `fovea ablate`: what the model answers without some of its heads, MLPs or features. */
 
-import type { Edit, EditTarget, ModelInfo, Prediction } from '../../shared/domain.ts';
+import type { Prediction } from '../../shared/analysis.ts';
+import type { Edit, EditTarget, ModelInfo } from '../../shared/domain.ts';
 import { formatNumber, formatProbability, formatSigned, quoteToken } from '../../shared/format.ts';
 import { CommandLineError, listOption, parseHead } from '../arguments.ts';
 import { type Command, type Context, openModel, readContrast, readPrompt } from '../context.ts';

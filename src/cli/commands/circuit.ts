@@ -2,13 +2,8 @@
 
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type {
-  CircuitEvaluation,
-  CircuitGraph,
-  CircuitNode,
-  ModelInfo,
-  SaeInfo,
-} from '../../shared/domain.ts';
+import type { CircuitEvaluation, CircuitGraph, CircuitNode } from '../../shared/circuit.ts';
+import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned, formatToken } from '../../shared/format.ts';
 import { portableCircuit } from '../../shared/portableCircuit.ts';
 import { CommandLineError, countOption, listOption, textOption } from '../arguments.ts';

@@ -1,7 +1,7 @@
 /** `fovea dla`: direct logit attribution of a prompt's contrast to components, and to the features of an SAE. */
 
+import type { ResidualAttribution } from '../../shared/analysis.ts';
 import type { FeatureAttribution } from '../../shared/attributionApi.ts';
-import type { ResidualAttribution } from '../../shared/domain.ts';
 import { formatNumber, formatSigned, formatToken } from '../../shared/format.ts';
 import { countOption, positionOption } from '../arguments.ts';
 import { type Command, chooseSae, openModel, readContrast, readPrompt } from '../context.ts';

@@ -3,8 +3,9 @@ import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { attributionGraphDefaults } from '../../engine/attributionGraphs.ts';
 import type { AttributionGraph } from '../../shared/attributionGraphApi.ts';
+import type { CircuitNode } from '../../shared/circuit.ts';
 import type { CircuitFileFormat } from '../../shared/circuitFileApi.ts';
-import type { CircuitNode, ModelInfo, SaeInfo } from '../../shared/domain.ts';
+import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned, formatToken } from '../../shared/format.ts';
 import { portableCircuit } from '../../shared/portableCircuit.ts';
 import {

@@ -1,8 +1,8 @@
 /** `fovea lens`: the logit lens of a prompt, layer by layer. */
 
 import { resolve } from 'node:path';
+import type { Analysis } from '../../shared/analysis.ts';
 import type { ComponentLens } from '../../shared/attributionApi.ts';
-import type { Analysis } from '../../shared/domain.ts';
 import { formatProbability, formatSigned, formatToken } from '../../shared/format.ts';
 import { CommandLineError, countOption, positionOption, textOption } from '../arguments.ts';
 import { type Command, type Context, openModel, readPrompt } from '../context.ts';

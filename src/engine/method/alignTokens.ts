@@ -1,6 +1,7 @@
 /** Lays the tokens of two prompts side by side. */
 
-import type { PromptComparison, Token, TokenPair, TokenStrip } from '../../shared/domain.ts';
+import type { PromptComparison, TokenPair } from '../../shared/analysis.ts';
+import type { Token, TokenStrip } from '../../shared/domain.ts';
 
 /** Above this many table cells, prompts of different length are aligned by position only. */
 const maxCells = 4_000_000;

@@ -6,7 +6,7 @@
  * embeddings in every variant, the empty one included. SAE features restate what components write and do not count.
  */
 
-import type { CircuitEvaluation, CircuitNode } from '../../shared/domain.ts';
+import type { CircuitEvaluation, CircuitNode } from '../../shared/circuit.ts';
 import { floatsOf, floatValue, type Value } from '../graph/value.ts';
 import type { HookEdit } from '../model/edits.ts';
 import { blockHookName } from '../model/hooks.ts';

@@ -1,5 +1,5 @@
 /** Turns a circuit of the component graph into the nodes and edges of the circuit panel. */
-import type { CircuitEdge, CircuitGraph, CircuitNode } from '../../shared/domain.ts';
+import type { CircuitEdge, CircuitGraph, CircuitNode } from '../../shared/circuit.ts';
 import { formatHead } from '../../shared/format.ts';
 import {
   type ComponentGraph,

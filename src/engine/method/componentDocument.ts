@@ -1,6 +1,6 @@
 /** Component graphs as circuits of their own and back: what files of edge scores are turned into, and written from. */
 
-import type { CircuitDocument, CircuitEdge, CircuitNode } from '../../shared/domain.ts';
+import type { CircuitDocument, CircuitEdge, CircuitNode } from '../../shared/circuit.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { circuitOfGraph, scoreSign } from './componentCircuit.ts';
 import {

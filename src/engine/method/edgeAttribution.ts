@@ -4,7 +4,7 @@
  * `Δu[s] · J_d[s]` (edge attribution patching, Syed et al. 2023), resolved by position.
  */
 
-import type { CircuitEdge } from '../../shared/domain.ts';
+import type { CircuitEdge } from '../../shared/circuit.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, floatValue } from '../graph/value.ts';
 import { blockGradient } from '../model/gradients.ts';

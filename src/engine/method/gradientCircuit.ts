@@ -5,7 +5,8 @@
  * Edges estimate what travels directly between two nodes through the residual stream.
  */
 
-import type { CircuitEdge, CircuitNode, Progress } from '../../shared/domain.ts';
+import type { CircuitEdge, CircuitNode } from '../../shared/circuit.ts';
+import type { Progress } from '../../shared/domain.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import type { CircuitInputs } from './circuitInputs.ts';
 import { attributeEdges } from './edgeAttribution.ts';

@@ -1,6 +1,6 @@
 /** Logit lens (nostalgebraist 2020): every layer's residual stream through the final norm and the unembedding. */
 
-import type { LogitLens, Prediction } from '../../shared/domain.ts';
+import type { LogitLens, Prediction } from '../../shared/analysis.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
 import type { LoadedModel } from '../loadedModel.ts';

@@ -1,6 +1,6 @@
 /** Effects of single nodes on a metric, estimated by activation difference × gradient. */
 
-import type { CircuitNode } from '../../shared/domain.ts';
+import type { CircuitNode } from '../../shared/circuit.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
 import { formatHead, formatToken, quoteToken } from '../../shared/format.ts';
 import { floatsOf, type Value } from '../graph/value.ts';

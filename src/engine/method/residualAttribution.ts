@@ -7,7 +7,7 @@
  * model caps its logits, writes count towards the uncapped ones, and what the cap takes away is a component of its own.
  */
 
-import type { ComponentAttribution } from '../../shared/domain.ts';
+import type { ComponentAttribution } from '../../shared/analysis.ts';
 import { throwIfCancelled } from '../../shared/errors.ts';
 import { formatHead } from '../../shared/format.ts';
 import { floatsOf, floatValue, type Value } from '../graph/value.ts';

@@ -1,5 +1,7 @@
 /** Finds, for each position, the attention head that looks back hardest. */
-import type { AttentionSource, HookName } from '../../shared/domain.ts';
+
+import type { AttentionSource } from '../../shared/analysis.ts';
+import type { HookName } from '../../shared/domain.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
 import { blockHookName } from './hooks.ts';
 

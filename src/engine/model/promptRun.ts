@@ -3,7 +3,8 @@
  * residual streams of the common prefix stay; only the rest is computed.
  */
 
-import type { AttentionSource, HookName } from '../../shared/domain.ts';
+import type { AttentionSource } from '../../shared/analysis.ts';
+import type { HookName } from '../../shared/domain.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, type Value } from '../graph/value.ts';
 import { collectStrongest, watchPatterns } from './attentionSources.ts';

@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
-import type { CircuitAnnotations, CircuitDocument } from '../../shared/domain.ts';
+import type { CircuitAnnotations, CircuitDocument } from '../../shared/circuit.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { FieldReader } from '../../shared/fieldReader.ts';
 import { withTaskPath } from '../../shared/portableCircuit.ts';

@@ -2,10 +2,10 @@
 
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
+import type { CircuitDocument } from '../../shared/circuit.ts';
 import { writeCircuit } from '../../shared/circuitDocument.ts';
 import type { CircuitFileFormat } from '../../shared/circuitFileApi.ts';
 import type { CircuitViewApi } from '../../shared/circuitViewApi.ts';
-import type { CircuitDocument } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { relativePath, withTaskPath } from '../../shared/portableCircuit.ts';
 import { circuitFileEnding, customEditors } from '../names.ts';

@@ -1,6 +1,7 @@
 /** Circuits name SAEs by their hooks, as files do; this finds the open model's SAEs that are meant, and says what is missing. */
 
-import type { CircuitGraph, CircuitNode, FeatureRef, ModelInfo, SaeInfo } from '../../shared/domain.ts';
+import type { CircuitGraph, CircuitNode } from '../../shared/circuit.ts';
+import type { FeatureRef, ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { portableCircuit, withSaes } from '../../shared/portableCircuit.ts';
 
 /** The model and SAEs that are open. `ModelStore` has this shape. */

@@ -6,8 +6,8 @@ import type {
   CircuitEvaluation,
   CircuitGraph,
   CircuitNode,
-  Edit,
-} from '../../shared/domain.ts';
+} from '../../shared/circuit.ts';
+import type { Edit } from '../../shared/domain.ts';
 import type { EngineApi } from '../../shared/engineApi.ts';
 import { firstAnnotations } from '../../shared/firstAnnotations.ts';
 import { Disposable } from '../disposable.ts';

@@ -1,6 +1,7 @@
 /** The shelf of all open circuits: those that were found, the newest of which the panel shows, and those of open files. */
 
-import type { CircuitDocument, Progress } from '../../shared/domain.ts';
+import type { CircuitDocument } from '../../shared/circuit.ts';
+import type { Progress } from '../../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../../shared/engineApi.ts';
 import { isEngineError } from '../../shared/errors.ts';
 import { withTaskPath } from '../../shared/portableCircuit.ts';

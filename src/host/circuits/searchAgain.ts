@@ -1,6 +1,6 @@
 /** Which searches can be made again with nothing but the prompt. */
 
-import type { CircuitGraph } from '../../shared/domain.ts';
+import type { CircuitGraph } from '../../shared/circuit.ts';
 import type { ViewCommand } from '../../shared/viewApi.ts';
 
 /** By the method of a circuit, the command that finds another one like it. */

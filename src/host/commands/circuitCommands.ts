@@ -2,8 +2,8 @@
 
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
+import type { CircuitDocument } from '../../shared/circuit.ts';
 import { isRelativePath } from '../../shared/circuitDocument.ts';
-import type { CircuitDocument } from '../../shared/domain.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { withTaskPath } from '../../shared/portableCircuit.ts';
 import { type ExportKind, exportCircuit, saveAsFile } from '../circuits/exportCircuit.ts';

@@ -1,7 +1,8 @@
 /** Commands that find circuits: of a prompt's contrast, of features on a task, of edges, and attribution graphs. */
 
 import * as vscode from 'vscode';
-import type { CircuitDocument, SaeInfo } from '../../shared/domain.ts';
+import type { CircuitDocument } from '../../shared/circuit.ts';
+import type { SaeInfo } from '../../shared/domain.ts';
 import type { CallOptions } from '../../shared/engineApi.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { formatNumber } from '../../shared/format.ts';

@@ -1,7 +1,7 @@
 /** Asks for a token that could follow the prompt: one the model thinks of, or any that is typed. */
 
 import * as vscode from 'vscode';
-import type { Prediction } from '../../shared/domain.ts';
+import type { Prediction } from '../../shared/analysis.ts';
 import { formatProbability, quoteToken } from '../../shared/format.ts';
 
 interface AnswerItem extends vscode.QuickPickItem {

@@ -1,7 +1,8 @@
 /** Asks for a part of the model, each with its share of the logits where that is cheap to know. */
 
 import * as vscode from 'vscode';
-import type { ComponentAttribution, FeatureRef } from '../../shared/domain.ts';
+import type { ComponentAttribution } from '../../shared/analysis.ts';
+import type { FeatureRef } from '../../shared/domain.ts';
 import { isEngineError } from '../../shared/errors.ts';
 import { formatHead, formatNumber, formatSigned, quoteToken } from '../../shared/format.ts';
 import { featureName } from '../heat.ts';

@@ -1,7 +1,7 @@
 /** The way from a cell back to the text: its token in the clean and in the corrupted prompt. */
 
 import * as vscode from 'vscode';
-import type { PromptComparison } from '../../shared/domain.ts';
+import type { PromptComparison } from '../../shared/analysis.ts';
 import { type CellPlace, cellPlace } from '../../shared/sweepCell.ts';
 import { revealToken } from '../editor/revealToken.ts';
 import { requireModelOf } from '../requireModelOf.ts';

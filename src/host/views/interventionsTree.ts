@@ -1,7 +1,8 @@
 /** The tree of interventions: the effect of the stack first, then each with its check-box and strength. */
 
 import * as vscode from 'vscode';
-import type { Edit, Effect } from '../../shared/domain.ts';
+import type { Effect } from '../../shared/analysis.ts';
+import type { Edit } from '../../shared/domain.ts';
 import { formatNumber, formatProbability, quoteToken } from '../../shared/format.ts';
 import { commandLink, setContext } from '../contributions.ts';
 import {

@@ -1,7 +1,7 @@
 /** The files that lie beside an experiment once it has run. */
 
+import type { CircuitAnnotations, CircuitGraph } from '../circuit.ts';
 import { writeCircuit } from '../circuitDocument.ts';
-import type { CircuitAnnotations, CircuitGraph } from '../domain.ts';
 import { isEngineError } from '../errors.ts';
 import { lastPart, portableCircuit, relativePath, withTaskPath } from '../portableCircuit.ts';
 import { readCircuit } from '../readCircuit.ts';

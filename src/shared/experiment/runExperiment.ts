@@ -1,7 +1,8 @@
 /** Runs an experiment on an engine: the command line and the editor give the same numbers because both run this. */
 
 import type { CallOptions } from '../callOptions.ts';
-import type { CircuitGraph, ModelInfo, Provenance, SaeInfo } from '../domain.ts';
+import type { CircuitGraph } from '../circuit.ts';
+import type { ModelInfo, Provenance, SaeInfo } from '../domain.ts';
 import type { EngineApi } from '../engineApi.ts';
 import { EngineError, throwIfCancelled } from '../errors.ts';
 import { readHubName } from '../hubName.ts';

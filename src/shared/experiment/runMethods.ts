@@ -1,7 +1,8 @@
 /** What every method of an experiment is run with, and what it gives. */
 
 import type { CallOptions } from '../callOptions.ts';
-import type { CircuitGraph, ModelInfo, Provenance, SaeId } from '../domain.ts';
+import type { CircuitGraph } from '../circuit.ts';
+import type { ModelInfo, Provenance, SaeId } from '../domain.ts';
 import type { EngineApi } from '../engineApi.ts';
 import { EngineError } from '../errors.ts';
 import type { SweepGrid } from '../patchingApi.ts';

@@ -1,6 +1,7 @@
 /** The methods of an experiment that read a run out: direct logit attribution and the logit lens. */
 
-import type { Contrast, Provenance, ResidualAttribution } from '../domain.ts';
+import type { ResidualAttribution } from '../analysis.ts';
+import type { Contrast, Provenance } from '../domain.ts';
 import { EngineError, throwIfCancelled } from '../errors.ts';
 import { toJson } from './canonicalJson.ts';
 import type { MethodOf } from './experiment.ts';

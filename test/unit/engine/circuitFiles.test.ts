@@ -14,8 +14,8 @@ import {
   strongestEdges,
 } from '../../../src/engine/method/componentGraph.ts';
 import { writeEapIg } from '../../../src/engine/method/eapIgFile.ts';
+import type { CircuitDocument } from '../../../src/shared/circuit.ts';
 import { writeCircuit } from '../../../src/shared/circuitDocument.ts';
-import type { CircuitDocument } from '../../../src/shared/domain.ts';
 import { tinyCircuit } from '../../fixtures/tinyCircuit.ts';
 import { temporaryFolder } from '../temporaryFolder.ts';
 

@@ -1,7 +1,8 @@
 /** Circuits through the engine: the graph with its names and provenance, and its evaluation from the graph alone. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
-import type { CircuitGraph, ModelInfo, SaeInfo } from '../../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../../src/shared/circuit.ts';
+import type { ModelInfo, SaeInfo } from '../../../src/shared/domain.ts';
 import { miniFolder } from '../../fixtures/tinyModel.ts';
 import { failure } from '../temporaryFolder.ts';
 import { openTinyEngine, prompt, type TinyEngine, contrast as tinyContrast, writeSae } from './tinyEngine.ts';

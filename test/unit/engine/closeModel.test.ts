@@ -6,7 +6,8 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { LoadedModel } from '../../../src/engine/loadedModel.ts';
 import { writeSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../../src/engine/sae/sparseAutoencoder.ts';
-import type { Analysis, ModelInfo } from '../../../src/shared/domain.ts';
+import type { Analysis } from '../../../src/shared/analysis.ts';
+import type { ModelInfo } from '../../../src/shared/domain.ts';
 import type { AnalyzeRequest } from '../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../src/shared/errors.ts';
 import {

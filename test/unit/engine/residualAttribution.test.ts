@@ -1,6 +1,6 @@
 /** Direct logit attribution against every component's write times the direction that the contrast reads along, by plain loops. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Analysis, ResidualAttribution } from '../../../src/shared/domain.ts';
+import type { Analysis, ResidualAttribution } from '../../../src/shared/analysis.ts';
 import type { PlainHook } from '../../fixtures/plainGpt2.ts';
 import { failure } from '../temporaryFolder.ts';
 import {

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CircuitGraph } from '../../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../../src/shared/circuit.ts';
 import type { SparseCircuit, SparseCircuitRequest } from '../../../src/shared/sparseCircuitApi.ts';
 import type { PromptPairs } from '../../../src/shared/task.ts';
 import { reluHook, topKHook } from '../../fixtures/tinyModel.ts';

@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { SaeConfig } from '../../../src/engine/sae/format.ts';
 import { writeSaeLens } from '../../../src/engine/sae/formats/saelens.ts';
-import type { Analysis, Edit, EditAction, EditTarget, ModelInfo } from '../../../src/shared/domain.ts';
+import type { Analysis } from '../../../src/shared/analysis.ts';
+import type { Edit, EditAction, EditTarget, ModelInfo } from '../../../src/shared/domain.ts';
 import { type PlainHook, plainGpt2 } from '../../fixtures/plainGpt2.ts';
 import {
   plainActivations,

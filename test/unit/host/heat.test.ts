@@ -3,7 +3,7 @@
 // Which bucket of heat a value falls into.
 import { describe, expect, it } from 'vitest';
 import { featureHeat, heatStep, strongestHeat } from '../../../src/host/heat.ts';
-import type { Analysis } from '../../../src/shared/domain.ts';
+import type { Analysis } from '../../../src/shared/analysis.ts';
 
 describe('heat', () => {
   it('steps from 1 to 9, with nothing where nothing is active', () => {

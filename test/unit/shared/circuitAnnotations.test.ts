@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CircuitAnnotations } from '../../../src/shared/circuit.ts';
 import {
   type AnnotationChange,
   addToGroup,
@@ -20,7 +21,6 @@ import {
   ungroup,
   unpinNodes,
 } from '../../../src/shared/circuitAnnotations.ts';
-import type { CircuitAnnotations } from '../../../src/shared/domain.ts';
 
 const nameOf = (id: string): string => `Head ${id}`;
 const none = emptyAnnotations();

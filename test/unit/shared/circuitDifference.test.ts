@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CircuitGraph, CircuitNode } from '../../../src/shared/circuit.ts';
 import {
   type Change,
   changeThreshold,
@@ -9,7 +10,6 @@ import {
   componentKeys,
   isChanged,
 } from '../../../src/shared/circuitDifference.ts';
-import type { CircuitGraph, CircuitNode } from '../../../src/shared/domain.ts';
 import { smallCircuit } from '../webview-ui/circuit/smallCircuit.ts';
 
 /** The same circuit with other ids, and what `change` makes of its nodes. */

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CircuitDocument } from '../../../src/shared/circuit.ts';
 import { sortCircuit, writeCircuit } from '../../../src/shared/circuitDocument.ts';
-import type { CircuitDocument } from '../../../src/shared/domain.ts';
 import { isEngineError } from '../../../src/shared/errors.ts';
 import { readCircuit } from '../../../src/shared/readCircuit.ts';
 import { tinyCircuit } from '../../fixtures/tinyCircuit.ts';

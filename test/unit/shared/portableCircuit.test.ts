@@ -1,6 +1,6 @@
 // Circuit files name SAEs by hook, never by a folder of this machine.
 import { expect, it } from 'vitest';
-import type { CircuitGraph } from '../../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../../src/shared/circuit.ts';
 import { portableCircuit } from '../../../src/shared/portableCircuit.ts';
 
 const node = { layer: 1, position: 0, label: '', effect: 1 };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import Ajv from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CircuitDocument } from '../../../src/shared/domain.ts';
+import type { CircuitDocument } from '../../../src/shared/circuit.ts';
 import { isEngineError } from '../../../src/shared/errors.ts';
 import { cantorPair, cantorUnpair, featureIndex } from '../../../src/shared/publicGraphIds.ts';
 import { readPublicGraph } from '../../../src/shared/publicGraphReader.ts';

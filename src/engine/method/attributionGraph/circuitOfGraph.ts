@@ -1,5 +1,7 @@
 /** An attribution graph as the circuit that people see. */
-import type { CircuitEdge, CircuitNode, FeatureRef, HookName, Token } from '../../../shared/domain.ts';
+
+import type { CircuitEdge, CircuitNode } from '../../../shared/circuit.ts';
+import type { FeatureRef, HookName, Token } from '../../../shared/domain.ts';
 import { quoteToken } from '../../../shared/format.ts';
 import { blockHookName } from '../../model/hooks.ts';
 import { featureLabel } from '../nodeAttribution.ts';

@@ -1,5 +1,5 @@
 /** Scores of a part of an attribution graph: how much of what reaches the logits its features explain. */
-import type { CircuitEvaluation, CircuitGraph } from '../../../shared/domain.ts';
+import type { CircuitEvaluation, CircuitGraph } from '../../../shared/circuit.ts';
 import { EngineError } from '../../../shared/errors.ts';
 import {
   inputShares,

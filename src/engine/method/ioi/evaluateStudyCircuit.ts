@@ -4,7 +4,7 @@
  *
  * faithfulness = (F(C) − F(∅)) / (F(M) − F(∅)), and completeness the same of everything outside C.
  */
-import type { CircuitEvaluation, CircuitGraph } from '../../../shared/domain.ts';
+import type { CircuitEvaluation, CircuitGraph } from '../../../shared/circuit.ts';
 import { EngineError } from '../../../shared/errors.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import type { TokenPair, TokenTask } from '../../task/task.ts';

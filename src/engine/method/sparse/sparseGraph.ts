@@ -1,5 +1,7 @@
 /** Sparse feature circuits as the circuit panel's nodes and edges, and back again. */
-import type { CircuitEdge, CircuitNode, FeatureRef, Token } from '../../../shared/domain.ts';
+
+import type { CircuitEdge, CircuitNode } from '../../../shared/circuit.ts';
+import type { FeatureRef, Token } from '../../../shared/domain.ts';
 import { EngineError } from '../../../shared/errors.ts';
 import { formatText, quoteToken } from '../../../shared/format.ts';
 import { featureLabel } from '../nodeAttribution.ts';

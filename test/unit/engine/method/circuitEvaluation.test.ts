@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floatsOf } from '../../../../src/engine/graph/value.ts';
 import { evaluateCircuit } from '../../../../src/engine/method/circuitEvaluation.ts';
 import type { RunRequest } from '../../../../src/engine/model/transformer.ts';
-import type { CircuitNode } from '../../../../src/shared/domain.ts';
+import type { CircuitNode } from '../../../../src/shared/circuit.ts';
 import type { PlainHook } from '../../../fixtures/plainGpt2.ts';
 import { cleanIds, openTinyCircuit, otherIds, type TinyCircuit } from './tinyCircuit.ts';
 

@@ -6,7 +6,7 @@ import {
   type NodeAttribution,
   recordRun,
 } from '../../../../src/engine/method/nodeAttribution.ts';
-import type { CircuitEdge } from '../../../../src/shared/domain.ts';
+import type { CircuitEdge } from '../../../../src/shared/circuit.ts';
 import { plainActivations, reluHook, tinyDSae } from '../../../fixtures/tinyModel.ts';
 import {
   adding,

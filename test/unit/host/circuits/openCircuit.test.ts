@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { type CircuitModels, localFeature } from '../../../../src/host/circuits/localCircuit.ts';
 import { OpenCircuit } from '../../../../src/host/circuits/openCircuit.ts';
 import { silentLog } from '../../../../src/host/log.ts';
-import type {
-  CircuitDocument,
-  CircuitEvaluation,
-  ModelInfo,
-  SaeInfo,
-} from '../../../../src/shared/domain.ts';
+import type { CircuitDocument, CircuitEvaluation } from '../../../../src/shared/circuit.ts';
+import type { ModelInfo, SaeInfo } from '../../../../src/shared/domain.ts';
 import type { CircuitEvaluationRequest, EngineApi } from '../../../../src/shared/engineApi.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
 import { createFakeEngine } from '../../../fixtures/fakeEngine.ts';

@@ -7,7 +7,8 @@ import { type CircuitStorage, circuitFolder } from '../../../../src/host/circuit
 import { OpenCircuits } from '../../../../src/host/circuits/openCircuits.ts';
 import { concerns, type ShelfChange } from '../../../../src/host/circuits/shelfChange.ts';
 import { silentLog } from '../../../../src/host/log.ts';
-import type { CircuitDocument, SaeInfo } from '../../../../src/shared/domain.ts';
+import type { CircuitDocument } from '../../../../src/shared/circuit.ts';
+import type { SaeInfo } from '../../../../src/shared/domain.ts';
 import { EngineError } from '../../../../src/shared/errors.ts';
 import { createFakeEngine } from '../../../fixtures/fakeEngine.ts';
 import { tinyCircuit } from '../../../fixtures/tinyCircuit.ts';

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CircuitAnnotations } from '../../../../src/shared/circuit.ts';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
-import type { CircuitAnnotations } from '../../../../src/shared/domain.ts';
 import { drawMarks, groupOfMark, markOfGroup } from '../../../../webview-ui/circuit/circuitMarks.ts';
 import { layoutDrawing, siteColumn } from '../../../../webview-ui/circuit/drawnCircuit.ts';
 import { listRows, rowId } from '../../../../webview-ui/circuit/listRows.ts';

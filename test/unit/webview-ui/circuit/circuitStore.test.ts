@@ -1,9 +1,9 @@
 /** The circuit panel's store against a host that remembers: edits, undo, measuring, and what is newer than an answer. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { CircuitAnnotations } from '../../../../src/shared/circuit.ts';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
 import type { CircuitViewApi, SentState } from '../../../../src/shared/circuitViewApi.ts';
-import type { CircuitAnnotations } from '../../../../src/shared/domain.ts';
 import {
   groupChosen,
   renameMark,

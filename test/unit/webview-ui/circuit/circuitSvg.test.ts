@@ -1,8 +1,8 @@
 /** The exported drawing: whole, self-contained, and safe with hostile labels. */
 
 import { describe, expect, it } from 'vitest';
+import type { CircuitAnnotations } from '../../../../src/shared/circuit.ts';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
-import type { CircuitAnnotations } from '../../../../src/shared/domain.ts';
 import { drawMarks } from '../../../../webview-ui/circuit/circuitMarks.ts';
 import { circuitSvg } from '../../../../webview-ui/circuit/circuitSvg.ts';
 import { layoutDrawing } from '../../../../webview-ui/circuit/drawnCircuit.ts';

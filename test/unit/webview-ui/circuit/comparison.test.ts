@@ -2,8 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CircuitGraph } from '../../../../src/shared/circuit.ts';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
-import type { CircuitGraph, Token } from '../../../../src/shared/domain.ts';
+import type { Token } from '../../../../src/shared/domain.ts';
 import { mergePositions } from '../../../../webview-ui/circuit/alignTokens.ts';
 import { differencePicture, linkCircuit } from '../../../../webview-ui/circuit/comparison.ts';
 import { countChanges, differenceLines } from '../../../../webview-ui/circuit/differenceList.tsx';

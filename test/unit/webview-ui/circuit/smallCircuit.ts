@@ -1,6 +1,6 @@
 /** A small circuit for tests, written by hand. */
 
-import type { CircuitGraph, CircuitNode } from '../../../../src/shared/domain.ts';
+import type { CircuitGraph, CircuitNode } from '../../../../src/shared/circuit.ts';
 
 const provenance: CircuitGraph['provenance'] = {
   version: '0.1.0',

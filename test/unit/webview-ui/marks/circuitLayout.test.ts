@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CircuitNode, CircuitNodeKind } from '../../../../src/shared/domain.ts';
+import type { CircuitNode, CircuitNodeKind } from '../../../../src/shared/circuit.ts';
 import { type LayoutOptions, layoutCircuit } from '../../../../webview-ui/marks/circuitLayout.ts';
 import { fitView, revealPoint, stretchLayout, zoomView } from '../../../../webview-ui/marks/planeView.ts';
 import { smallCircuit } from '../circuit/smallCircuit.ts';

@@ -1,7 +1,7 @@
 // Scores of subgraphs, against small cases whose shares can be worked out by hand.
 import { describe, expect, it } from 'vitest';
 import { evaluateAttributionGraph } from '../../../../../src/engine/method/attributionGraph/evaluateAttributionGraph.ts';
-import type { CircuitGraph, CircuitNode } from '../../../../../src/shared/domain.ts';
+import type { CircuitGraph, CircuitNode } from '../../../../../src/shared/circuit.ts';
 
 const node = (id: string, kind: CircuitNode['kind'], more: Partial<CircuitNode> = {}): CircuitNode => ({
   id,

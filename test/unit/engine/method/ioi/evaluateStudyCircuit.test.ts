@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { evaluateStudyCircuit } from '../../../../../src/engine/method/ioi/evaluateStudyCircuit.ts';
 import type { Transformer } from '../../../../../src/engine/model/transformer.ts';
-import type { CircuitGraph } from '../../../../../src/shared/domain.ts';
+import type { CircuitGraph } from '../../../../../src/shared/circuit.ts';
 import { config, mean, openPlainModel, plainMean, plainPairs, plainRun, putHead } from './plainTask.ts';
 
 let model: Transformer;
