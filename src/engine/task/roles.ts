@@ -86,8 +86,10 @@ export function writeRole(clean: string, span: Span): RoleText {
 }
 
 /**
- * Where the corrupted prompt has the last word of what `span` of the clean one covers, up to the span's end. Words are matched in order: all of them when both
- * prompts have as many, otherwise those before and behind the part that differs. Undefined when it cannot be told.
+ * Where the corrupted prompt has the last word of what `span` of the clean one covers, up to the span's end. Words are
+ * matched in order: all of them when both prompts have as many, otherwise those before and behind the part that differs.
+ * What ends with its word does so in both: beside "The clerks", the "clerk" of "The clerk" is all of "clerks". Undefined
+ * when it cannot be told.
  */
 export function alignSpan(clean: string, corrupted: string, { end }: Span): Span | undefined {
   const [from, to] = [wordSpans(clean), wordSpans(corrupted)];
@@ -97,12 +99,24 @@ export function alignSpan(clean: string, corrupted: string, { end }: Span): Span
   const texts = (text: string, words: readonly Span[]) => words.map((one) => text.slice(one.start, one.end));
   const other = to[alignIndex(texts(clean, from), texts(corrupted, to), index) ?? -1];
   if (!other) return undefined;
-  const [a, b] = [clean.slice(word.start, word.end), corrupted.slice(other.start, other.end)];
-  const inWord = end - word.start;
-  if (inWord <= commonStart(a, b)) return { start: other.start, end: other.start + inWord };
-  const behind = a.length - inWord;
-  if (behind > commonStart(reversed(a), reversed(b)) || behind >= b.length) return undefined;
-  return { start: other.start, end: other.end - behind };
+  const ends = endsInWord(
+    clean.slice(word.start, word.end),
+    corrupted.slice(other.start, other.end),
+    end - word.start,
+  );
+  const alike = ends.find((at) => joins(corrupted, other.start + at) === joins(clean, end)) ?? ends[0];
+  return alike === undefined ? undefined : { start: other.start, end: other.start + alike };
+}
+
+/**
+ * Where in `other` the place `at` of `word` can be: as far from the start when both begin alike, as far from the end when
+ * both end alike.
+ */
+function endsInWord(word: string, other: string, at: number): readonly number[] {
+  const behind = word.length - at;
+  const fromStart = at <= commonStart(word, other) ? [at] : [];
+  const endAlike = behind <= commonStart(reversed(word), reversed(other)) && behind < other.length;
+  return endAlike ? [...fromStart, other.length - behind] : fromStart;
 }
 
 function wordSpans(text: string): Span[] {

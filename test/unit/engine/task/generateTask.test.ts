@@ -210,6 +210,19 @@ describe('agreement', () => {
       }
     },
   );
+
+  it.each(agreementStructures)('%s: singular and plural nouns come about as often', async (structure) => {
+    const { file } = await generate('agreement', { structure }, mini, 100);
+    const changed = structure === 'within_rc' ? 1 : 0;
+    const plurals = file.lines.filter(({ clean }) => plural.has(nounsIn(clean)[changed]!)).length;
+    // Far beyond five standard deviations of a fair coin on either side.
+    expect(plurals).toBeGreaterThan(25);
+    expect(plurals).toBeLessThan(75);
+    const regular = file.lines.filter(
+      ({ clean, corrupted }) => `${nounsIn(clean)[changed]!}s` === nounsIn(corrupted)[changed],
+    );
+    expect(regular.length).toBeGreaterThan(0);
+  });
 });
 
 describe('greaterThan', () => {

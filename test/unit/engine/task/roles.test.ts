@@ -80,4 +80,12 @@ describe('alignSpan', () => {
     expect(follow([3, 7], 'in 1701', 'in 1732')).toBe('1701');
     expect(follow([3, 6], 'in 1701', 'in 1732')).toBeUndefined();
   });
+
+  it('ends with the word where the role does, also when one word continues the other', () => {
+    expect(follow('clerk', 'The clerks', 'The clerk')).toBe('clerks');
+    expect(follow('clerks', 'The clerk', 'The clerks')).toBe('clerk');
+    expect(follow('clerk', 'The clerks, say', 'The clerk, say')).toBe('clerks');
+    expect(follow('mother', 'My grandmother-in-law', 'My mother-in-law')).toBe('grandmother');
+    expect(follow([4, 9], 'The clerking', 'The clerks')).toBe('clerk');
+  });
 });
