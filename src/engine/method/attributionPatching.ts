@@ -14,12 +14,12 @@ import { floatsOf, type Value } from '../graph/value.ts';
 import { gradientsAt, savedHooks } from '../model/gradients.ts';
 import { blockHookName } from '../model/hooks.ts';
 import type { RunRequest, Transformer } from '../model/transformer.ts';
-import { isDifferentiable, metricSeed } from '../task/metric.ts';
+import { isDifferentiable, metricSeed, seedNeedsLogits } from '../task/metric.ts';
 import type { TokenPair } from '../task/task.ts';
 import { graphSizes, sourceIndex } from './componentGraph.ts';
 import { type PairBatch, pairBatches } from './pairBatches.ts';
 import { between, meanGradient } from './pathGradient.ts';
-import { cutAxis, repeatRows } from './rowValues.ts';
+import { repeatRows, rowRange } from './rowValues.ts';
 
 export type Integration =
   | { readonly along: 'none' }
@@ -50,7 +50,8 @@ interface NodeSite {
 interface NodeRun {
   readonly hooks: ReadonlyMap<string, Value>;
   readonly residuals: readonly Value[];
-  readonly logits: Value;
+  /** Of the last position; absent when the metric's gradient does not need them. */
+  readonly logits?: Value;
 }
 
 /**
@@ -80,7 +81,7 @@ export async function attributeAllNodes(
     const report = (done: number): void =>
       call.report?.({ done: i + done, total: batches.length, what: 'nodes' });
     report(0);
-    const { clean, corrupted } = await runPrompts(model, batch, call.signal);
+    const { clean, corrupted } = await runPrompts(model, batch, request.metric, call.signal);
     const work = { model, request, batch, clean, corrupted, report, signal: call.signal };
     const gradients = integrate.along === 'activations' ? alongActivations(work) : alongInputs(work);
     for await (const { site, gradient } of gradients) {
@@ -123,27 +124,31 @@ export function nodeSites({ config }: Transformer): readonly NodeSite[] {
 async function runNodes(
   model: Transformer,
   request: Pick<RunRequest, 'tokens' | 'from'>,
+  metric: TaskMetric,
   signal?: AbortSignal,
 ): Promise<NodeRun> {
   const { tokens: rows, from } = request;
   const [count, length] = rows ? [rows.length, rows[0]!.length] : (from!.residual.dims as [number, number]);
   const capture = new Set(nodeSites(model).map(({ hook }) => hook));
   if (count * length <= fewTokens) for (const hook of savedHooks(model.config)) capture.add(hook);
-  const run = await model.run({ ...request, capture: [...capture], logits: 'last', signal });
-  return { hooks: run.hooks, residuals: run.residuals as readonly Value[], logits: run.logits! };
+  const logits = seedNeedsLogits(metric) ? 'last' : 'none';
+  const run = await model.run({ ...request, capture: [...capture], logits, signal });
+  const residuals = run.residuals as readonly Value[];
+  return { hooks: run.hooks, residuals, ...(run.logits && { logits: run.logits }) };
 }
 
 /** Both prompts of every pair in one batch: each block's weights are read once for all. */
 async function runPrompts(
   model: Transformer,
   { clean, corrupted }: PairBatch,
+  metric: TaskMetric,
   signal?: AbortSignal,
 ): Promise<{ readonly clean: NodeRun; readonly corrupted: NodeRun }> {
-  const both = await runNodes(model, { tokens: [...clean, ...corrupted] }, signal);
+  const both = await runNodes(model, { tokens: [...clean, ...corrupted] }, metric, signal);
   const part = (start: number, end: number): NodeRun => ({
-    hooks: new Map([...both.hooks].map(([hook, value]) => [hook, cutAxis(value, 0, start, end)])),
-    residuals: both.residuals.map((value) => cutAxis(value, 0, start, end)),
-    logits: cutAxis(both.logits, 0, start, end),
+    hooks: new Map([...both.hooks].map(([hook, value]) => [hook, rowRange(value, start, end)])),
+    residuals: both.residuals.map((value) => rowRange(value, start, end)),
+    ...(both.logits && { logits: rowRange(both.logits, start, end) }),
   });
   return { clean: part(0, clean.length), corrupted: part(clean.length, 2 * clean.length) };
 }
@@ -175,7 +180,8 @@ async function* alongInputs(work: Work): AsyncGenerator<SiteGradient> {
     throwIfCancelled(signal);
     const [from, to] = [corrupted.residuals[0]!, clean.residuals[0]!];
     const residual = between(from, to, [step / steps]);
-    const run = step === steps ? clean : await runNodes(model, { from: { layer: 0, residual } }, signal);
+    const run =
+      step === steps ? clean : await runNodes(model, { from: { layer: 0, residual } }, metric, signal);
     const gradients = await gradientsAt(model, {
       residuals: run.residuals,
       seed: metricSeed(metric, batch.length - 1, run.logits, batch.pairs, clean.logits),
@@ -186,9 +192,7 @@ async function* alongInputs(work: Work): AsyncGenerator<SiteGradient> {
     for (const site of sites) {
       const gradient = floatsOf(gradients.get(site.hook)!);
       const sum = sums.get(site) ?? new Float32Array(gradient.length);
-      gradient.forEach((x, i) => {
-        sum[i]! += x / steps;
-      });
+      for (let i = 0; i < sum.length; i++) sum[i]! += gradient[i]! / steps;
       sums.set(site, sum);
     }
     work.report(step / steps);
@@ -202,7 +206,7 @@ async function* alongActivations(work: Work): AsyncGenerator<SiteGradient> {
   const steps = request.integrate.along === 'none' ? 1 : request.integrate.steps;
   const shares = Array.from({ length: steps }, (_, k) => (k + 0.5) / steps);
   const repeated = shares.flatMap(() => batch.pairs);
-  const reference = repeatRows(clean.logits, steps);
+  const reference = clean.logits && repeatRows(clean.logits, steps);
   const sites = nodeSites(model);
   for (const [i, site] of sites.entries()) {
     throwIfCancelled(signal);

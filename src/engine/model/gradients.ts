@@ -11,7 +11,7 @@ import { composeEdits, type HookEdit } from './edits.ts';
 import { names } from './families/family.ts';
 import { type BlockHook, blockHookName, type HookPlace, locateHook, type StageHook } from './hooks.ts';
 import { pickPositions, spreadPositions } from './kvCache.ts';
-import type { LogitGradient } from './logitGradients.ts';
+import { denseGradient, type LogitGradient } from './logitGradients.ts';
 import { locateModelHook, stageHooks } from './modelHooks.ts';
 import type { StageEdits } from './stageRunner.ts';
 import type { Transformer } from './transformer.ts';
@@ -146,6 +146,7 @@ async function finalGradient(
   const chosen = edits.size > 0 ? Array.from({ length: positions }, (_, i) => i) : seed.positions;
   const logitGradient =
     edits.size > 0 ? spreadPositions(seed.gradient, seed.positions, positions) : seed.gradient;
+  const { tokens } = seed;
   const batch = residual.dims[0]!;
   const results = await model.stages.backward({
     stage: 'final',
@@ -154,9 +155,13 @@ async function finalGradient(
     edits,
     seeds: new Map<StageHook, Value>([['unembed.hook_out', logitGradient]]),
     targets: hooks.filter((hook) => hook !== 'unembed.hook_out'),
+    ...(tokens && { tokens }),
   });
+  const ofLogits = hooks.includes('unembed.hook_out') && {
+    'unembed.hook_out': denseGradient({ ...seed, gradient: logitGradient }, model.config.dVocab),
+  };
   const spread: Record<string, Value> = {};
-  for (const [name, value] of Object.entries({ ...results, 'unembed.hook_out': logitGradient })) {
+  for (const [name, value] of Object.entries({ ...results, ...ofLogits })) {
     spread[name] = spreadPositions(value, chosen, positions);
   }
   take(nLayers, spread);

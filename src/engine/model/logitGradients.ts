@@ -5,8 +5,21 @@ import { type FloatValue, floatsOf, floatValue, type Value } from '../graph/valu
 export interface LogitGradient {
   /** Positions, the same ones for every prompt of the batch. */
   readonly positions: readonly number[];
-  /** `[batch, positions.length, d_vocab]`. */
+  /** The tokens that the last axis of `gradient` is about, each once, when it is zero at all others. */
+  readonly tokens?: readonly number[];
+  /** `[batch, positions.length, tokens.length]`, or `d_vocab` without `tokens`. */
   readonly gradient: FloatValue;
+}
+
+/** The gradient with respect to all logits: `[batch, positions.length, d_vocab]`. */
+export function denseGradient({ tokens, gradient }: LogitGradient, dVocab: number): FloatValue {
+  if (!tokens) return gradient;
+  const [batch = 1, positions = 0, width = 0] = gradient.dims;
+  const dense = new Float32Array(batch * positions * dVocab);
+  for (let i = 0; i < gradient.data.length; i++) {
+    dense[Math.floor(i / width) * dVocab + tokens[i % width]!] = gradient.data[i]!;
+  }
+  return floatValue(dense, [batch, positions, dVocab]);
 }
 
 /** One term `weight · logit[row, position, token]` of a linear metric. */
@@ -19,27 +32,26 @@ export interface LogitTerm {
 }
 
 /** Gradient of a weighted sum of logits, such as a logit difference (weights 1 and −1). */
-export function linearGradient(terms: readonly LogitTerm[], dVocab: number, batch = 1): LogitGradient {
-  const positions = [...new Set(terms.map(({ position }) => position))].sort((a, b) => a - b);
-  const gradient = new Float32Array(batch * positions.length * dVocab);
+export function linearGradient(terms: readonly LogitTerm[], batch = 1): LogitGradient {
+  const inOrder = (numbers: readonly number[]) => [...new Set(numbers)].sort((a, b) => a - b);
+  const positions = inOrder(terms.map(({ position }) => position));
+  const tokens = inOrder(terms.map(({ token }) => token));
+  const columns = new Map(tokens.map((token, column) => [token, column]));
+  const gradient = new Float32Array(batch * positions.length * tokens.length);
   for (const { row = 0, position, token, weight } of terms) {
-    gradient[(row * positions.length + positions.indexOf(position)) * dVocab + token]! += weight;
+    const start = (row * positions.length + positions.indexOf(position)) * tokens.length;
+    gradient[start + columns.get(token)!]! += weight;
   }
-  return { positions, gradient: floatValue(gradient, [batch, positions.length, dVocab]) };
+  return { positions, tokens, gradient: floatValue(gradient, [batch, positions.length, tokens.length]) };
 }
 
 /** Gradient of `logit[answer] − logit[wrong]` at one position of one prompt. */
-export function logitDifferenceGradient(
-  position: number,
-  answer: number,
-  wrong: number,
-  dVocab: number,
-): LogitGradient {
+export function logitDifferenceGradient(position: number, answer: number, wrong: number): LogitGradient {
   const terms = [
     { position, token: answer, weight: 1 },
     { position, token: wrong, weight: -1 },
   ];
-  return linearGradient(terms, dVocab);
+  return linearGradient(terms);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Turns a family's weights into the graphs of a model's stages: embedding, blocks, final norm and unembedding. */
 import { add, cast, div, mul, sub, tanh } from '../graph/ops/elementwise.ts';
-import { matMul } from '../graph/ops/layer.ts';
-import { expandLike, transposeLast, unsqueeze } from '../graph/ops/layout.ts';
+import { matMul, matMulOfFewRows } from '../graph/ops/layer.ts';
+import { expandLike, unsqueeze } from '../graph/ops/layout.ts';
 import { gather } from '../graph/ops/picking.ts';
 import { input } from '../graph/sources.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -11,25 +11,45 @@ import { type ModelStages, type ModelWeightParts, names } from './families/famil
 import type { HookSites } from './hookSites.ts';
 import { normalize } from './normGraph.ts';
 
+/** The rows of the unembedding of some tokens, or of all. */
+interface Readout {
+  readonly matrix: Tensor;
+  readonly bias?: Tensor;
+}
+
 export function modelStages(config: ModelConfig, parts: ModelWeightParts): ModelStages {
   const { unembedding, unembeddingBias } = parts;
   const { logitCap: cap } = config;
-  const project = (x: Tensor) => timesTransposed(x, unembedding);
-  const biased = (x: Tensor) => (unembeddingBias ? add(project(x), unembeddingBias) : project(x));
+  const chosen = (tokens: Tensor | undefined): Readout =>
+    tokens
+      ? {
+          matrix: rowsOf(unembedding, tokens),
+          ...(unembeddingBias && { bias: rowsOf(unembeddingBias, tokens) }),
+        }
+      : { matrix: unembedding, ...(unembeddingBias && { bias: unembeddingBias }) };
+  const biased = (x: Tensor, { matrix, bias }: Readout) => {
+    // A transposed matrix would be a second copy in memory.
+    const product = matMulOfFewRows(x, matrix);
+    return bias ? add(product, bias) : product;
+  };
   return {
     embed: (sites) => embed(config, parts, sites),
     block: (layer, sites, residual, past) => block(parts.blocks[layer]!, sites, residual, past),
     finalNorm: (sites, residual) =>
       sites.at('unembed.hook_in', normalize(sites, 'ln_final', residual, parts.finalNorm)),
-    project,
-    unembed: (x) => (cap === undefined ? biased(x) : mul(tanh(div(biased(x), cap)), cap)),
-    unembedGradient: (gradient, x) => {
-      if (cap === undefined) return matMul(gradient, unembedding);
-      // d(c·tanh(x/c)) = 1 − tanh²(x/c)
-      const bent = tanh(div(biased(x), cap));
-      return matMul(mul(gradient, sub(1, mul(bent, bent))), unembedding);
+    project: (x) => matMulOfFewRows(x, unembedding),
+    unembed: (x) => {
+      const logits = biased(x, chosen(undefined));
+      return cap === undefined ? logits : mul(tanh(div(logits, cap)), cap);
     },
-    projectTransposed: (gradient) => matMul(gradient, unembedding),
+    unembedGradient: (gradient, x, tokens) => {
+      const readout = chosen(tokens);
+      if (cap === undefined) return matMul(gradient, readout.matrix);
+      // d(c·tanh(x/c)) = 1 − tanh²(x/c)
+      const bent = tanh(div(biased(x, readout), cap));
+      return matMul(mul(gradient, sub(1, mul(bent, bent))), readout.matrix);
+    },
+    projectTransposed: (gradient, tokens) => matMul(gradient, chosen(tokens).matrix),
   };
 }
 
@@ -51,11 +71,4 @@ function embed(config: ModelConfig, parts: ModelWeightParts, sites: HookSites): 
 function rowsOf(table: Tensor, indices: Tensor): Tensor {
   const { node } = table;
   return node.op === 'Cast' ? cast(gather(node.inputs[0]!, indices), table.dtype) : gather(table, indices);
-}
-
-/**
- * `x · Wᵀ` for the stored `W` `[n, d]`, computed as `(W · xᵀ)ᵀ`: a transposed weight would be a second copy in memory.
- */
-function timesTransposed(x: Tensor, weight: Tensor): Tensor {
-  return transposeLast(matMul(weight, transposeLast(x)));
 }

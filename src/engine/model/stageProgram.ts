@@ -1,5 +1,6 @@
 /** Builds the programs of a model's stages: forward with hooks and edits, and backward from seeds to gradients. */
 import { gradients } from '../graph/backward.ts';
+import { forFewRows } from '../graph/fewRows.ts';
 import { add } from '../graph/ops/elementwise.ts';
 import { type Program, program } from '../graph/program.ts';
 import { input } from '../graph/sources.ts';
@@ -32,7 +33,14 @@ export interface BackwardVariant {
   readonly constants?: readonly StageHook[];
   /** Hooks whose values are given, each under `savedInput(hook)`, so that they are not computed again; gradients pass. */
   readonly saved?: readonly StageHook[];
+  /** The seed of the logits holds those of some tokens only, which are given under `seedTokens`. */
+  readonly tokens?: boolean;
+  /** All prompts together have few positions; see `forFewRows`. */
+  readonly fewRows?: boolean;
 }
+
+/** Name of the input with the tokens `[token]` that the seed of the logits is about. */
+export const seedTokens = 'seedTokens';
 
 /** Name of the input that carries the gradient at a hook. */
 export const seedInput = (hook: StageHook): string => `${hook}:seed`;
@@ -48,7 +56,7 @@ export function variantKey(variant: ForwardVariant | BackwardVariant): string {
   const sorted = (hooks: readonly StageHook[]) => [...new Set(hooks)].sort(compareHooks).join();
   const work =
     'seeds' in variant
-      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)} given ${sorted(variant.constants ?? [])} saved ${sorted(variant.saved ?? [])}`
+      ? `backward${variant.direct ? ' direct' : ''} ${sorted(variant.seeds)} to ${sorted(variant.targets)} given ${sorted(variant.constants ?? [])} saved ${sorted(variant.saved ?? [])}${variant.tokens ? ' tokens' : ''}${variant.fewRows ? ' few' : ''}`
       : `forward${variant.past ? ' past' : ''} ${sorted(variant.reads)}`;
   return `${variant.stage} ${work} ${edits.join()}`;
 }
@@ -85,7 +93,11 @@ export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant
     'position',
   );
   const residual = residualInput(widths);
-  const fed = (hook: StageHook) => input(seedInput(hook), 'float32', sites.shape(hook));
+  const fed = (hook: StageHook) => {
+    const shape = sites.shape(hook);
+    const ofTokens = variant.tokens && hook === 'unembed.hook_out';
+    return input(seedInput(hook), 'float32', ofTokens ? [...shape.slice(0, -1), 'token'] : shape);
+  };
   let seeds: { tensor: Tensor; gradient: Tensor }[];
   if (variant.stage === 'final') {
     seeds = finalSeeds(stages, sites, residual, variant, fed);
@@ -103,7 +115,8 @@ export function backwardProgram(stages: ModelStages, widths: WidthSizes, variant
     const tensor = sites.tensors.get(hook);
     return tensor ? [[tensor, input(savedInput(hook), 'float32', tensor.shape)] as const] : [];
   });
-  return program(substitute(outputs, saved));
+  const wanted = substitute(outputs, saved);
+  return program(variant.fewRows ? forFewRows(wanted) : wanted);
 }
 
 function stageOutputs(
@@ -136,13 +149,16 @@ function finalSeeds(
   stages: ModelStages,
   sites: HookSites,
   residual: Tensor,
-  { seeds, direct }: BackwardVariant,
+  { seeds, direct, tokens: ofTokens }: BackwardVariant,
   fed: (hook: StageHook) => Tensor,
 ): { tensor: Tensor; gradient: Tensor }[] {
   const normalized = stages.finalNorm(sites, residual);
   const merged = new Map<StageHook, Tensor>();
+  const tokens = ofTokens ? input(seedTokens, 'int32', ['token']) : undefined;
   const throughUnembedding = (gradient: Tensor) =>
-    direct ? stages.projectTransposed(gradient) : stages.unembedGradient(gradient, normalized);
+    direct
+      ? stages.projectTransposed(gradient, tokens)
+      : stages.unembedGradient(gradient, normalized, tokens);
   for (const hook of seeds) {
     const isLogits = hook === 'unembed.hook_out';
     const gradient = isLogits ? throughUnembedding(fed(hook)) : fed(hook);

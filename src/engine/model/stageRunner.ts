@@ -1,7 +1,8 @@
 /** Runs single stages of a model with hooks and edits: chooses the program, compiles it once, feeds it. */
 import { EngineError } from '../../shared/errors.ts';
+import { fewRows } from '../graph/fewRows.ts';
 import { type CompiledProgram, compile } from '../graph/session.ts';
-import { floatValue, type Value } from '../graph/value.ts';
+import { floatValue, intValue, type Value } from '../graph/value.ts';
 import type { ModelConfig } from './config.ts';
 import type { HookEdit } from './edits.ts';
 import { type ModelStages, names } from './families/family.ts';
@@ -18,6 +19,7 @@ import {
   type Stage,
   savedInput,
   seedInput,
+  seedTokens,
   variantKey,
 } from './stageProgram.ts';
 
@@ -62,6 +64,8 @@ export interface BackwardStage {
   readonly constants?: ReadonlyMap<StageHook, Value | undefined>;
   /** Values that hooks had in the run, after its edits: what only they need is not computed again. */
   readonly saved?: ReadonlyMap<StageHook, Value>;
+  /** The tokens that the last axis of the seed at the logits is about, when it is not all of them. */
+  readonly tokens?: readonly number[];
 }
 
 /** A part of one block, from the values of some hooks on. */
@@ -133,6 +137,8 @@ export class StageRunner {
       compile(partProgram(this.#stages, this.#config, variant), {
         threads: this.#options.threads,
         prepacking: false,
+        // Every layer has parts of its own: what each would keep of its largest wave adds up to gigabytes.
+        arena: false,
       });
     const given: Record<string, Value> = { ...feeds };
     for (const [hook, value] of fed) given[fedInput(hook)] = value;
@@ -141,7 +147,18 @@ export class StageRunner {
 
   /** Gradients at `targets` under their names, and at the stage's input as `residualGradient`. */
   async backward(request: BackwardStage): Promise<Readonly<Record<string, Value>>> {
-    const { stage, edits, residual, sizes, seeds, targets, direct = false, constants, saved } = request;
+    const {
+      stage,
+      edits,
+      residual,
+      sizes,
+      seeds,
+      targets,
+      direct = false,
+      constants,
+      saved,
+      tokens,
+    } = request;
     const { forms, feeds } = this.#formEdits(edits, sizes);
     const all = stageHooks(this.#config, stage);
     // One program serves all ordinary targets. The logits' gradient is where others start, and `ln1` has none of its
@@ -161,11 +178,14 @@ export class StageRunner {
       direct,
       ...(constants && { constants: [...constants.keys()].sort(compareHooks) }),
       ...(saved && { saved: [...saved.keys()].sort(compareHooks) }),
+      ...(tokens && { tokens: true }),
+      ...(sizes.batch * sizes.positions <= fewRows && { fewRows: true }),
     };
     const seedFeeds: Record<string, Value> = {};
     for (const [hook, seed] of seeds) seedFeeds[seedInput(hook)] = seed;
     for (const [hook, value] of constants ?? []) if (value) seedFeeds[constantInput(hook)] = value;
     for (const [hook, value] of saved ?? []) seedFeeds[savedInput(hook)] = value;
+    if (tokens) seedFeeds[seedTokens] = intValue(tokens);
     const fetches = [names.residualGradient, ...targets];
     return this.#use(variant, (program) =>
       program.run({ [names.residual]: residual, ...feeds, ...seedFeeds }, { fetches }),

@@ -100,17 +100,28 @@ export function metricValues(
   return Float64Array.from(pairs, (pair, i) => metricValue(metric, row(i), pair, reference?.(i)));
 }
 
+/** Whether `metricSeed` needs the logits: the gradient of a logit difference is the same everywhere. */
+export function seedNeedsLogits(metric: TaskMetric): boolean {
+  return metric !== 'logitDifference';
+}
+
 /**
  * Where the backward pass of a batch starts: each row holds the gradient of that pair's own metric, at `position`, the
- * last one of the prompts. Logits as in `metricValues`. Divide by the number of pairs for the gradient of their mean.
+ * last one of the prompts. Logits as in `metricValues`, which may be left out where `seedNeedsLogits` says so. The metrics
+ * that compare answers alone give the gradient at the answers' tokens only. Divide by the number of pairs for the gradient
+ * of their mean.
  */
 export function metricSeed(
   metric: TaskMetric,
   position: number,
-  logits: Value,
+  logits: Value | undefined,
   pairs: readonly Answers[],
   references?: Value,
 ): LogitGradient {
+  if (metric === 'logitDifference' || metric === 'answerSetLogOdds') {
+    return answerSeed(metric, position, logits, pairs);
+  }
+  if (!logits) throw new RangeError(`The gradient of ${metric} needs logits.`);
   const row = rowsOf(logits, pairs.length);
   const reference = references && rowsOf(references, pairs.length);
   const dVocab = logits.dims.at(-1)!;
@@ -119,6 +130,29 @@ export function metricSeed(
     gradient.set(metricGradient(metric, row(i), pair, reference?.(i)), i * dVocab);
   });
   return { positions: [position], gradient: floatValue(gradient, [pairs.length, 1, dVocab]) };
+}
+
+/** The same for metrics that read the logits of answers and wrong answers only: as if there were no other tokens. */
+function answerSeed(
+  metric: 'logitDifference' | 'answerSetLogOdds',
+  position: number,
+  logits: Value | undefined,
+  pairs: readonly Answers[],
+): LogitGradient {
+  if (!logits && seedNeedsLogits(metric)) throw new RangeError(`The gradient of ${metric} needs logits.`);
+  const all = pairs.flatMap(({ answers, wrongAnswers }) => [...answers, ...wrongAnswers]);
+  const tokens = [...new Set(all)].sort((a, b) => a - b);
+  const columns = new Map(tokens.map((token, column) => [token, column]));
+  const columnsOf = (ids: readonly number[]) => ids.map((id) => columns.get(id)!);
+  const row = logits && rowsOf(logits, pairs.length);
+  const gradient = new Float32Array(pairs.length * tokens.length);
+  pairs.forEach(({ answers, wrongAnswers }, i) => {
+    const own = row?.(i);
+    const read = Float32Array.from(tokens, (token) => own?.[token] ?? 0);
+    const pair = { answers: columnsOf(answers), wrongAnswers: columnsOf(wrongAnswers) };
+    gradient.set(metricGradient(metric, read, pair), i * tokens.length);
+  });
+  return { positions: [position], tokens, gradient: floatValue(gradient, [pairs.length, 1, tokens.length]) };
 }
 
 /** The mean of a metric over the pairs of a task; NaN over none. */

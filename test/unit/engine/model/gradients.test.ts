@@ -6,6 +6,7 @@ import { blockGradient, gradientsAt } from '../../../../src/engine/model/gradien
 import type { BlockHook } from '../../../../src/engine/model/hooks.ts';
 import {
   crossEntropyGradient,
+  denseGradient,
   klGradient,
   type LogitGradient,
   linearGradient,
@@ -65,7 +66,7 @@ describe.each([
 ])('gradients of $what', ({ edits: active, plain }) => {
   it('of a logit difference follow central differences at every hook', async () => {
     const { residuals } = await model.run({ tokens, edits: active });
-    const seed = logitDifferenceGradient(3, 5, 9, dVocab);
+    const seed = logitDifferenceGradient(3, 5, 9);
     const gradients = await gradientsAt(model, { residuals, edits: active, seed, hooks });
     const metric = (logits: Float64Array) => logits[3 * dVocab + 5]! - logits[3 * dVocab + 9]!;
     for (const hook of hooks) expectSlope(hook, gradients.get(hook)!, metric, plain);
@@ -97,9 +98,13 @@ describe('gradients of metrics', () => {
       { position: 0, token: 1, weight: -2 },
       { position: 4, token: 2, weight: 3 },
     ];
-    const { positions, gradient } = linearGradient(terms, 3, 2);
-    expect(positions).toEqual([0, 4]);
-    expect([...gradient.data]).toEqual([0, -2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0.5]);
+    const seed = linearGradient(terms, 2);
+    expect(seed.positions).toEqual([0, 4]);
+    expect(seed.tokens).toEqual([1, 2]);
+    expect([...seed.gradient.data]).toEqual([-2, 0, 0, 3, 0, 0, 0, 0.5]);
+    const dense = denseGradient(seed, 3);
+    expect(dense.dims).toEqual([2, 2, 3]);
+    expect([...dense.data]).toEqual([0, -2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0.5]);
   });
 
   async function expectMetric(
@@ -170,10 +175,37 @@ describe('blockGradient', () => {
   });
 });
 
+describe('many rows and few', () => {
+  it('give each row the same gradient, though products are computed in another way', async () => {
+    const { residuals } = await model.run({ tokens });
+    const random = seededRandom(9);
+    const [copies, size] = [30, prompt.length * tinyConfig.dModel];
+    const seed = Float32Array.from({ length: copies * size }, () => random.normal());
+    const gradientOf = async (rows: Float32Array) => {
+      const dims = [rows.length / size, prompt.length, tinyConfig.dModel];
+      const results = await blockGradient(model, {
+        layer: 1,
+        residual: residuals[1]!,
+        seeds: new Map<BlockHook, Value>([['hook_resid_post', floatValue(rows, dims)]]),
+        hooks: ['attn.hook_z'],
+      });
+      return [floatsOf(results.residualGradient!), floatsOf(results['attn.hook_z']!)] as const;
+    };
+    const all = await gradientOf(seed);
+    for (const row of [0, 17, copies - 1]) {
+      const own = await gradientOf(seed.slice(row * size, (row + 1) * size));
+      own.forEach((values, i) => {
+        const part = all[i]!.subarray(row * values.length, (row + 1) * values.length);
+        expect(largest(values.map((x, at) => x - part[at]!))).toBeLessThan(1e-5);
+      });
+    }
+  });
+});
+
 describe('bad requests', () => {
   it('are refused by code', async () => {
     const { residuals } = await model.run({ tokens, stopAtLayer: 1 });
-    const seed = logitDifferenceGradient(3, 5, 9, dVocab);
+    const seed = logitDifferenceGradient(3, 5, 9);
     const request = { residuals, seed, hooks: ['blocks.0.hook_mlp_out'] };
     await expect(gradientsAt(model, request)).rejects.toMatchObject({ code: 'request.invalid' });
     const both = {

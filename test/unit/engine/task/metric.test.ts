@@ -1,6 +1,7 @@
 /** Metrics of a task against plain loops, and their gradients against finite differences. */
 import { describe, expect, it } from 'vitest';
 import { floatsOf, floatValue } from '../../../../src/engine/graph/value.ts';
+import { denseGradient } from '../../../../src/engine/model/logitGradients.ts';
 import { seededRandom } from '../../../../src/engine/random.ts';
 import {
   isDifferentiable,
@@ -10,6 +11,7 @@ import {
   metricValue,
   metricValues,
   normalized,
+  seedNeedsLogits,
 } from '../../../../src/engine/task/metric.ts';
 import { taskMetrics } from '../../../../src/shared/task.ts';
 
@@ -120,6 +122,26 @@ describe('a batch', () => {
       const own = Float32Array.from(metricGradient('kl', rows[i]!, pair, references[i]));
       expect(floatsOf(seed.gradient).slice(i * dVocab, (i + 1) * dVocab)).toEqual(own);
     });
+  });
+
+  it('gives metrics that compare answers alone at the tokens of answers alone', () => {
+    for (const metric of ['logitDifference', 'answerSetLogOdds'] as const) {
+      const seed = metricSeed(metric, 8, stacked(rows), pairs);
+      expect(seed.tokens!.length).toBeLessThan(dVocab);
+      const dense = denseGradient(seed, dVocab);
+      pairs.forEach((pair, i) => {
+        const own = Float32Array.from(metricGradient(metric, rows[i]!, pair));
+        expect(dense.data.slice(i * dVocab, (i + 1) * dVocab), metric).toEqual(own);
+      });
+    }
+  });
+
+  it('needs no logits for the logit difference, and asks for them elsewhere', () => {
+    const seed = metricSeed('logitDifference', 8, undefined, pairs);
+    expect(seed).toEqual(metricSeed('logitDifference', 8, stacked(rows), pairs));
+    for (const metric of taskMetrics.filter(isDifferentiable).filter(seedNeedsLogits)) {
+      expect(() => metricSeed(metric, 8, undefined, pairs, stacked(references)), metric).toThrow('logits');
+    }
   });
 
   it('refuses logits of other positions than the last', () => {

@@ -78,7 +78,7 @@ describe.each(names)('the small %s', (name) => {
 
   it('splits a gradient among the inputs of its heads', async () => {
     const { residuals } = await model.run({ tokens, logits: 'none' });
-    const seed = logitDifferenceGradient(rows - 1, 4, 9, model.config.dVocab);
+    const seed = logitDifferenceGradient(rows - 1, 4, 9);
     const parts = ['q', 'k', 'v'].map((part) => `blocks.1.hook_${part}_input`);
     const around = ['blocks.1.hook_resid_pre', 'blocks.1.hook_mlp_in', 'blocks.1.hook_resid_post'];
     const found = await gradientsAt(model, { residuals, seed, hooks: [...parts, ...around] });
