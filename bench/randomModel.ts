@@ -75,7 +75,7 @@ function modelWeights(random: Random): Record<string, FloatValue> {
 }
 
 /** Uniform numbers in `center` ± `width`. */
-function draw(random: Random, dims: readonly number[], width: number, center = 0): FloatValue {
+export function draw(random: Random, dims: readonly number[], width: number, center = 0): FloatValue {
   const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
   for (let i = 0; i < data.length; i++) data[i] = center + (2 * random.next() - 1) * width;
   return floatValue(data, dims);

@@ -8,7 +8,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { describeMachine, type Figure, type Machine } from './figure.ts';
 
-const all = ['keystroke', 'tokenizer', 'coldStart', 'hooks', 'memory', 'training', 'patching'] as const;
+const all = [
+  'keystroke',
+  'tokenizer',
+  'coldStart',
+  'hooks',
+  'memory',
+  'training',
+  'patching',
+  'ranks',
+] as const;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function measure(name: string): Promise<readonly Figure[]> {
@@ -19,7 +28,7 @@ async function measure(name: string): Promise<readonly Figure[]> {
 }
 
 function inUnit({ value, unit }: Pick<Figure, 'value' | 'unit'>): string {
-  if (unit === '×') return `${value.toFixed(2)} ×`;
+  if (unit === '×' || unit === 'ρ') return `${value.toFixed(2)} ${unit}`;
   return `${Math.round(value).toLocaleString('en')} ${unit}`;
 }
 

@@ -9,7 +9,7 @@ import { availableMemory } from '../../model/memory.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { logSoftmax } from '../../predictions.ts';
 import { type FrozenRun, freezeRun } from './frozenRun.ts';
-import { type GraphSources, graphSources, sourceHooks } from './graphSources.ts';
+import { codePrompt, type GraphSources, graphSources, type SourceSize, sourceHooks } from './graphSources.ts';
 import { type GraphScores, graphScores } from './influence.ts';
 import { type PrunedGraph, type PruneThresholds, pruneGraph } from './pruneGraph.ts';
 import { type ExplainedLogit, type TracedGraph, traceGraph } from './traceGraph.ts';
@@ -51,9 +51,8 @@ export async function attributionGraph(
   const { maxFeatures, batch, thresholds } = settings;
   call.report?.({ done: 0, total: 0, what: 'running the prompt' });
   const frozen = await freezeRun(model, ids, sourceHooks(set), call.signal);
-  const sources = await graphSources(frozen, set, settings.leaveFirst, call.signal);
   const logits = explainedLogits(frozen, settings);
-  await requireMemory(sources, Math.min(maxFeatures, sources.features.length) + logits.length);
+  const sources = await affordableSources(frozen, set, { ...settings, logits: logits.length }, call.signal);
   const request = { frozen, set, sources, logits, mostFeatures: maxFeatures, batch };
   const traced = await traceGraph(request, call);
   return {
@@ -84,20 +83,51 @@ export function explainedLogits(
   return chosen;
 }
 
+/**
+ * The sources of a prompt, when they and the rows of effects fit into memory: known from the counts of active features,
+ * before any vector is made. `logits` is how many are explained.
+ * @throws request.invalid when they would not fit; cancelled
+ */
+export async function affordableSources(
+  frozen: FrozenRun,
+  set: TranscoderSet,
+  {
+    leaveFirst,
+    maxFeatures,
+    logits,
+  }: Pick<GraphSettings, 'leaveFirst' | 'maxFeatures'> & { readonly logits: number },
+  signal?: AbortSignal,
+): Promise<GraphSources> {
+  const available = await availableMemory();
+  const check = (size: SourceSize) => requireMemory(size, { logits, features: 0 }, available);
+  const coded = await codePrompt(frozen, set, leaveFirst, check, signal);
+  requireMemory(coded.size, { logits, features: Math.min(maxFeatures, coded.size.features) }, available);
+  return graphSources(frozen, set, coded, signal);
+}
+
 /** Bytes: rows of effects, once more while features are left out of them, and what the sources write. */
-export function graphMemory({ features, ranges, layers }: GraphSources, rows: number): number {
-  const nodes = features.length + ranges.errors + ranges.tokens;
-  const written = layers.reduce((sum, { vectors }) => sum + vectors.data.length, 0);
+export function graphMemory({ nodes, written }: SourceSize, rows: number): number {
   return 4 * (2 * rows * nodes + written);
 }
 
-async function requireMemory(sources: GraphSources, rows: number): Promise<void> {
-  const { features, ranges } = sources;
-  const nodes = features.length + ranges.errors + ranges.tokens;
-  const needed = graphMemory(sources, rows);
-  const available = await availableMemory();
+/** @throws request.invalid when the graph of these sources does not fit into `available` bytes, saying what would. */
+export function requireMemory(
+  size: SourceSize,
+  traced: { readonly logits: number; readonly features: number },
+  available: number,
+): void {
+  const rows = traced.logits + traced.features;
+  const needed = graphMemory(size, rows);
   if (needed < available) return;
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  const reason = `its ${rows} rows of ${nodes} effects need ${gigabytes(needed)} and ${gigabytes(available)} is free; trace fewer features or shorten the prompt`;
+  // Rows grow with the features that are traced, all else with those that are active.
+  const fitting = Math.floor((available - graphMemory(size, 0)) / (8 * size.nodes)) - traced.logits;
+  const remedy =
+    fitting >= 1
+      ? `trace at most ${fitting} features, or shorten the prompt`
+      : 'shorten the prompt, or take transcoders with fewer active features';
+  const reason =
+    `${size.features} features are active on this prompt; what they write and ${rows} rows of ${size.nodes} effects ` +
+    `need ${gigabytes(needed)}, and ${gigabytes(available)} is free: ${remedy}`;
   throw new EngineError('request.invalid', { what: 'This attribution graph', reason });
 }

@@ -4,7 +4,7 @@ import type { CircuitEdge, CircuitNode } from '../../../shared/circuit.ts';
 import type { FeatureRef, HookName, Token } from '../../../shared/domain.ts';
 import { quoteToken } from '../../../shared/format.ts';
 import { blockHookName } from '../../model/hooks.ts';
-import { featureLabel } from '../nodeAttribution.ts';
+import { featureLabel } from '../featureNodes.ts';
 import type { FoundGraph } from './attributionGraph.ts';
 import { leastInput, rowTotals } from './influence.ts';
 import type { TranscoderSet } from './transcoderSet.ts';

@@ -3,16 +3,16 @@ import type { CallOptions } from '../../../shared/callOptions.ts';
 import type { SearchEstimate } from '../../../shared/searchEstimate.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { type TimedSample, timeWork } from '../timedWork.ts';
-import { explainedLogits, type GraphSettings, graphMemory } from './attributionGraph.ts';
+import { affordableSources, explainedLogits, type GraphSettings, graphMemory } from './attributionGraph.ts';
 import { freezeRun } from './frozenRun.ts';
-import { graphSources, sourceHooks } from './graphSources.ts';
+import { sizeOfSources, sourceHooks } from './graphSources.ts';
 import { traceGraph } from './traceGraph.ts';
 import type { TranscoderSet } from './transcoderSet.ts';
 
 /** Features that are traced for the clock, in a small and in a wide batch. */
 const timed = { few: 4, many: 64 } as const;
 
-/** One run forward; and back, a pass for every logit and feature that is traced. @throws cancelled */
+/** One run forward; and back, a pass for every logit and feature that is traced. @throws request.invalid when it would not fit into memory; cancelled */
 export async function estimateGraph(
   model: Transformer,
   ids: Int32Array,
@@ -22,9 +22,9 @@ export async function estimateGraph(
 ): Promise<SearchEstimate> {
   const started = performance.now();
   const frozen = await freezeRun(model, ids, sourceHooks(set), signal);
-  const sources = await graphSources(frozen, set, settings.leaveFirst, signal);
-  const once = performance.now() - started;
   const logits = explainedLogits(frozen, settings);
+  const sources = await affordableSources(frozen, set, { ...settings, logits: logits.length }, signal);
+  const once = performance.now() - started;
   const { batch, maxFeatures } = settings;
   const sample = (count: number): TimedSample => {
     const mostFeatures = Math.min(count, sources.features.length);
@@ -36,7 +36,7 @@ export async function estimateGraph(
   return {
     forward: 1,
     backward: targets,
-    memory: graphMemory(sources, targets),
+    memory: graphMemory(sizeOfSources(sources), targets),
     seconds: Math.max(1e-6, (once + perCall + targets * perUnit) / 1000),
   };
 }

@@ -45,58 +45,160 @@ export function sourceHooks({ byLayer, layers }: TranscoderSet): HookName[] {
   ];
 }
 
-interface Vector {
-  readonly node: number;
-  readonly data: Float32Array;
+/** How large the sources of a prompt are, known before their vectors are made. */
+export interface SourceSize {
+  readonly features: number;
+  /** Features, errors and tokens. */
+  readonly nodes: number;
+  /** Numbers in the vectors of all layers. */
+  readonly written: number;
+}
+
+/** The size of sources that are there. */
+export function sizeOfSources({ features, layers, ranges }: GraphSources): SourceSize {
+  return {
+    features: features.length,
+    nodes: features.length + ranges.errors + ranges.tokens,
+    written: layers.reduce((sum, { vectors }) => sum + vectors.data.length, 0),
+  };
+}
+
+/** A prompt's active features, and what they do not explain, before anything is made of what they write. */
+export interface CodedPrompt {
+  readonly features: readonly ActiveFeature[];
+  /** `[layer]`: what the transcoders of lower layers and its own write there together, `[position, width]`. */
+  readonly explained: readonly Float32Array[];
+  /** `[layer]`: vectors at every position, the error's included. */
+  readonly slots: readonly Int32Array[];
+  readonly leaveFirst: boolean;
+  readonly size: SourceSize;
 }
 
 /**
  * Encodes the prompt. With `leaveFirst`, features and errors of position 0 are left out, as circuit-tracer does because
- * the first position's stream is of another kind than all others'.
+ * the first position's stream is of another kind than all others'. `check` sees how large the sources get before features
+ * are listed, layer by layer, and may throw.
  */
-export async function graphSources(
+export async function codePrompt(
   frozen: FrozenRun,
   set: TranscoderSet,
   leaveFirst: boolean,
+  check: (size: SourceSize) => void,
   signal?: AbortSignal,
-): Promise<GraphSources> {
+): Promise<CodedPrompt> {
   const features: ActiveFeature[] = [];
-  const places = set.layers.map(() => Array.from({ length: frozen.positions }, (): Vector[] => []));
-  const explained = set.layers.map(
-    ({ write }, layer) => new Float32Array(floatsOf(hookAt(frozen, blockHookName(layer, write))).length),
+  const written = set.layers.map(({ write }, layer) => floatsOf(hookAt(frozen, blockHookName(layer, write))));
+  const explained = written.map(({ length }) => new Float32Array(length));
+  const slots = written.map(() =>
+    Int32Array.from({ length: frozen.positions }, (_, i) => Number(i > 0 || !leaveFirst)),
   );
+  const sizeOf = (count: number): SourceSize => ({
+    features: count,
+    nodes: count + (written.length + 1) * frozen.positions,
+    written: written.reduce((sum, { length }, layer) => sum + length * Math.max(...slots[layer]!), 0),
+  });
   for (const placed of set.byLayer) {
     throwIfCancelled(signal);
     if (!placed) continue;
-    const value = hookAt(frozen, placed.sae.config.hookName);
-    const { activations, reconstruction } = await placed.sae.coded(value);
-    const active = activeFeatures(placed, activations, leaveFirst);
-    await placeWrites(placed, active, features.length, places);
-    features.push(...active);
+    const { activations, reconstruction } = await placed.sae.coded(
+      hookAt(frozen, placed.sae.config.hookName),
+    );
+    check(sizeOf(features.length + countActive(placed, activations, leaveFirst, slots)));
+    for (const feature of activeFeatures(placed, activations, leaveFirst)) features.push(feature);
     addReconstruction(placed, reconstruction, explained);
   }
-  set.layers.forEach(({ write }, layer) => {
-    const actual = floatsOf(hookAt(frozen, blockHookName(layer, write)));
-    const width = actual.length / frozen.positions;
+  return { features, explained, slots, leaveFirst, size: sizeOf(features.length) };
+}
+
+/** The vectors of all sources of a prompt. */
+export async function graphSources(
+  frozen: FrozenRun,
+  set: TranscoderSet,
+  coded: CodedPrompt,
+  signal?: AbortSignal,
+): Promise<GraphSources> {
+  const { features, explained, slots, leaveFirst } = coded;
+  const tables = explained.map(
+    ({ length }, layer) => new TableBuilder(slots[layer]!, length / frozen.positions),
+  );
+  let firstNode = 0;
+  for (const placed of set.byLayer) {
+    throwIfCancelled(signal);
+    if (!placed) continue;
+    const active = features.filter(({ layer }) => layer === placed.layer);
+    await placeWrites(placed, active, firstNode, tables);
+    firstNode += active.length;
+  }
+  for (const [layer, table] of tables.entries()) {
+    const actual = floatsOf(hookAt(frozen, blockHookName(layer, set.layers[layer]!.write)));
     for (let position = leaveFirst ? 1 : 0; position < frozen.positions; position++) {
-      const data = Float32Array.from({ length: width }, (_, i) => {
-        const at = position * width + i;
-        return actual[at]! - explained[layer]![at]!;
-      });
-      places[layer]![position]!.push({ node: features.length + layer * frozen.positions + position, data });
+      const vector = table.next(position, features.length + layer * frozen.positions + position);
+      const start = position * vector.length;
+      for (let i = 0; i < vector.length; i++) vector[i] = actual[start + i]! - explained[layer]![start + i]!;
     }
-  });
-  const errors = set.layers.length * frozen.positions;
+  }
+  const errors = tables.length * frozen.positions;
   return {
     features,
-    layers: places.map((at) => tableOf(at)),
+    layers: tables.map((table) => table.table()),
     tokens: tokenTable(frozen, features.length + errors),
     ranges: { features: features.length, errors, tokens: frozen.positions, logits: 0 },
   };
 }
 
+/** A layer's vectors, written where they stay. */
+class TableBuilder {
+  readonly #positions: number;
+  readonly #slots: number;
+  readonly #width: number;
+  readonly #data: Float32Array;
+  readonly #nodes: Int32Array;
+  /** `[position]`: slots that are taken. */
+  readonly #taken: Int32Array;
+
+  /** `slots` `[position]`: the vectors that there will be. */
+  constructor(slots: Int32Array, width: number) {
+    this.#positions = slots.length;
+    this.#slots = Math.max(...slots);
+    this.#width = width;
+    this.#data = new Float32Array(this.#positions * this.#slots * width);
+    this.#nodes = new Int32Array(this.#positions * this.#slots).fill(-1);
+    this.#taken = new Int32Array(this.#positions);
+  }
+
+  /** Room for the vector of `node` at `position`, to be written. */
+  next(position: number, node: number): Float32Array {
+    const slot = position * this.#slots + this.#taken[position]!++;
+    this.#nodes[slot] = node;
+    return this.#data.subarray(slot * this.#width, (slot + 1) * this.#width);
+  }
+
+  table(): SourceTable {
+    const dims = [this.#positions, this.#slots, this.#width];
+    return { vectors: floatValue(this.#data, dims), nodes: this.#nodes };
+  }
+}
+
 function hookAt(frozen: FrozenRun, hook: HookName): Value {
   return frozen.hooks.get(hook)!;
+}
+
+/** Counts what is not 0, and adds it to the `slots` of the layers that are written to. */
+function countActive(
+  { sae, writes }: PlacedTranscoder,
+  { data }: FloatValue,
+  leaveFirst: boolean,
+  slots: readonly Int32Array[],
+): number {
+  const { dSae } = sae.config;
+  let total = 0;
+  for (let position = leaveFirst ? 1 : 0; position * dSae < data.length; position++) {
+    let count = 0;
+    for (let at = position * dSae; at < (position + 1) * dSae; at++) if (data[at] !== 0) count++;
+    for (const { layer } of writes) slots[layer]![position]! += count;
+    total += count;
+  }
+  return total;
 }
 
 function activeFeatures(
@@ -114,23 +216,23 @@ function activeFeatures(
   return active;
 }
 
-/** Notes what each feature writes, activation × decoder row, at every layer it writes to. */
+/** Writes what each feature adds, activation × decoder row, at every layer it writes to. */
 async function placeWrites(
   { sae, writes }: PlacedTranscoder,
   active: readonly ActiveFeature[],
   firstNode: number,
-  places: readonly (readonly Vector[][])[],
+  tables: readonly TableBuilder[],
 ): Promise<void> {
   const indices = [...new Set(active.map(({ index }) => index))];
   if (indices.length === 0) return;
   const rows = await sae.decoderRows(indices);
   const rowOf = new Map(indices.map((index, row) => [index, row]));
-  const { width } = sae.config.target!;
   active.forEach(({ index, position, activation }, i) => {
-    const start = rowOf.get(index)! * sae.dOut;
     for (const { layer, offset } of writes) {
-      const row = rows.data.subarray(start + offset, start + offset + width);
-      places[layer]![position]!.push({ node: firstNode + i, data: row.map((x) => x * activation) });
+      const start = rowOf.get(index)! * sae.dOut + offset;
+      const vector = tables[layer]!.next(position, firstNode + i);
+      for (let column = 0; column < vector.length; column++)
+        vector[column] = rows.data[start + column]! * activation;
     }
   });
 }
@@ -156,18 +258,4 @@ function tokenTable(frozen: FrozenRun, firstNode: number): SourceTable {
   const width = embedded.length / frozen.positions;
   const nodes = Int32Array.from({ length: frozen.positions }, (_, position) => firstNode + position);
   return { vectors: floatValue(embedded, [frozen.positions, 1, width]), nodes };
-}
-
-function tableOf(places: readonly (readonly Vector[])[]): SourceTable {
-  const slots = Math.max(...places.map((vectors) => vectors.length));
-  const width = places.flat()[0]?.data.length ?? 0;
-  const data = new Float32Array(places.length * slots * width);
-  const nodes = new Int32Array(places.length * slots).fill(-1);
-  places.forEach((vectors, position) => {
-    vectors.forEach((vector, i) => {
-      data.set(vector.data, (position * slots + i) * width);
-      nodes[position * slots + i] = vector.node;
-    });
-  });
-  return { vectors: floatValue(data, [places.length, slots, width]), nodes };
 }

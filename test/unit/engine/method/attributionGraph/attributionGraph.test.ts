@@ -8,7 +8,16 @@ import {
   explainedLogits,
   type FoundGraph,
   type GraphSettings,
+  requireMemory,
 } from '../../../../../src/engine/method/attributionGraph/attributionGraph.ts';
+import { freezeRun } from '../../../../../src/engine/method/attributionGraph/frozenRun.ts';
+import {
+  codePrompt,
+  graphSources,
+  type SourceSize,
+  sizeOfSources,
+  sourceHooks,
+} from '../../../../../src/engine/method/attributionGraph/graphSources.ts';
 import {
   placeTranscoders,
   type TranscoderSet,
@@ -17,6 +26,7 @@ import { Transformer } from '../../../../../src/engine/model/transformer.ts';
 import { seededRandom } from '../../../../../src/engine/random.ts';
 import { openSaeLens, writeSaeLens } from '../../../../../src/engine/sae/formats/saelens.ts';
 import { SparseAutoencoder } from '../../../../../src/engine/sae/sparseAutoencoder.ts';
+import type { EngineError } from '../../../../../src/shared/errors.ts';
 import {
   type PlainReplacement,
   type PlainTranscoder,
@@ -276,6 +286,55 @@ describe('attributionGraph', () => {
     );
     await expect(attempt).rejects.toMatchObject({ code: 'cancelled' });
     expect(seen).toEqual([2]);
+  });
+});
+
+describe('the memory of a graph', () => {
+  it('is known before the vectors are made, layer by layer', async () => {
+    const set = await setOf(Array.from({ length: nLayers }, (_, layer) => randomTranscoder(layer, false)));
+    for (const leaveFirst of [false, true]) {
+      const frozen = await freezeRun(model, Int32Array.from(tokens), sourceHooks(set));
+      const seen: SourceSize[] = [];
+      const coded = await codePrompt(frozen, set, leaveFirst, (size) => seen.push(size));
+      const built = await graphSources(frozen, set, coded);
+      expect(coded.size).toEqual(sizeOfSources(built));
+      expect(seen).toHaveLength(nLayers);
+      expect(seen.at(-1)).toEqual(coded.size);
+      expect(seen[0]!.features).toBe(built.features.filter(({ layer }) => layer === 0).length);
+    }
+  });
+
+  it('is asked for before features are listed', async () => {
+    const set = await setOf([randomTranscoder(0, false), randomTranscoder(1, false)]);
+    const frozen = await freezeRun(model, Int32Array.from(tokens), sourceHooks(set));
+    let asked = 0;
+    const refuse = () => {
+      asked++;
+      throw new Error('too much');
+    };
+    await expect(codePrompt(frozen, set, false, refuse)).rejects.toThrow('too much');
+    expect(asked).toBe(1);
+  });
+
+  it('is refused when it is not there, with what would fit', () => {
+    const size = { features: 1000, nodes: 1200, written: 1e6 };
+    const traced = { logits: 10, features: 1000 };
+    const needed = 4 * 1e6 + 8 * 1010 * 1200;
+    expect(() => requireMemory(size, traced, needed + 1)).not.toThrow();
+    const refusal = (available: number) => {
+      try {
+        requireMemory(size, traced, available);
+      } catch (error) {
+        return error as EngineError;
+      }
+      throw new Error('It was not refused.');
+    };
+    // Room for the vectors and 60 rows, of which 10 are the logits'.
+    const some = refusal(4 * 1e6 + 8 * 60 * 1200);
+    expect(some).toMatchObject({ code: 'request.invalid' });
+    expect(some.message).toContain('trace at most 50 features');
+    expect(refusal(1e6).message).toContain('shorten the prompt');
+    expect(refusal(1e6).message).not.toContain('at most');
   });
 });
 
