@@ -34,10 +34,17 @@ import { attributeAllEdges } from './method/edgeAttributionPatching.ts';
 import { estimateAcdc, estimateAttribution } from './method/edgeEstimate.ts';
 import type { EdgeAttributionRequest } from './method/edgeScoring.ts';
 import { selectEdges } from './method/selectEdges.ts';
-import { type PatchingContext, readPairs } from './patching.ts';
+import type { PatchingContext } from './patchingRequest.ts';
+import { readPairs } from './readPairs.ts';
 import type { TokenTask } from './task/task.ts';
 
 const usualSteps = 5;
+
+/**
+ * ACDC's usual metric (Conmy et al. 2023): it rises whichever way an edge moves the answers. Under a difference everything that
+ * holds the answer back is dropped, and the circuit gives more of it than the model.
+ */
+const acdcMetric: TaskMetric = 'kl';
 
 interface Found {
   readonly graph: ComponentGraph;
@@ -74,7 +81,8 @@ export async function estimateEdges(
   request: EstimateEdgesRequest,
   call: CallOptions,
 ): Promise<SearchEstimate> {
-  const { task, metric } = await readPairs(model, request.pairs, request.metric, call.signal);
+  const usual = request.method === 'acdc' ? acdcMetric : undefined;
+  const { task, metric } = await readPairs(model, request.pairs, request.metric ?? usual, call.signal);
   const subject = { pairs: task.pairs, metric };
   if (request.method === 'acdc') return estimateAcdc(model.transformer, subject, call);
   return estimateAttribution(model.transformer, { ...subject, ...wayOf(request) }, call);
@@ -124,7 +132,12 @@ export async function runAcdc(
 ): Promise<AttributedCircuit> {
   const { transformer: model } = context.model;
   const { threshold, budget } = request;
-  const { task, metric } = await readPairs(context.model, request.pairs, request.metric, call.signal);
+  const { task, metric } = await readPairs(
+    context.model,
+    request.pairs,
+    request.metric ?? acdcMetric,
+    call.signal,
+  );
   const found = await acdc(model, { pairs: task.pairs, metric, threshold, budget }, call);
   const parameters = { threshold, ...(budget !== undefined && { budget }), pairs: task.pairs.length };
   const search = { tried: found.tried, stopped: found.stopped };

@@ -17,14 +17,14 @@ import { compareEffects } from './method/sparse/compareEffects.ts';
 import type { EffectTable, SparseNode } from './method/sparse/effectTable.ts';
 import { KeptRuns } from './method/sparse/keptRuns.ts';
 import { type EffectRequest, gradientRuns, nodeEffects } from './method/sparse/nodeEffects.ts';
-import { type ErrorTreatment, maskOf } from './method/sparse/nodeMask.ts';
+import { allFeatures, maskOf } from './method/sparse/nodeMask.ts';
 import { EdgeSums, type SparseEdge } from './method/sparse/sparseEdges.ts';
 import { estimateSearch } from './method/sparse/sparseEstimate.ts';
-import type { MaskEvaluation, SparseEvaluator } from './method/sparse/sparseEvaluation.ts';
+import type { SparseEvaluator } from './method/sparse/sparseEvaluation.ts';
 import { splitPairs } from './method/sparse/splitPairs.ts';
 import type { Transformer } from './model/transformer.ts';
 import type { SparseEvaluators } from './sparseEvaluators.ts';
-import { describe, evaluationOf, parametersOf } from './sparseReport.ts';
+import { describe, evaluationOf, parametersOf, type Tested } from './sparseReport.ts';
 import {
   effectRequest,
   type Prepared,
@@ -70,10 +70,11 @@ export async function findSparseCircuit(
   requireFew(nodes);
   const edges =
     request.edges === false
-      ? []
+      ? undefined
       : await findEdges(transformer, { effects, nodes, edgeThreshold, runs }, call);
   const evaluator = await openEvaluator(context, prepared, call);
-  const [found] = await evaluator.evaluate([maskOf(table.sites, table.places, nodes)], 'circuit', call);
+  const tested = { prepared, table, evaluator, span, errors: request.errors ?? 'circuit' };
+  const [evaluation] = await testCircuits(tested, [{ threshold: nodeThreshold, nodes }], call);
   const parameters = {
     ...parametersOf(request, prepared, train.length),
     nodeThreshold,
@@ -82,7 +83,7 @@ export async function findSparseCircuit(
   return {
     circuit: await describe(context, request, { prepared, ends, table, nodes, edges, parameters }),
     pairCount: train.length,
-    evaluation: evaluationOf({ prepared, table, evaluator, span }, nodeThreshold, nodes, found!),
+    evaluation: evaluation!,
   };
 }
 
@@ -119,10 +120,9 @@ export async function sparseCircuitCurve(
   const thresholds = request.thresholds ?? usualShares.map((share) => share * span);
   const table = await nodeEffects(transformer, effectRequest(request, prepared, train), call);
   const evaluator = await openEvaluator(context, prepared, call);
-  const circuits = thresholds.map((threshold) => table.nodes(threshold));
-  const found = await testCircuits(evaluator, table, circuits, request.errors ?? 'circuit', call);
-  const tested = { prepared, table, evaluator, span };
-  return thresholds.map((threshold, i) => evaluationOf(tested, threshold, circuits[i]!, found[i]!));
+  const circuits = thresholds.map((threshold) => ({ threshold, nodes: table.nodes(threshold) }));
+  const tested = { prepared, table, evaluator, span, errors: request.errors ?? 'circuit' };
+  return testCircuits(tested, circuits, call);
 }
 
 /** See `SparseCircuitApi.compareNodeEffects`. */
@@ -152,15 +152,22 @@ function openEvaluator(
   return evaluators.of(model, { ...prepared, pairs: prepared.task.pairs }, call);
 }
 
+/** Tests circuits side by side; where errors are taken away, all features too. */
 async function testCircuits(
-  evaluator: SparseEvaluator,
-  table: EffectTable,
-  circuits: readonly (readonly SparseNode[])[],
-  errors: ErrorTreatment,
+  tested: Tested,
+  circuits: readonly { readonly threshold: number; readonly nodes: readonly SparseNode[] }[],
   call: CallOptions,
-): Promise<MaskEvaluation[]> {
-  const masks = circuits.map((nodes) => maskOf(table.sites, table.places, nodes, errors));
-  return evaluator.evaluate(masks, errors, call);
+): Promise<SparseEvaluation[]> {
+  const { table, evaluator, errors } = tested;
+  const { sites, places } = table;
+  const masks = circuits.map(({ nodes }) => maskOf(sites, places, nodes, errors));
+  const all = errors === 'remove' ? [allFeatures(sites)] : [];
+  const found = await evaluator.evaluate([...masks, ...all], errors, call);
+  const ceiling = found[masks.length]?.faithfulness;
+  return circuits.map(({ threshold, nodes }, i) => ({
+    ...evaluationOf(tested, threshold, nodes, found[i]!),
+    ...(ceiling !== undefined && { ceiling }),
+  }));
 }
 
 interface EdgeSearch {

@@ -1,9 +1,10 @@
 /** Hands back sparse feature circuits: as the panel and files have them, and what their test found. */
 import type { CircuitGraph } from '../shared/circuit.ts';
-import type { SparseCircuitRequest, SparseEvaluation } from '../shared/sparseCircuitApi.ts';
+import type { ErrorTreatment, SparseCircuitRequest, SparseEvaluation } from '../shared/sparseCircuitApi.ts';
 import { tokensOf } from './attribution.ts';
 import type { MetricTotals } from './method/activationPatching.ts';
 import type { EffectTable, SparseNode } from './method/sparse/effectTable.ts';
+import { isError } from './method/sparse/nodeMask.ts';
 import type { SparseEdge } from './method/sparse/sparseEdges.ts';
 import type { MaskEvaluation, SparseEvaluator } from './method/sparse/sparseEvaluation.ts';
 import { graphOf } from './method/sparse/sparseGraph.ts';
@@ -19,7 +20,8 @@ export interface Described {
   readonly ends: MetricTotals;
   readonly table: EffectTable;
   readonly nodes: readonly SparseNode[];
-  readonly edges: readonly SparseEdge[];
+  /** Absent when only nodes were asked for. */
+  readonly edges: readonly SparseEdge[] | undefined;
   readonly parameters: CircuitGraph['method']['parameters'];
 }
 
@@ -83,17 +85,20 @@ export interface Tested {
   readonly evaluator: SparseEvaluator;
   /** What the metric changes between the prompts that nodes were found on. */
   readonly span: number;
+  readonly errors: ErrorTreatment;
 }
 
 /** Nodes that are never ablated say nothing about a circuit, and are not counted. */
 export function evaluationOf(
-  { prepared: { sites, startLayer }, table, evaluator, span }: Tested,
+  { prepared: { sites, startLayer }, table, evaluator, span, errors }: Tested,
   threshold: number,
   nodes: readonly SparseNode[],
   { faithfulness, completeness }: MaskEvaluation,
 ): SparseEvaluation {
   const count = (some: readonly SparseNode[]): number =>
-    some.filter(({ site }) => !isFree(sites[site]!, startLayer)).length;
+    some.filter(
+      (node) => !isFree(sites[node.site]!, startLayer) && !(errors === 'remove' && isError(sites, node)),
+    ).length;
   return {
     threshold,
     ...(span > 0 && { share: threshold / span }),

@@ -12,7 +12,8 @@ import {
   streamHook,
   usualStartLayer,
 } from './method/sparse/sparseSites.ts';
-import { type PatchingContext, readPairs } from './patching.ts';
+import type { PatchingContext } from './patchingRequest.ts';
+import { readPairs } from './readPairs.ts';
 import type { SparseAutoencoder } from './sae/sparseAutoencoder.ts';
 import { isDifferentiable } from './task/metric.ts';
 import type { TokenTask } from './task/task.ts';
@@ -47,6 +48,11 @@ export async function prepare(
   const { model, saes } = context;
   const { task, metric } = await readPairs(model, request.pairs, request.metric, call.signal);
   const open = await saes.forCircuit(request.saes, model.info);
+  if (request.basis === 'features' && open.length === 0) {
+    const reason =
+      'there is no SAE to take them from; name SAEs (--sae), or take neurons as nodes (--basis neurons)';
+    throw new EngineError('request.invalid', { what: 'A circuit of features', reason });
+  }
   const { config } = model.transformer;
   const { startLayer = usualStartLayer(config) } = request;
   requireLayer(startLayer, config.nLayers);

@@ -9,4 +9,6 @@ export interface SearchEstimate {
   /** Bytes beside the model's weights, at most. */
   readonly memory: number;
   readonly seconds: number;
+  /** Runs and seconds are the most that it can come to: how far a search goes shows on the way only. */
+  readonly bound?: 'atMost';
 }

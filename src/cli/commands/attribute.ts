@@ -3,19 +3,19 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AttributedCircuit, EdgeChoice } from '../../shared/attributionApi.ts';
 import { formatNumber, formatSigned } from '../../shared/format.ts';
-import type { PromptPairs } from '../../shared/patchingApi.ts';
 import type { SearchEstimate } from '../../shared/searchEstimate.ts';
 import { type TaskMetric, taskMetrics } from '../../shared/task.ts';
 import {
   type CommandLine,
   CommandLineError,
   countOption,
-  listOption,
   type OptionSpec,
   textOption,
 } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
+import { promptOptions, promptUsage, readPromptPairs, tellLeftOut } from '../promptPairs.ts';
 import { renderTable } from '../table.ts';
+import { isGiven, refuseUnused } from '../unusedOptions.ts';
 import { requireWritable } from './circuit.ts';
 
 /** Edges in the table; --json has all of them. */
@@ -36,13 +36,14 @@ function isMethod(name: string): name is (typeof methods)[number] {
 
 export const attribute: Command = {
   summary: 'the edges between heads and MLPs that carry an answer',
-  usage: '"clean prompt" "corrupted prompt" --answer TOKEN --wrong TOKEN [options]   (or --task FILE)',
+  usage: `${promptUsage} [options]`,
   options: {
-    answer: text('TOKEN', 'right answer of the clean prompt (may be given several times)', true),
-    wrong: text('TOKEN', 'wrong answer (may be given several times)', true),
-    task: text('FILE', 'a task file instead of two prompts'),
+    ...promptOptions,
     method: text('eap|eap-ig|eap-ig-activations|acdc', 'how edges are judged (default eap-ig)'),
-    metric: text('NAME', 'what is measured (default: the logit difference, or the task’s own)'),
+    metric: text(
+      'NAME',
+      'what is measured (default: the logit difference, or the task’s own; for acdc the KL divergence)',
+    ),
     steps: text('N', 'steps of integrated gradients (default 5)'),
     edges: text('N', 'strongest edges to keep (default 100)'),
     greedy: { type: 'boolean', about: 'grow the circuit from the logits, edge by edge' },
@@ -58,6 +59,7 @@ export const attribute: Command = {
       throw new CommandLineError(`--method takes ${methods.join(', ')}, not "${method}".`);
     }
     const pairs = readPromptPairs(line);
+    refuseUnusedOptions(line, method);
     const metric = readMetric(line);
     const threshold = numberOption(line, 'threshold');
     const edges = readChoice(line, threshold);
@@ -65,6 +67,7 @@ export const attribute: Command = {
     const out = textOption(line, 'out');
     if (out) requireWritable(out);
     const { id: model } = await openModel(context);
+    const leftOut = await tellLeftOut(context, { id: model }, pairs);
     const graph = textOption(line, 'graph');
     if (line.options.estimate) {
       if (graph !== undefined)
@@ -84,36 +87,45 @@ export const attribute: Command = {
       await engine.writeCircuitFile(request, call);
     } else if (out) writeFileSync(out, found.eapIg);
     const { eapIg: _, ...shown } = found;
-    context.print(shown, () => describe(found));
+    const { search } = found;
+    const note = threshold === undefined || search ? [] : unreached(found);
+    context.print({ ...shown, ...leftOut }, () => [describe(found), ...note].join('\n'));
   },
 };
 
-/** What a search will take. */
-export function printEstimate(context: Context, estimate: SearchEstimate): void {
-  const { forward, backward, memory, seconds } = estimate;
-  const runs = `${forward} prompts forward, ${backward} back`;
-  context.print(
-    estimate,
-    () => `${runs}, about ${formatNumber(seconds)} s and ${(memory / 1e6).toFixed(0)} MB`,
-  );
+/** @throws CommandLineError for options that the others leave without effect. */
+function refuseUnusedOptions(line: CommandLine, method: (typeof methods)[number]): void {
+  const choices = ['edges', 'greedy'];
+  refuseUnused(line, [
+    [
+      isGiven(line, 'graph'),
+      ['method', 'steps', 'threshold', ...choices],
+      'The circuit of --graph is run as it is',
+    ],
+    [
+      isGiven(line, 'threshold'),
+      choices,
+      'With --threshold, edges stay by their scores; leave out one of both',
+    ],
+    [method === 'acdc', choices, 'ACDC keeps what matters by --threshold'],
+    [
+      !method.startsWith('eap-ig'),
+      ['steps'],
+      'Steps are of integrated gradients: take --method eap-ig or eap-ig-activations',
+    ],
+  ]);
 }
 
-/** The pair of prompts on the line, or its task file. */
-export function readPromptPairs(line: CommandLine): PromptPairs {
-  const path = textOption(line, 'task');
-  const [answers, wrongAnswers] = [listOption(line, 'answer'), listOption(line, 'wrong')];
-  if (path !== undefined) {
-    if (line.words.length > 0) throw new CommandLineError('Give two prompts or --task, not both.');
-    return { kind: 'task', task: { kind: 'file', path } };
-  }
-  const [clean, corrupted] = line.words;
-  if (clean === undefined || corrupted === undefined || line.words.length !== 2) {
-    throw new CommandLineError('Give two prompts of the same length, each in quotes: "clean" "corrupted".');
-  }
-  if (answers.length === 0 || wrongAnswers.length === 0) {
-    throw new CommandLineError('Name the answers: --answer " Mary" --wrong " John".');
-  }
-  return { kind: 'pair', clean, corrupted, answers, wrongAnswers };
+/** What a search will take. */
+export function printEstimate(context: Context, estimate: SearchEstimate): void {
+  context.print(estimate, () => estimateText(estimate));
+}
+
+/** The same in words. */
+export function estimateText({ forward, backward, memory, seconds, bound }: SearchEstimate): string {
+  const [most, about] = bound === 'atMost' ? ['At most ', 'at most'] : ['', 'about'];
+  const runs = `${most}${forward} prompts forward, ${backward} back`;
+  return `${runs}, ${about} ${formatNumber(seconds)} s and ${(memory / 1e6).toFixed(0)} MB`;
 }
 
 /** The metric that --metric names, if any. */
@@ -136,6 +148,15 @@ export function numberOption(line: CommandLine, name: string): number | undefine
 function readChoice(line: CommandLine, threshold: number | undefined): EdgeChoice {
   if (threshold !== undefined) return { kind: 'threshold', least: threshold };
   return { kind: line.options.greedy ? 'greedy' : 'top', count: countOption(line, 'edges', 100) };
+}
+
+/** What to say of a threshold that no edge reaches. */
+function unreached({ edges, eapIg }: AttributedCircuit): string[] {
+  if (edges.length > 0) return [];
+  const scored = (JSON.parse(eapIg) as { readonly edges: Readonly<Record<string, { readonly score: number }>> })
+    .edges;
+  const largest = Object.values(scored).reduce((most, { score }) => Math.max(most, Math.abs(score)), 0);
+  return [`No score reaches the threshold: the largest is ${formatNumber(largest)}.`];
 }
 
 function describe(found: AttributedCircuit): string {

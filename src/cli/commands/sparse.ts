@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { sparseDefaults } from '../../engine/sparseRequest.ts';
 import type { SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned } from '../../shared/format.ts';
-import { methodDefaults } from '../../shared/methodDefaults.ts';
 import { portableCircuit } from '../../shared/portableCircuit.ts';
 import type {
   EffectComparison,
@@ -13,20 +12,19 @@ import type {
   SparseEvaluation,
   SparseNodesRequest,
 } from '../../shared/sparseCircuitApi.ts';
-import { type PromptPairs, type TaskGenerator, taskGenerators } from '../../shared/task.ts';
 import {
   type CommandLine,
   CommandLineError,
   countOption,
-  listOption,
   type OptionSpec,
   textOption,
 } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
+import { promptOptions, promptUsage, readPromptPairs, tellLeftOut } from '../promptPairs.ts';
 import { renderTable } from '../table.ts';
-import { numberOption, printEstimate, readMetric, readPromptPairs } from './attribute.ts';
+import { isGiven, refuseUnused } from '../unusedOptions.ts';
+import { numberOption, printEstimate, readMetric } from './attribute.ts';
 import { chooseSaes, requireWritable } from './circuit.ts';
-import { generatorOptions } from './task.ts';
 
 /** Nodes and edges in the tables; --json has all of them. */
 const [shownNodes, shownEdges] = [25, 15];
@@ -42,18 +40,9 @@ const text = (placeholder: string, about: string, multiple = false): OptionSpec 
 
 export const sparse: Command = {
   summary: 'the SAE features that carry a task, as a circuit',
-  usage: '--generate NAME | --task FILE | "clean" "corrupted" --answer TOKEN --wrong TOKEN [options]',
+  usage: `${promptUsage} [options]`,
   options: {
-    answer: text('TOKEN', 'right answer of the clean prompt (may be given several times)', true),
-    wrong: text('TOKEN', 'wrong answer (may be given several times)', true),
-    task: text('FILE', 'a task file instead of two prompts'),
-    generate: text('NAME', `pairs of a generator: ${taskGenerators.join(', ')}`),
-    option: text('NAME=VALUE', 'of the generator, such as structure=rc (may be given several times)', true),
-    pairs: text(
-      'N',
-      `pairs to generate, or to run of the task at most (default ${methodDefaults.searchPairs} generated, all of a file)`,
-    ),
-    seed: text('N', `where the generator begins (default ${methodDefaults.seed})`),
+    ...promptOptions,
     metric: text('NAME', 'what is measured (default: the task’s own, or the logit difference)'),
     method: text(methods.join('|'), 'how effects are estimated (default ig)'),
     steps: text('N', `steps of integrated gradients (default ${sparseDefaults.steps})`),
@@ -70,7 +59,7 @@ export const sparse: Command = {
     curve: { type: 'boolean', about: 'faithfulness against the number of nodes instead of one circuit' },
     errors: text(
       'circuit|keep|remove',
-      'of the curve: errors of SAEs are nodes, stay, or go (default circuit)',
+      'in tests, errors of SAEs are nodes like others, all stay, or are all taken away (default circuit)',
     ),
     compare: {
       type: 'boolean',
@@ -81,8 +70,9 @@ export const sparse: Command = {
   },
   async run(context) {
     const { line, engine, call } = context;
-    const pairs = readPairs(line);
     const method = choice(line, 'method', methods, 'ig');
+    const pairs = readPromptPairs(line);
+    refuseUnusedOptions(line, method);
     const basis = choice(line, 'basis', ['features', 'neurons'] as const, 'features');
     const errors = choice(line, 'errors', ['circuit', 'keep', 'remove'] as const, 'circuit');
     const metric = readMetric(line);
@@ -93,6 +83,7 @@ export const sparse: Command = {
     const out = textOption(line, 'out');
     if (out) requireWritable(out);
     const model = await openModel(context);
+    const leftOut = await tellLeftOut(context, model, pairs);
     const saes = await chooseSaes(context, model, /hook_(resid_pre|resid_post|attn_out|mlp_out)$/);
     const request: SparseNodesRequest = {
       model: model.id,
@@ -113,13 +104,29 @@ export const sparse: Command = {
       return context.print(found, () => curveText(found));
     }
     const edges = line.options['no-edges'] !== true;
-    const search = { ...request, nodeThreshold, edgeThreshold, edges, startLayer };
+    const search = { ...request, nodeThreshold, edgeThreshold, edges, startLayer, errors };
     if (line.options.estimate)
       return printEstimate(context, await engine.estimateSparseCircuit(search, call));
     const found = await engine.findSparseCircuit(search, call);
-    await show(context, found, saes);
+    await show(context, { ...found, ...leftOut }, saes);
   },
 };
+
+/** @throws CommandLineError for options that the others leave without effect. */
+function refuseUnusedOptions(line: CommandLine, method: NodeEffectMethod): void {
+  const ofCircuits = ['threshold', 'edge-threshold', 'no-edges', 'estimate', 'out'];
+  const compares = isGiven(line, 'compare');
+  refuseUnused(line, [
+    [
+      compares,
+      ['curve', 'method', 'start-layer', 'errors', ...ofCircuits],
+      '--compare finds no circuit: it sets estimates beside exact effects',
+    ],
+    [isGiven(line, 'curve'), ofCircuits, '--curve tries thresholds of its own and keeps no circuit'],
+    [isGiven(line, 'no-edges'), ['edge-threshold'], 'There are no edges with --no-edges'],
+    [method !== 'ig' && !compares, ['steps'], 'Steps are of integrated gradients: take --method ig'],
+  ]);
+}
 
 async function show(context: Context, found: SparseCircuit, saes: readonly SaeInfo[]): Promise<void> {
   const out = textOption(context.line, 'out');
@@ -129,25 +136,6 @@ async function show(context: Context, found: SparseCircuit, saes: readonly SaeIn
     await context.engine.writeCircuitFile(request, context.call);
   }
   context.print({ ...found, circuit }, () => circuitText({ ...found, circuit }));
-}
-
-function readPairs(line: CommandLine): PromptPairs {
-  const name = textOption(line, 'generate');
-  if (name === undefined) {
-    const pairs = readPromptPairs(line);
-    if (pairs.kind === 'pair' || pairs.task.kind !== 'file') return pairs;
-    const limit = countOption(line, 'pairs', 0, 0);
-    const task = { ...pairs.task, path: resolve(pairs.task.path) };
-    return { kind: 'task', task, ...(limit > 0 && { limit }) };
-  }
-  if (line.words.length > 0 || textOption(line, 'task') !== undefined) {
-    throw new CommandLineError('Give --generate, --task or two prompts, one of them.');
-  }
-  const known: TaskGenerator = choice(line, 'generate', taskGenerators, 'ioi');
-  const options = generatorOptions(listOption(line, 'option'));
-  const count = countOption(line, 'pairs', methodDefaults.searchPairs);
-  const seed = countOption(line, 'seed', methodDefaults.seed, 0);
-  return { kind: 'task', task: { kind: 'generator', name: known, count, seed, options } };
 }
 
 function choice<T extends string>(line: CommandLine, name: string, known: readonly T[], usual: T): T {
@@ -164,7 +152,6 @@ function circuitText({ circuit, evaluation, pairCount }: SparseCircuit): string 
   const bySize = [...nodes]
     .filter(({ kind }) => kind !== 'logit')
     .sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect));
-  const strongest = [...edges].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   const place = circuit.isAggregated ? '' : ', by position';
   return [
     `${metric.name} on the ${counted(pairCount, 'pair')} it was found on${place}: clean ${formatNumber(metric.clean)}, corrupted ${formatNumber(metric.baseline)}`,
@@ -175,15 +162,17 @@ function circuitText({ circuit, evaluation, pairCount }: SparseCircuit): string 
       bySize.slice(0, shownNodes).map(({ id, effect, label }) => [id, formatSigned(effect), label]),
     ),
     ...more(bySize.length - shownNodes, 'nodes'),
-    '',
-    renderTable(
-      [{ title: 'edge' }, { title: 'effect', align: right }],
-      strongest
-        .slice(0, shownEdges)
-        .map(({ source, target, weight }) => [`${source} → ${target}`, formatSigned(weight)]),
-    ),
+    ...(edges.length > 0 ? ['', edgeTable(edges)] : []),
     ...more(edges.length - shownEdges, 'edges'),
   ].join('\n');
+}
+
+function edgeTable(edges: SparseCircuit['circuit']['edges']): string {
+  const strongest = [...edges].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, shownEdges);
+  return renderTable(
+    [{ title: 'edge' }, { title: 'effect', align: 'right' }],
+    strongest.map(({ source, target, weight }) => [`${source} → ${target}`, formatSigned(weight)]),
+  );
 }
 
 function more(count: number, what: string): string[] {
@@ -203,11 +192,16 @@ function evaluationText(evaluation: SparseEvaluation): string {
 const fewPairs = 5;
 
 /** What the numbers of a test rest on. */
-function testText({ startLayer, pairs, reference }: SparseEvaluation): string[] {
+function testText({ startLayer, pairs, reference, ceiling }: SparseEvaluation): string[] {
   const free = startLayer > 0 ? `embeddings and layers below ${startLayer}` : 'embeddings';
   const lines = [
     `Tested on ${counted(pairs, 'pair')}, ${free} left as they are; means of ${counted(reference, 'corrupted prompt')} or more`,
   ];
+  if (ceiling !== undefined) {
+    lines.push(
+      `SAE errors taken away: all features together reach a faithfulness of ${formatNumber(ceiling)}`,
+    );
+  }
   if (reference === 1) lines.push('Warning: the mean of one prompt is the corrupted run itself.');
   else if (pairs < fewPairs || reference < fewPairs) {
     lines.push(`Warning: below ${fewPairs} pairs or prompts these numbers are mostly chance.`);

@@ -20,10 +20,10 @@ import type { Random } from '../random.ts';
 import { metricValue } from '../task/metric.ts';
 import type { TokenPair, TokenTask } from '../task/task.ts';
 import { ablationEdits } from './ablationEdits.ts';
-import { gridSize, type MetricTotals, metricTotals } from './activationPatching.ts';
+import { gridSize, type MetricTotals, metricTotals, type PatchingInputs } from './activationPatching.ts';
 import { BaseRun, firstDifference } from './baseRun.ts';
 import type { CellGrid, PatchCell } from './patchCells.ts';
-import { pairsPerBatch, runSweep, type SweepPlan, type SweepState } from './patchSweep.ts';
+import { pairsPerBatch, runSweep, type SweepPlan, type SweepState, type SweepUpdate } from './patchSweep.ts';
 import { type MeanOver, type MeanTargets, ReferenceMeans } from './referenceMeans.ts';
 import { type FeatureSite, fromRun, type Replacement, zeroReplacement } from './replacement.ts';
 
@@ -44,7 +44,7 @@ export interface AblationInputs {
 export interface AblationSweepInputs extends AblationInputs {
   readonly grid: CellGrid;
   readonly resumeFrom?: SweepState;
-  readonly update?: (cells: readonly number[], state: SweepState, totals: MetricTotals) => void;
+  readonly update?: PatchingInputs['update'];
 }
 
 export interface AblationResult extends MetricTotals {
@@ -66,7 +66,7 @@ export async function ablateEach(
 ): Promise<AblationResult> {
   const { model, task, metric, resumeFrom } = inputs;
   const totals = await metricTotals(model, task, metric, call);
-  const update = (cells: readonly number[], state: SweepState) => inputs.update?.(cells, state, totals);
+  const update: SweepUpdate = (cells, state, runs) => inputs.update?.(cells, state, totals, runs);
   const plan = await ablationPlan(inputs, call);
   return { ...totals, state: await runSweep({ ...plan, resumeFrom, update }, call) };
 }
@@ -133,27 +133,23 @@ export async function replacerFor(
       return async (pairs) => means.replacement(pairs);
     }
     case 'resample': {
-      const others = resampled(task, kind);
+      const partners = drawPartners(task.pairs, kind.random);
+      const others = new Map(task.pairs.map((pair, i) => [pair, partners[i]!]));
       return async (pairs, base, signal) => {
-        const tokens = pairs.map((pair) => others.get(pair)!);
+        const tokens = pairs.map((pair) => others.get(pair)![kind.reference]);
         return fromRun(await BaseRun.of(model, tokens, signal), firstDifference(base.tokens, tokens));
       };
     }
   }
 }
 
-/** For every pair a prompt of another pair of the same length; its own where there is no other. */
-function resampled(
-  { pairs }: TokenTask,
-  { random, reference }: Extract<AblationKind, { kind: 'resample' }>,
-): ReadonlyMap<TokenPair, Int32Array> {
+/** For every pair another one of the same length, whose prompt it is resampled from; itself where there is no other. */
+export function drawPartners(pairs: readonly TokenPair[], random: Random): readonly TokenPair[] {
   const draws = random.fork('resample');
-  return new Map(
-    pairs.map((pair) => {
-      const others = pairs.filter((other) => other !== pair && other.clean.length === pair.clean.length);
-      return [pair, (others.length > 0 ? draws.pick(others) : pair)[reference]];
-    }),
-  );
+  return pairs.map((pair) => {
+    const others = pairs.filter((other) => other !== pair && other.clean.length === pair.clean.length);
+    return others.length > 0 ? draws.pick(others) : pair;
+  });
 }
 
 function targetsOf(cells: readonly PatchCell[], sites: readonly FeatureSite[]): MeanTargets {

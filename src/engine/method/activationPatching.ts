@@ -21,7 +21,14 @@ import { metricValue, normalized } from '../task/metric.ts';
 import type { TokenPair, TokenTask } from '../task/task.ts';
 import { BaseRun, firstDifference } from './baseRun.ts';
 import type { CellGrid } from './patchCells.ts';
-import { pairsPerBatch, runSweep, type SweepPlan, type SweepState } from './patchSweep.ts';
+import {
+  type InterventionCount,
+  pairsPerBatch,
+  runSweep,
+  type SweepPlan,
+  type SweepState,
+  type SweepUpdate,
+} from './patchSweep.ts';
 import { type FeatureSite, fromRun } from './replacement.ts';
 
 export interface PatchingInputs {
@@ -35,7 +42,12 @@ export interface PatchingInputs {
   /** Raw means known from an earlier run of the same sweep. */
   readonly resumeFrom?: SweepState;
   /** Told after every wave: the cells that are new, and all that is known. Values are raw means of the metric. */
-  readonly update?: (cells: readonly number[], state: SweepState, totals: MetricTotals) => void;
+  readonly update?: (
+    cells: readonly number[],
+    state: SweepState,
+    totals: MetricTotals,
+    runs: InterventionCount,
+  ) => void;
   readonly waveTokens?: number;
 }
 
@@ -63,7 +75,7 @@ export async function patchActivations(
   const { task, model, metric, resumeFrom, waveTokens } = inputs;
   const totals = await metricTotals(model, task, metric, call);
   requireRange(totals);
-  const update = (cells: readonly number[], state: SweepState) => inputs.update?.(cells, state, totals);
+  const update: SweepUpdate = (cells, state, runs) => inputs.update?.(cells, state, totals, runs);
   const state = await runSweep({ ...patchingPlan(inputs), resumeFrom, waveTokens, update }, call);
   return { ...totals, state, values: normalizedValues(state, totals) };
 }

@@ -18,19 +18,7 @@ import {
 import { recordWrites, type WrittenRun } from './componentWrites.ts';
 import type { PairBatch } from './pairBatches.ts';
 import { type RunnerState, repeatRows, stateOf } from './runnerState.ts';
-
-/** How variants of a state differ from it, as far as they are computed. */
-interface Wave {
-  readonly state: RunnerState;
-  readonly rows: number;
-  /** By row: the edges that pass changes on, as `ComponentGraph.inGraph`. */
-  readonly masks: readonly Uint8Array[];
-  /** `[source − from, row, pair · position · d_model]`. */
-  readonly changes: Float32Array;
-  readonly from: number;
-  /** Takes up the first row as a state of its own. */
-  readonly next?: { readonly inputs: Map<number, Float32Array>; readonly writes: Float32Array };
-}
+import { addLast, type Ends, finalOf, takeWrites, type Wave } from './runnerWave.ts';
 
 /** What the inputs of a layer's heads or MLP are put together from. */
 interface Mixture {
@@ -120,7 +108,7 @@ export class CircuitRunner {
       from: 0,
     };
     await this.#passOn(wave, 0, signal);
-    return this.#readOut(this.#final(wave), rows);
+    return this.#readOut(finalOf(wave, this.#ends), rows);
   }
 
   /**
@@ -163,6 +151,21 @@ export class CircuitRunner {
     return this.clean.writes.slice(source * n, (source + 1) * n).map((x, i) => x - other[i]!);
   }
 
+  /** How a row's last positions are found. */
+  get #ends(): Ends {
+    const { config } = this.#model;
+    const { pairs, length } = this.batch;
+    return { shape: config, pairs: pairs.length, length, perSource: this.#perSource };
+  }
+
+  #finalWithout(state: RunnerState, removed: readonly (readonly number[])[]): Float32Array {
+    const result = repeatRows(state.final, state.final.length, removed.length);
+    removed.forEach((sources, row) => {
+      for (const source of sources) addLast(result, row, this.#delta(source), -1, this.#ends);
+    });
+    return result;
+  }
+
   async #remove(
     { state, inGraph, destination, removed, keep }: Removal,
     signal?: AbortSignal,
@@ -184,7 +187,7 @@ export class CircuitRunner {
     await this.#startWave(wave, destination, removed);
     if (place.kind !== 'mlp') await this.#sublayer(wave, place.layer, 'mlp');
     await this.#passOn(wave, place.layer + 1, signal);
-    return { final: this.#final(wave), next: wave.next };
+    return { final: finalOf(wave, this.#ends), next: wave.next };
   }
 
   /** Computes the layers from `layer` on. */
@@ -263,56 +266,9 @@ export class CircuitRunner {
     const inputs = wave.next ? partsOf[kind].map(inputName) : [];
     const results = await compiled.run(feeds, { fetches: [outputNames.written, ...inputs] });
     const place = kind === 'mlp' ? { kind, layer } : ({ kind: 'head', layer, head: 0 } as const);
-    this.#takeWrites(wave, sourceIndex(config, place), floatsOf(results[outputNames.written]!));
+    takeWrites(wave, sourceIndex(config, place), floatsOf(results[outputNames.written]!), this.#perSource);
     for (const part of wave.next ? partsOf[kind] : []) {
       wave.next?.inputs.set(this.#first(layer, part), floatsOf(results[inputName(part)]!));
-    }
-  }
-
-  /** Notes what sources from number `first` on wrote, `[source, rows, n]`. */
-  #takeWrites({ changes, from, rows, state, next }: Wave, first: number, written: Float32Array): void {
-    const n = this.#perSource;
-    const count = written.length / (rows * n);
-    for (let i = 0, to = (first - from) * rows * n, at = 0; i < count; i++) {
-      for (let row = 0; row < rows; row++) {
-        const before = (first + i) * n;
-        for (let j = 0; j < n; j++, to++, at++) changes[to] = written[at]! - state.writes[before + j]!;
-      }
-    }
-    next?.writes.set(written, first * n);
-  }
-
-  /** `[rows, pair, d_model]` before the final norm, at the last position. */
-  #final({ state, rows, masks, changes, from }: Wave): Float32Array {
-    const { sources, destinations } = graphSizes(this.#model.config);
-    const start = (destinations - 1) * sources;
-    const result = repeatRows(state.final, state.final.length, rows);
-    for (let source = from; source < sources; source++) {
-      for (let row = 0; row < rows; row++) {
-        if (masks[row]![start + source] === 0) continue;
-        const at = ((source - from) * rows + row) * this.#perSource;
-        this.#addLast(result, row, changes.subarray(at, at + this.#perSource), 1);
-      }
-    }
-    return result;
-  }
-
-  #finalWithout(state: RunnerState, removed: readonly (readonly number[])[]): Float32Array {
-    const result = repeatRows(state.final, state.final.length, removed.length);
-    removed.forEach((sources, row) => {
-      for (const source of sources) this.#addLast(result, row, this.#delta(source), -1);
-    });
-    return result;
-  }
-
-  /** Adds the last position of `[pair, position, d_model]` to a row of `[rows, pair, d_model]`. */
-  #addLast(result: Float32Array, row: number, change: Float32Array, sign: number): void {
-    const { dModel } = this.#model.config;
-    const { length, pairs } = this.batch;
-    for (let pair = 0; pair < pairs.length; pair++) {
-      const to = (row * pairs.length + pair) * dModel;
-      const from = ((pair + 1) * length - 1) * dModel;
-      for (let d = 0; d < dModel; d++) result[to + d]! += sign * change[from + d]!;
     }
   }
 

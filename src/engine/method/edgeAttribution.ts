@@ -9,10 +9,10 @@ import { throwIfCancelled } from '../../shared/errors.ts';
 import { floatsOf, floatValue } from '../graph/value.ts';
 import { blockGradient } from '../model/gradients.ts';
 import { type CircuitInputs, type CircuitSae, rankOf } from './circuitInputs.ts';
+import { dot } from './dotProduct.ts';
+import { errorDelta } from './featureNodes.ts';
 import {
   difference,
-  dot,
-  errorDelta,
   type NodeAttribution,
   type RecordedFeatures,
   type RecordedRun,

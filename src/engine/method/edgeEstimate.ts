@@ -4,8 +4,8 @@ import type { SearchEstimate } from '../../shared/searchEstimate.ts';
 import type { TaskMetric } from '../../shared/task.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { TokenPair } from '../task/task.ts';
-import { exactEdgeEffects } from './circuitMetric.ts';
-import { edgeCount, graphSizes, readable } from './componentGraph.ts';
+import { evaluateGraph, exactEdgeEffects } from './circuitMetric.ts';
+import { edgeCount, fullGraph, graphSizes, readable } from './componentGraph.ts';
 import { attributeAllEdges, batchFloats } from './edgeAttributionPatching.ts';
 import type { EdgeAttributionRequest } from './edgeScoring.ts';
 import { type TimedSample, timeWork } from './timedWork.ts';
@@ -32,12 +32,12 @@ export async function estimateAttribution(
   const { sources } = graphSizes(model.config);
   const isAlong = along === 'activations';
   const [forward, backward] = isAlong ? [4 + sources * steps, sources * steps] : [1 + steps, steps];
-  const seconds = isAlong ? await secondsAlong(model, request, call) : await secondsOf(model, request, call);
+  const scoring = isAlong ? await secondsAlong(model, request, call) : await secondsOf(model, request, call);
   return {
     forward: pairs.length * (forward + tests),
     backward: pairs.length * backward,
     memory: memoryOf(model, pairs, isAlong ? steps : 1),
-    seconds,
+    seconds: scoring + (await secondsOfTest(model, request, call)),
   };
 }
 
@@ -45,8 +45,9 @@ export async function estimateAttribution(
 export async function estimateAcdc(
   model: Transformer,
   { pairs, metric }: Subject,
-  { signal }: CallOptions = {},
+  call: CallOptions = {},
 ): Promise<SearchEstimate> {
+  const { signal } = call;
   const { sources, destinations } = graphSizes(model.config);
   const readers = Array.from({ length: destinations }, (_, destination) => destination);
   const few = firstPairs(pairs, timed.edgePairs);
@@ -66,26 +67,32 @@ export async function estimateAcdc(
     forward: pairs.length * (2 + edges + tests),
     backward: 0,
     memory: memoryOf(model, pairs, 1),
-    seconds: toSeconds((perCall + edges * perUnit) * (pairs.length / few.length)),
+    seconds:
+      toSeconds((perCall + edges * perUnit) * (pairs.length / few.length)) +
+      (await secondsOfTest(model, { pairs, metric }, call)),
+    bound: 'atMost',
   };
 }
 
-/** Along the inputs every step of a pair takes the same. */
+/** Along the inputs every step of a pair takes the same; pairs of each length run by themselves. */
 async function secondsOf(
   model: Transformer,
   request: EdgeAttributionRequest,
   { signal }: CallOptions,
 ): Promise<number> {
   const { pairs, steps } = request;
+  const asked = Math.max(1, steps);
+  // One step of divergences would have no gradient.
+  const taken = Math.min(2, steps);
   const sample = (count: number): TimedSample => {
     const few = firstPairs(pairs, count);
-    // One step of divergences would have no gradient.
-    const taken = Math.min(2, steps);
     const run = () => attributeAllEdges(model, { ...request, pairs: few, steps: taken }, { signal });
     return { units: few.length * Math.max(1, taken), run };
   };
   const { perCall, perUnit } = await timeWork(sample(1), sample(timed.pairs));
-  return toSeconds(perCall + pairs.length * Math.max(1, steps) * perUnit);
+  return toSeconds(
+    (perCall * lengthsOf(pairs) * asked) / Math.max(1, taken) + pairs.length * asked * perUnit,
+  );
 }
 
 /** Along activations every source takes runs of its own, strewn over all layers. */
@@ -95,14 +102,34 @@ async function secondsAlong(
   { signal }: CallOptions,
 ): Promise<number> {
   const all = Array.from({ length: graphSizes(model.config).sources }, (_, source) => source);
-  const few = firstPairs(request.pairs, 1);
+  const few = firstPairs(request.pairs, timed.pairs);
   const sample = (count: number): TimedSample => {
     const sources = strewn(all, count);
     const run = () => attributeAllEdges(model, { ...request, pairs: few, sources }, { signal });
     return { units: sources.length, run };
   };
   const { perCall, perUnit } = await timeWork(sample(timed.sources[0]), sample(timed.sources[1]));
-  return toSeconds((perCall + all.length * perUnit) * request.pairs.length);
+  // Each length runs by itself, and fewer pairs side by side take hardly less.
+  const batches = Math.max(request.pairs.length / few.length, lengthsOf(request.pairs));
+  return toSeconds((perCall + all.length * perUnit) * batches);
+}
+
+/** The circuit in the end, whatever edges it has: both prompts and one run with it. */
+async function secondsOfTest(
+  model: Transformer,
+  { pairs, metric }: Subject,
+  { signal }: CallOptions,
+): Promise<number> {
+  const graph = fullGraph(model.config);
+  const sample = (count: number): TimedSample => {
+    const few = firstPairs(pairs, count);
+    return {
+      units: few.length,
+      run: () => evaluateGraph(model, graph, { pairs: few, metric }, { signal }),
+    };
+  };
+  const { perCall, perUnit } = await timeWork(sample(1), sample(timed.pairs));
+  return toSeconds(perCall + pairs.length * perUnit);
 }
 
 /** What sources write on both prompts and what reads them, in batches that `attributeAllEdges` bounds. */
@@ -119,6 +146,10 @@ function memoryOf({ config }: Transformer, pairs: readonly TokenPair[], rows: nu
 /** Pairs of one length, the first one's. */
 function firstPairs(pairs: readonly TokenPair[], count: number): readonly TokenPair[] {
   return pairs.filter(({ clean }) => clean.length === pairs[0]!.clean.length).slice(0, count);
+}
+
+function lengthsOf(pairs: readonly TokenPair[]): number {
+  return new Set(pairs.map(({ clean }) => clean.length)).size;
 }
 
 /** `count` of a list at even distances. */

@@ -99,8 +99,10 @@ export interface GridOptions {
 
 /**
  * The cells of a sweep over `pairs`.
- * @throws request.invalid when the model lacks the hook, shares keys among heads in a stacked sweep, or when the pairs
- * differ in length and positions would have no common meaning.
+ * In a stacked sweep of a model whose heads share keys and values, the cells of those are numbered by the shared head, and
+ * there are none for the heads beyond.
+ * @throws request.invalid when the model lacks the hook, or when the pairs differ in length and positions would have no
+ * common meaning.
  */
 export function sweepCells(
   name: SweepName,
@@ -111,21 +113,31 @@ export function sweepCells(
   checkNames(name, config, options);
   if (!isEvery(name)) return plainGrid(sweeps[name], config, pairs, options);
   const { axes, hooks } = everySweeps[name];
-  const isShared = config.nKeyValueHeads !== config.nHeads && (axes as readonly AxisName[]).includes('head');
-  if (isShared) {
-    const reason =
-      'heads of this model share keys and values, so the sweeps have different sizes; run them one by one';
-    throw new EngineError('request.invalid', { what: `The sweep ${name}`, reason });
-  }
   const grids = hooks.map((hook) => plainGrid({ hook, axes }, config, pairs, options));
+  // Keys and values that heads share have fewer heads: in their rows, the places of the others stay without a cell.
   const [first] = grids;
   const size = first!.cells.length;
   return {
     axes: [{ name: 'kind', labels: hooks.map(shortName) }, ...first!.axes],
-    cells: grids.flatMap(({ cells }, kind) =>
-      cells.map((cell) => ({ ...cell, index: kind * size + cell.index })),
+    cells: grids.flatMap((grid, kind) =>
+      grid.cells.map((cell) => ({
+        ...cell,
+        index: kind * size + indexIn(first!.axes, grid.axes, cell.index),
+      })),
     ),
   };
+}
+
+/** The number of a cell of a smaller grid in one with the same axes, some of them longer. */
+function indexIn(axes: readonly SweepAxis[], own: readonly SweepAxis[], index: number): number {
+  let [rest, stride, found] = [index, 1, 0];
+  for (let axis = own.length - 1; axis >= 0; axis--) {
+    const size = own[axis]!.labels.length;
+    found += (rest % size) * stride;
+    rest = Math.floor(rest / size);
+    stride *= axes[axis]!.labels.length;
+  }
+  return found;
 }
 
 /** Refuses what came from outside and is not there. */
@@ -225,6 +237,12 @@ export function positionIn({ position }: PatchCell, pair: TokenPair): number | u
   if (place !== undefined) return place;
   throw new EngineError('request.invalid', {
     what: `The role ${position}`,
-    reason: 'not every pair of the task has it',
+    reason: lacksRole(pair.roles),
   });
+}
+
+/** Why a role cannot be a place in a pair. */
+export function lacksRole(roles: TokenPair['roles']): string {
+  if (Object.keys(roles).length > 0) return 'not every pair of the task has it';
+  return 'the pair names no roles; name them in a task file, or use positions';
 }

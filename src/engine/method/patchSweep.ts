@@ -26,8 +26,14 @@ export interface SweepState {
   readonly pairs: Int32Array;
 }
 
+/** Interventions that were run, of those that are to be: cells that cannot change anything need none. */
+export interface InterventionCount {
+  readonly done: number;
+  readonly total: number;
+}
+
 /** A change of the state: cells whose values are new. */
-export type SweepUpdate = (cells: readonly number[], state: SweepState) => void;
+export type SweepUpdate = (cells: readonly number[], state: SweepState, runs: InterventionCount) => void;
 
 export interface SweepPlan {
   readonly model: Transformer;
@@ -65,7 +71,6 @@ export async function runSweep(plan: SweepPlan, call: CallOptions = {}): Promise
     task.pairs.map((pair) => pair[side]),
     pairsPerBatch,
   );
-  const total = plan.cells.length * task.pairs.length;
   let before = 0;
   for (const { places, tokens } of batches) {
     const open = plan.cells.filter(({ index }) => state.pairs[index]! <= before);
@@ -75,15 +80,17 @@ export async function runSweep(plan: SweepPlan, call: CallOptions = {}): Promise
       const replacement = await plan.replacement(pairs, base, call.signal);
       const batch = { pairs, base, replacement, sites: plan.sites };
       const references = await cleanLogits(plan, pairs, base, call.signal);
-      let done = before * plan.cells.length + (plan.cells.length - open.length) * pairs.length;
-      for (const wave of planWaves(batch, open, plan.waveTokens ?? defaultWaveTokens)) {
+      const moving = plan.cells.filter((cell) => firstPosition(batch, cell) < base.positions);
+      const left = new Set(open);
+      // Other batches are taken to have as many cells that change something.
+      const total = moving.length * task.pairs.length;
+      let done = moving.length * before + moving.filter((cell) => !left.has(cell)).length * pairs.length;
+      for (const wave of idleFirst(planWaves(batch, open, plan.waveTokens ?? defaultWaveTokens), base)) {
         const values = await runWave(batch, wave, plan.metric, references, call.signal);
         for (const [i, cell] of wave.cells.entries()) addPairs(state, cell.index, values[i]!, pairs.length);
-        done += wave.cells.length * pairs.length;
-        plan.update?.(
-          wave.cells.map(({ index }) => index),
-          state,
-        );
+        if (wave.first < base.positions) done += wave.cells.length * pairs.length;
+        const cells = wave.cells.map(({ index }) => index);
+        plan.update?.(cells, state, { done, total });
         call.report?.({ done, total, what: 'Patching' });
       }
     }
@@ -161,6 +168,12 @@ export function planWaves(batch: PatchBatch, cells: readonly PatchCell[], waveTo
     wave!.cells.push(cell);
   }
   return waves;
+}
+
+/** Cells that change nothing come before those that need a run: what they are is known at once. */
+function idleFirst(waves: readonly Wave[], { positions }: BaseRun): readonly Wave[] {
+  const isIdle = ({ first }: Wave): boolean => first >= positions;
+  return [...waves.filter(isIdle), ...waves.filter((wave) => !isIdle(wave))];
 }
 
 /** The first position that a cell changes in any pair; behind the last one when it changes none. */

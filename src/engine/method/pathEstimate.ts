@@ -4,7 +4,14 @@ import type { SweepEstimate } from '../../shared/patchingApi.ts';
 import { batchesByLength } from '../model/tokenBatches.ts';
 import { BaseRun } from './baseRun.ts';
 import { pairsPerBatch } from './patchSweep.ts';
-import { checkPlaces, chunks, type PathPatchingInputs, patchChunk, pathBatch } from './pathPatching.ts';
+import {
+  checkPlaces,
+  chunks,
+  lastLayer,
+  type PathPatchingInputs,
+  patchChunk,
+  pathBatch,
+} from './pathPatching.ts';
 import type { PathBatch } from './pathSenders.ts';
 import { type TimedSample, timeWork, type WorkTime } from './timedWork.ts';
 
@@ -39,11 +46,6 @@ export async function estimatePaths(
     memory: memoryOf(batch, inputs),
     seconds: ((sum(blocks) * perUnit + calls * perCall + baseTime) * share) / 1000,
   };
-}
-
-/** The layer that paths end at: the highest receiver's, or the logits behind the last. */
-function lastLayer({ model, receivers }: PathPatchingInputs): number {
-  return receivers.length === 0 ? model.config.nLayers : Math.max(...receivers.map(({ layer }) => layer));
 }
 
 /** What a chunk of senders takes by itself, and each block that one sender's path goes through. */

@@ -23,6 +23,7 @@ import type { Transformer } from '../model/transformer.ts';
 import { metricValue } from '../task/metric.ts';
 import type { TokenPair, TokenTask } from '../task/task.ts';
 import { BaseRun } from './baseRun.ts';
+import { lacksRole } from './patchCells.ts';
 import { addPairs, copyState, pairsPerBatch, type SweepState, type SweepUpdate } from './patchSweep.ts';
 import { lastPosition, readRows } from './patchWave.ts';
 import { receivedRows } from './pathReceivers.ts';
@@ -54,7 +55,7 @@ export interface PathPatchingResult {
 }
 
 /** Rows of one part of the work, counted in positions. */
-const waveTokens = 2048;
+export const waveTokens = 2048;
 
 /** @throws request.invalid when a head, layer, position or role is not there, or the metric is 0 on x_orig; cancelled. */
 export async function patchPaths(
@@ -77,12 +78,17 @@ export async function patchPaths(
     const open = senders.flatMap((_, i) => (state.pairs[i]! <= before ? [i] : []));
     if (open.length > 0) {
       const batch = await pathBatch(inputs, pairs, orig, call.signal);
-      for (const chunk of chunks(batch, inputs, open)) {
+      const isReaching = (sender: number): boolean => senders[sender]!.layer < lastLayer(inputs);
+      const total = [...senders.keys()].filter(isReaching).length * task.pairs.length;
+      // What cannot reach a receiver needs no run, and is known first.
+      const idle = open.filter((sender) => !isReaching(sender));
+      const waiting = chunks(batch, inputs, open.filter(isReaching));
+      for (const chunk of idle.length > 0 ? [idle, ...waiting] : waiting) {
         const values = await patchChunk(batch, inputs, chunk, metricOf, call.signal);
         for (const [i, sender] of chunk.entries()) addPairs(state, sender, values[i]!, pairs.length);
-        inputs.update?.(chunk, state);
-        const done = state.pairs.reduce((sum, count) => sum + count, 0);
-        call.report?.({ done, total: senders.length * task.pairs.length, what: 'Patching paths' });
+        const done = state.pairs.reduce((sum, count, i) => sum + (isReaching(i) ? count : 0), 0);
+        inputs.update?.(chunk, state, { done, total });
+        call.report?.({ done, total, what: 'Patching paths' });
       }
     }
     before += places.length;
@@ -103,6 +109,11 @@ export async function pathBatch(
   return { pairs, orig, fresh, positions: positionsOf(inputs, pairs, orig.positions) };
 }
 
+/** The layer that paths end at: the highest receiver's, or the logits behind the last. */
+export function lastLayer({ model, receivers }: PathPatchingInputs): number {
+  return receivers.length === 0 ? model.config.nLayers : Math.max(...receivers.map(({ layer }) => layer));
+}
+
 /** Mean metric of step D for each sender of a chunk, which holds places in `inputs.senders`. */
 export async function patchChunk(
   batch: PathBatch,
@@ -114,8 +125,7 @@ export async function patchChunk(
   const { orig, pairs } = batch;
   const { senders, receivers, freezeMlps = false } = inputs;
   const result = new Float64Array(chunk.length);
-  const last =
-    receivers.length === 0 ? orig.model.config.nLayers : Math.max(...receivers.map((r) => r.layer));
+  const last = lastLayer(inputs);
   const reaching = chunk.map((_, i) => i).filter((i) => senders[chunk[i]!]!.layer < last);
   const isSeen = receivers.length > 0 || batch.positions.some((own) => own.includes(orig.positions - 1));
   const unchanged = sumOf(metricsOf(orig, metricOf)) / pairs.length;
@@ -173,7 +183,7 @@ function resolve(position: number | string, { roles }: TokenPair, length: number
   if (place !== undefined && Number.isInteger(place) && place >= 0 && place < length) return place;
   throw new EngineError('request.invalid', {
     what: isNumber ? `Position ${position}` : `The role ${position}`,
-    reason: isNumber ? `the prompts have ${length} tokens` : 'not every pair of the task has it',
+    reason: isNumber ? `the prompts have ${length} tokens` : lacksRole(roles),
   });
 }
 
@@ -199,7 +209,8 @@ export function checkPlaces({ model: { config }, senders, receivers }: PathPatch
     const isThere = Number.isInteger(layer) && layer >= 0 && layer < nLayers;
     const hasHead = head === undefined || (Number.isInteger(head) && head >= 0 && head < heads);
     if (isThere && hasHead) return;
-    const reason = `the model has layers 0 to ${nLayers - 1} with heads 0 to ${heads - 1}`;
+    const shared = heads === nHeads ? '' : `, whose keys and values heads share: 0 to ${heads - 1}`;
+    const reason = `the model has layers 0 to ${nLayers - 1} with heads 0 to ${nHeads - 1}${shared}`;
     throw new EngineError('request.invalid', {
       what: `${what} ${layer}${head === undefined ? '' : `.${head}`}`,
       reason,

@@ -28,6 +28,22 @@ export interface MeanOptions {
   readonly side: 'clean' | 'corrupted';
 }
 
+/** Prompts behind the mean that rests on fewest. */
+export function fewestPrompts(pairs: readonly TokenPair[], over: MeanOver): number {
+  const counts = new Map<string, number>();
+  for (const pair of pairs) {
+    const group = groupOf(over, pair, pair.clean.length);
+    counts.set(group, (counts.get(group) ?? 0) + 1);
+  }
+  return Math.min(...counts.values());
+}
+
+/** Whose prompts one mean is over. */
+function groupOf(over: MeanOver, { template }: TokenPair, length: number): string {
+  if (over === 'task') return '';
+  return over === 'position' ? `${length}` : `${length} ${template}`;
+}
+
 interface Sum {
   readonly total: Float64Array;
   /** Dimensions of one row's mean, the row's axis left out. */
@@ -107,7 +123,7 @@ export class ReferenceMeans {
     const dims = this.over === 'task' ? [1, ...rest] : value.dims.slice(1);
     const width = elementCount(dims);
     pairs.forEach((pair, row) => {
-      const group = `${key}|${this.#group(pair, pair.clean.length)}`;
+      const group = `${key}|${groupOf(this.over, pair, pair.clean.length)}`;
       const sum = this.#sums.get(group) ?? { total: new Float64Array(width), dims, count: 0 };
       this.#sums.set(group, sum);
       for (let i = 0; i < size; i++) sum.total[i % width]! += data[row * size + i]!;
@@ -115,14 +131,9 @@ export class ReferenceMeans {
     });
   }
 
-  #group({ template }: TokenPair, length: number): string {
-    if (this.over === 'task') return '';
-    return this.over === 'position' ? `${length}` : `${length} ${template}`;
-  }
-
   #rows(key: string, pairs: readonly TokenPair[], length: number): FloatValue {
     const sums = pairs.map((pair) => {
-      const sum = this.#sums.get(`${key}|${this.#group(pair, length)}`);
+      const sum = this.#sums.get(`${key}|${groupOf(this.over, pair, length)}`);
       if (!sum) throw new Error(`No mean was taken of ${key}.`);
       return sum;
     });

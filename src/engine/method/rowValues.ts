@@ -14,6 +14,13 @@ export function repeatRows(value: Value, copies: number): FloatValue {
   return floatValue(result, [copies * rows, ...rest]);
 }
 
+/** Rows from `start` to `end`, not copied: they share the memory of `value`. */
+export function rowRange(value: Value, start: number, end: number): FloatValue {
+  const [, ...rest] = value.dims;
+  const width = elementCount(rest);
+  return floatValue(floatsOf(value).subarray(start * width, end * width), [end - start, ...rest]);
+}
+
 /** What lies from `start` on along `axis`. Nothing is copied when that is everything. */
 export function cutAxis(value: Value, axis: number, start: number, end = value.dims[axis]!): FloatValue {
   const { dims } = value;

@@ -1,4 +1,5 @@
 /** Which nodes of all stay when a circuit is tested. */
+import type { ErrorTreatment } from '../../../shared/sparseCircuitApi.ts';
 import type { SparseNode } from './effectTable.ts';
 import { type SparseSite, unitsOf } from './sparseSites.ts';
 
@@ -7,9 +8,6 @@ export interface NodeMask {
   readonly places: number;
   readonly kept: readonly Uint8Array[];
 }
-
-/** What becomes of errors of SAEs: they are nodes like others, stay all, or are ablated all. */
-export type ErrorTreatment = 'circuit' | 'keep' | 'remove';
 
 /** The mask of a circuit. Sites without an SAE are one node, whatever is done with errors. */
 export function maskOf(
@@ -23,6 +21,17 @@ export function maskOf(
   const mask = { places, kept };
   if (errors !== 'circuit') setErrors(sites, mask, errors === 'keep' ? 1 : 0);
   return mask;
+}
+
+/** Every feature of every site, and no error of an SAE. */
+export function allFeatures(sites: readonly SparseSite[]): NodeMask {
+  return complementOf(sites, maskOf(sites, 1, []), 'remove');
+}
+
+/** Whether a node is what the features of an SAE leave over. */
+export function isError(sites: readonly SparseSite[], { site, unit }: SparseNode): boolean {
+  const { width } = sites[site]!.dictionary;
+  return width > 0 && unit === width;
 }
 
 /** Everything outside a circuit, errors being treated alike. */

@@ -6,6 +6,7 @@
  * behind them could tell prompts apart, and no circuit could be found incomplete.
  */
 import type { CallOptions } from '../../../shared/callOptions.ts';
+import type { ErrorTreatment } from '../../../shared/sparseCircuitApi.ts';
 import type { TaskMetric } from '../../../shared/task.ts';
 import { type FloatValue, floatValue, type Value } from '../../graph/value.ts';
 import type { Transformer } from '../../model/transformer.ts';
@@ -14,7 +15,7 @@ import type { TokenPair } from '../../task/task.ts';
 import { type PairBatch, pairBatches } from '../pairBatches.ts';
 import { repeatRows } from '../rowValues.ts';
 import type { Code } from './dictionary.ts';
-import { complementOf, type ErrorTreatment, maskOf, type NodeMask } from './nodeMask.ts';
+import { complementOf, maskOf, type NodeMask } from './nodeMask.ts';
 import { type SiteMean, type SiteMeans, siteMeans } from './siteMeans.ts';
 import { mostRows, type SparseSite, unitsOf } from './sparseSites.ts';
 import { splicedLogits } from './splicedRun.ts';

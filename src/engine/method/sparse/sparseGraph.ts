@@ -4,7 +4,7 @@ import type { CircuitEdge, CircuitNode } from '../../../shared/circuit.ts';
 import type { FeatureRef, Token } from '../../../shared/domain.ts';
 import { EngineError } from '../../../shared/errors.ts';
 import { formatText, quoteToken } from '../../../shared/format.ts';
-import { featureLabel } from '../nodeAttribution.ts';
+import { featureLabel } from '../featureNodes.ts';
 import type { EffectTable, SparseNode } from './effectTable.ts';
 import type { SparseEdge } from './sparseEdges.ts';
 import { type SparseSite, unitsOf } from './sparseSites.ts';
@@ -24,25 +24,25 @@ const metricNode = 'y';
 /**
  * Nodes with their effects, the metric's own, and edges among them; those into the metric are the last stream's effects.
  * The table and `edges` say what the metric gains when a node takes its corrupted value, as the paper does; circuits say
- * what goes with a node, so that signs turn round here.
+ * what goes with a node, so that signs turn round here. Without `edges`, nodes stand alone.
  */
 export function graphOf(
   table: EffectTable,
   nodes: readonly SparseNode[],
-  edges: readonly SparseEdge[],
+  edges: readonly SparseEdge[] | undefined,
   context: GraphContext,
 ): { readonly nodes: readonly CircuitNode[]; readonly edges: readonly CircuitEdge[] } {
   const drawn = nodes.map((node) => drawNode(table, node, context));
   const { tokens, nLayers, metric } = context;
   const position = tokens.length - 1;
   const last = table.sites.length - 1;
-  const among = edges.map(({ source, target, weight }) => ({
+  const among = (edges ?? []).map(({ source, target, weight }) => ({
     source: drawn[source]!.id,
     target: drawn[target]!.id,
     weight: -weight,
   }));
   const outward = nodes.flatMap(({ site }, i) =>
-    site === last ? [{ source: drawn[i]!.id, target: metricNode, weight: drawn[i]!.effect }] : [],
+    edges && site === last ? [{ source: drawn[i]!.id, target: metricNode, weight: drawn[i]!.effect }] : [],
   );
   const y: CircuitNode = {
     id: metricNode,
@@ -64,7 +64,8 @@ function drawNode(table: EffectTable, node: SparseNode, context: GraphContext): 
   const common = { layer, position, hook, effect: -table.effect(node) };
   if (node.unit === dictionary.width) {
     const isToken = site.kind === 'embedding';
-    const label = errorLabel(site, isSummed ? undefined : context.tokens[position]?.text);
+    const text = isSummed ? undefined : context.tokens[position]?.text;
+    const label = errorLabel(site, text, table.sites);
     const kind = isToken ? 'token' : 'error';
     return { ...common, id: `${kind}${shortName(site)}@${at}`, kind, layer: isToken ? -1 : layer, label };
   }
@@ -90,11 +91,15 @@ function drawNode(table: EffectTable, node: SparseNode, context: GraphContext): 
   };
 }
 
-function errorLabel({ kind, layer, dictionary }: SparseSite, token: string | undefined): string {
+function errorLabel(
+  { kind, layer, dictionary }: SparseSite,
+  token: string | undefined,
+  sites: readonly SparseSite[],
+): string {
   const names = { embedding: 'Embeddings', attention: 'Attention', mlp: 'MLP', residual: 'Residual stream' };
   if (kind === 'embedding') return token === undefined ? names.embedding : quoteToken(token);
   return dictionary.width === 0
-    ? `${names[kind]} ${layer}`
+    ? `${names[kind]} ${layer}, ${sites.some(({ sae }) => sae !== undefined) ? 'whole site, no SAE' : 'whole site'}`
     : `SAE error, ${names[kind].toLowerCase()} ${layer}`;
 }
 

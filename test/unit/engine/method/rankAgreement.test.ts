@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { floatsOf, floatValue } from '../../../../src/engine/graph/value.ts';
 import { LoadedModel } from '../../../../src/engine/loadedModel.ts';
+import { acdc } from '../../../../src/engine/method/acdc.ts';
 import { attributeAllNodes, nodeSites } from '../../../../src/engine/method/attributionPatching.ts';
 import { evaluateGraph, exactEdgeEffects } from '../../../../src/engine/method/circuitMetric.ts';
-import { edgesOf, fullGraph, graphSizes } from '../../../../src/engine/method/componentGraph.ts';
+import { edgesOf, fullGraph, graphSizes, nodeScores } from '../../../../src/engine/method/componentGraph.ts';
 import { attributeAllEdges } from '../../../../src/engine/method/edgeAttributionPatching.ts';
 import { rankCorrelation } from '../../../../src/engine/method/rankCorrelation.ts';
 import { selectEdges } from '../../../../src/engine/method/selectEdges.ts';
@@ -104,6 +105,24 @@ describe('on indirect objects, attribution of the embedded model', () => {
     // Averaged along the way to the corrupted prompt, small effects change their sign: the size is what agrees.
     expect(rankCorrelation(sizes(integrated), sizes(exact))).toBeGreaterThan(0.8);
     expect(rankCorrelation(integrated, exact)).toBeGreaterThan(0.5);
+  });
+
+  it('ranks nodes as exact patching does, by the sums of their edges along activations', async () => {
+    const graph = await attributeAllEdges(model, { pairs, metric, steps: 3, along: 'activations' });
+    expect(rankCorrelation(nodeScores(graph), await exactNodes())).toBeGreaterThan(0.95);
+  });
+
+  it('lets ACDC keep the strongest edges, and ranks those that it tried by size as exact patching does', async () => {
+    const { graph } = await acdc(model, { pairs, metric: 'kl', threshold: 0.001 });
+    const tried = Array.from(graph.scores.keys()).filter((at) => graph.scores[at] !== 0);
+    const exact = await exactEdgeEffects(model, { pairs, metric: 'kl' }, tried);
+    const rises = tried.map((at) => graph.scores[at]!);
+    expect(rankCorrelation(sizes(rises), sizes(exact))).toBeGreaterThan(0.8);
+    const bySize = [...tried.keys()].sort((a, b) => exact[b]! - exact[a]!);
+    const kept = bySize.map((i) => graph.inGraph[tried[i]!] === 1);
+    const count = kept.filter(Boolean).length;
+    expect(count).toBeGreaterThan(3);
+    expect(kept.slice(0, 3 * count).filter(Boolean)).toHaveLength(count);
   });
 
   it('keeps a circuit of 50 of 1519 edges that does the task', async () => {

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SparseNode } from '../../../../../src/engine/method/sparse/effectTable.ts';
 import {
+  allFeatures,
   complementOf,
-  type ErrorTreatment,
   maskOf,
   type NodeMask,
 } from '../../../../../src/engine/method/sparse/nodeMask.ts';
@@ -200,7 +200,7 @@ describe('errors of SAEs', () => {
   it.each([
     ['keep', 1],
     ['remove', 0],
-  ] as const)('%s: all stand at %i in the circuit and in its complement', (errors: ErrorTreatment, stays) => {
+  ] as const)('%s: all stand at %i in the circuit and in its complement', (errors, stays) => {
     const nodes = someNodes(tiny.sites, 1, 'errors');
     const mask = maskOf(tiny.sites, 1, nodes, errors);
     for (const one of [mask, complementOf(tiny.sites, mask, errors)]) {
@@ -209,6 +209,31 @@ describe('errors of SAEs', () => {
     const plain = maskOf(tiny.sites, 1, nodes);
     const bare = tiny.sites.findIndex(({ dictionary }) => dictionary.width === 0);
     expect(mask.kept[bare]).toEqual(plain.kept[bare]);
+  });
+});
+
+describe('circuits without errors', () => {
+  it('give the metric of the run in which every error is at its mean, and so do all features together', async () => {
+    const { sites } = tiny;
+    const evaluator = await open(sites, used);
+    const some = maskOf(sites, 1, someNodes(sites, 1, 'without errors'), 'remove');
+    const all = allFeatures(sites);
+    const found = await evaluator.evaluate([some, all], 'remove');
+    const mean = (mask: NodeMask) =>
+      used.reduce((sum, pair) => sum + plainMetric(sites, mask, pair), 0) / used.length;
+    const empty = mean(maskOf(sites, 1, []));
+    const share = (value: number) => (value - empty) / (evaluator.full - empty);
+    for (const [i, mask] of [some, all].entries()) {
+      expect(found[i]!.circuit).toBeCloseTo(mean(mask), 4);
+      expect(found[i]!.faithfulness).toBeCloseTo(share(mean(mask)), 3);
+    }
+    // Built by hand: all features of sites with an SAE, and sites without one whole.
+    for (const [i, { dictionary }] of sites.entries()) {
+      const expected = new Uint8Array(unitsOf(sites[i]!)).fill(1);
+      if (dictionary.width > 0) expected[dictionary.width] = 0;
+      expect(all.kept[i]).toEqual(expected);
+    }
+    expect(Math.abs(found[1]!.faithfulness - 1)).toBeGreaterThan(1e-3);
   });
 });
 
