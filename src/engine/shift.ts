@@ -3,20 +3,29 @@
 import type { CallOptions } from '../shared/callOptions.ts';
 import type { FeatureInfo, FeatureRef } from '../shared/domain.ts';
 import { EngineError } from '../shared/errors.ts';
-import type {
-  ShiftApi,
-  ShiftFeature,
-  ShiftFindings,
-  ShiftOutcome,
-  ShiftRequest,
+import {
+  type ShiftApi,
+  type ShiftEstimate,
+  type ShiftFeature,
+  type ShiftFindings,
+  type ShiftOutcome,
+  type ShiftRequest,
+  shiftDefaults,
 } from '../shared/shiftApi.ts';
-import type { FeatureExamples } from './featureExamples.ts';
+import { exampleSearch, type FeatureExamples } from './featureExamples.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import type { SiteFeature } from './method/shift/ablateInside.ts';
 import { applyAblation } from './method/shift/applyAblation.ts';
-import { type ConfoundedProbe, siteHook, trainConfoundedProbe } from './method/shift/confoundedProbe.ts';
+import {
+  type ConfoundedProbe,
+  type ShiftInputs,
+  siteHook,
+  trainConfoundedProbe,
+} from './method/shift/confoundedProbe.ts';
+import { estimateSearches } from './method/shift/estimateShift.ts';
 import { progressBetween } from './method/shift/progressPart.ts';
-import type { PatchingContext } from './patching.ts';
+import { type ShiftReferences, shiftReferences } from './method/shift/shiftReferences.ts';
+import type { PatchingContext } from './patchingRequest.ts';
 import { RecentMap } from './recentMap.ts';
 import { requireCount } from './requestChecks.ts';
 
@@ -25,9 +34,6 @@ export interface ShiftContext extends PatchingContext {
   featureInfo(feature: FeatureRef): Promise<FeatureInfo>;
   readonly examples: FeatureExamples;
 }
-
-/** Biographies to train and to test on, and features to judge, when the request does not say. */
-const usual = { trainCount: 500, testCount: 400, maxFeatures: 150 };
 
 /** Fewer leave a group empty, or a pass without a whole step. */
 const fewestTexts = 8;
@@ -45,6 +51,14 @@ const remembered = { entries: 3, weight: 3, weigh: () => 1 };
 export class Shift {
   /** They go with their model. */
   private readonly found = new WeakMap<LoadedModel, RecentMap<ConfoundedProbe>>();
+  /** What a classifier is compared with, whatever is ablated. */
+  private readonly references = new WeakMap<ConfoundedProbe, ShiftReferences>();
+
+  /** See `ShiftApi.estimateShift`. */
+  async estimate(context: ShiftContext, request: ShiftRequest, call: CallOptions): Promise<ShiftEstimate> {
+    const inputs = await readInputs(context, request);
+    return estimateSearches(inputs, { ...exampleSearch, examples }, call);
+  }
 
   /** See `ShiftApi.findShiftFeatures`. */
   async find(context: ShiftContext, request: ShiftRequest, call: CallOptions): Promise<ShiftFindings> {
@@ -73,8 +87,11 @@ export class Shift {
           : 'choose at least one feature';
       throw new EngineError('request.invalid', { what: 'Ablating no feature', reason });
     }
+    const references =
+      this.references.get(found) ?? (await shiftReferences(found, progressBetween(call, 50, 75)));
+    this.references.set(found, references);
     return {
-      ...(await applyAblation(found, chosen, progressBetween(call, 50, 100))),
+      ...(await applyAblation(found, references, chosen, progressBetween(call, 75, 100))),
       ablated: chosen.map((feature) => refOf(found, feature)),
       provenance: await provenanceOf(context, request),
     };
@@ -85,41 +102,44 @@ export class Shift {
     request: ShiftRequest,
     call: CallOptions,
   ): Promise<ConfoundedProbe> {
-    const { model, openSae } = context;
-    const counts = { ...usual, ...countsOf(request) };
-    requireCount('The number of biographies to train on', counts.trainCount, fewestTexts);
-    requireCount('The number of biographies to test on', counts.testCount, fewestTexts);
-    requireCount('The number of features', counts.maxFeatures, 1);
-    requireMost(Math.max(counts.trainCount, counts.testCount));
+    const { model } = context;
+    const inputs = await readInputs(context, request);
     const { saes: ids, hook, professions, seed } = request;
-    const opened: ConfoundedProbe['inputs']['saes'][number][] = [];
-    for (const id of ids) opened.push({ id, sae: await openSae(id) });
-    const key = JSON.stringify([
-      model.info.id,
-      await context.provenance(ids),
-      ids,
-      hook,
-      professions,
-      seed,
-      counts,
-    ]);
+    const { trainCount, testCount, maxFeatures, ablateTo } = inputs;
+    const counts = { trainCount, testCount, maxFeatures, ablateTo };
+    const provenance = await context.provenance(ids);
+    const key = JSON.stringify([model.info.id, provenance, ids, hook, professions, seed, counts]);
     const known = this.found.get(model) ?? new RecentMap<ConfoundedProbe>(remembered);
     this.found.set(model, known);
     const before = known.get(key);
     // An SAE that was closed since is another object; its programs are gone.
-    if (before?.sites.every(({ id, sae }) => opened.some((one) => one.id === id && one.sae === sae)))
+    if (before?.sites.every(({ id, sae }) => inputs.saes.some((one) => one.id === id && one.sae === sae)))
       return before;
-    const { bos, nContext, tokenizer, transformer } = model;
-    const text = { tokenizer, bos, nContext };
-    const inputs = { model: transformer, text, saes: opened, hook, professions, seed, ...counts };
     const found = await trainConfoundedProbe(inputs, call);
     known.set(key, found);
     return found;
   }
 }
 
+/** Opens the SAEs that a request names, and fills in what it leaves out. @throws request.invalid, as `openSae` */
+async function readInputs({ model, openSae }: ShiftContext, request: ShiftRequest): Promise<ShiftInputs> {
+  const counts = { ...shiftDefaults, ...countsOf(request) };
+  requireCount('The number of biographies to train on', counts.trainCount, fewestTexts);
+  requireCount('The number of biographies to test on', counts.testCount, fewestTexts);
+  requireCount('The number of features', counts.maxFeatures, 1);
+  requireMost(Math.max(counts.trainCount, counts.testCount));
+  const { hook, professions, ablateTo = 'mean', seed } = request;
+  const saes: ShiftInputs['saes'][number][] = [];
+  for (const id of request.saes) saes.push({ id, sae: await openSae(id) });
+  const { bos, nContext, tokenizer, transformer } = model;
+  const text = { tokenizer, bos, nContext };
+  return { model: transformer, text, saes, hook, professions, ablateTo, seed, ...counts };
+}
+
+type ShiftCounts = Pick<ShiftInputs, 'trainCount' | 'testCount' | 'maxFeatures'>;
+
 /** The counts that a request names. */
-function countsOf({ trainCount, testCount, maxFeatures }: ShiftRequest): Partial<typeof usual> {
+function countsOf({ trainCount, testCount, maxFeatures }: ShiftRequest): Partial<ShiftCounts> {
   return {
     ...(trainCount !== undefined && { trainCount }),
     ...(testCount !== undefined && { testCount }),

@@ -1,6 +1,10 @@
 /** SHIFT (Marks et al. 2024, §4): taking unintended signals out of a classifier by ablating the features that carry them. */
 import type { CallOptions } from './callOptions.ts';
 import type { FeatureInfo, FeatureRef, ModelId, Provenance, SaeId } from './domain.ts';
+import type { SearchEstimate } from './searchEstimate.ts';
+
+/** Biographies to train and to test on, and features to judge, when a request does not say. */
+export const shiftDefaults = { trainCount: 500, testCount: 400, maxFeatures: 300 } as const;
 
 export interface ShiftRequest {
   readonly model: ModelId;
@@ -10,18 +14,24 @@ export interface ShiftRequest {
   readonly hook?: string;
   /** Two professions of the biographies task; the task's first two when left out. */
   readonly professions?: readonly [string, string];
-  /** Biographies to train and to test on; 500 and 400 when left out. */
+  /** Biographies to train and to test on; `shiftDefaults` when left out. */
   readonly trainCount?: number;
   readonly testCount?: number;
-  /** Features offered for judgement, the strongest first; 150 when left out. */
+  /** Features offered for judgement, the strongest first; `shiftDefaults` when left out. */
   readonly maxFeatures?: number;
+  /**
+   * What ablated features are set to: their mean over the confounded biographies (when left out), or zero as in the paper.
+   * Zero moves all answers to one side when the features of one gender are stronger than those of the other; the mean
+   * leaves the mean logit where it was.
+   */
+  readonly ablateTo?: 'mean' | 'zero';
   readonly seed: number;
 }
 
 /** Shares of right answers on biographies in which profession and gender are independent. */
 export interface ShiftAccuracy {
   readonly profession: number;
-  /** How often the answer agrees with the gender: 0.5 when the classifier does not see it. */
+  /** How often the answer agrees with the gender that went with it in training: 0.5 when the classifier does not see it. */
   readonly gender: number;
   /** Accuracy in the worst of the four groups. */
   readonly worstGroup: number;
@@ -68,24 +78,23 @@ export interface ShiftFindings {
   readonly provenance: Provenance;
 }
 
+/** The rows of the paper's table 2. Skylines and random draws ablate as many features, or neurons, as SHIFT does. */
 export interface ShiftOutcome {
+  /** "Original". */
   readonly before: ShiftAccuracy;
-  /** The same classifier with the features ablated. */
+  /** "SHIFT": the same classifier with the features ablated. */
   readonly after: ShiftAccuracy;
-  /** Trained again on the same biographies with the features ablated. */
+  /** "SHIFT + retrain": trained again on the same biographies with the features ablated. */
   readonly retrained: ShiftAccuracy;
   readonly baselines: {
     /** A classifier on cosines with the directions of concept words. */
     readonly conceptBottleneck: ShiftAccuracy;
-    /** As many features ablated, drawn by chance among all others that are active: the mean over draws. */
-    readonly random: ShiftAccuracy;
-    /** The worst group's accuracy in each of the draws. */
-    readonly randomWorstGroups?: readonly number[];
-    /**
-     * As many neurons of the same sites, those that hurt the balanced biographies most by their first-order effect. The
-     * paper's skyline chooses their number as well.
-     */
-    readonly neurons: ShiftAccuracy;
+    /** Features drawn by chance among all others that are active. */
+    readonly random: { readonly mean: ShiftAccuracy; readonly draws: readonly ShiftAccuracy[] };
+    /** Features that push the classifier towards a balanced biography's gender most, on the mean. */
+    readonly featureSkyline: ShiftAccuracy;
+    /** Neurons of the same sites that do so most, set to their mean. */
+    readonly neuronSkyline: ShiftAccuracy;
     /** Trained on balanced biographies. */
     readonly oracle: ShiftAccuracy;
   };
@@ -93,7 +102,17 @@ export interface ShiftOutcome {
   readonly provenance: Provenance;
 }
 
+/** What the two halves will take, measured by short runs and reckoned up. */
+export interface ShiftEstimate {
+  /** Training the classifier and finding its features. */
+  readonly find: SearchEstimate;
+  /** Ablating features, training again, and all that is compared; less when other features are ablated afterwards. */
+  readonly ablate: SearchEstimate;
+}
+
 export interface ShiftApi {
+  /** Tells beforehand what SHIFT will take. */
+  estimateShift(request: ShiftRequest, options?: CallOptions): Promise<ShiftEstimate>;
   /** Trains the confounded classifier and finds the features it uses. */
   findShiftFeatures(request: ShiftRequest, options?: CallOptions): Promise<ShiftFindings>;
   /** Ablates features, trains again, and compares with the baselines. `benchmark` ablates those with `isGender`. */
@@ -114,6 +133,7 @@ export interface ShiftApi {
 }
 
 export const shiftMethods: { readonly [M in keyof ShiftApi]: true } = {
+  estimateShift: true,
   findShiftFeatures: true,
   applyShift: true,
   featureExamples: true,

@@ -11,10 +11,10 @@ import type { ShiftStore } from './shiftStore.ts';
 /** The list with what can be done with it; one tab stop for each kind of control, arrows move between features. */
 export function FeatureList(props: { readonly store: ShiftStore; readonly isBusy: boolean }): JSX.Element {
   const { store, isBusy } = props;
-  const features = store.features.value;
+  const features = store.shown.value;
   const list = useRef<HTMLUListElement>(null);
   const [current, setCurrent] = useState(0);
-  const strongest = Math.max(...features.map(({ effect }) => Math.abs(effect)), 1e-9);
+  const strongest = Math.max(...store.features.value.map(({ effect }) => Math.abs(effect)), 1e-9);
   const go = (event: KeyboardEvent, row: number): void => {
     const next = rovingIndex(event.key, row, features.length, 'vertical');
     if (next === undefined) return;
@@ -30,6 +30,7 @@ export function FeatureList(props: { readonly store: ShiftStore; readonly isBusy
         {strings.shiftEffectLegend}
         {store.known.value && ` ${strings.shiftTellsLegend}`}
       </p>
+      {features.length === 0 && <p class="quiet shift-none">{strings.shiftNoneShown}</p>}
       <ul class="shift-list" ref={list} aria-label={strings.shiftFeatures}>
         {features.map((feature, row) => {
           const key = shiftKey(feature.feature);
@@ -53,6 +54,31 @@ export function FeatureList(props: { readonly store: ShiftStore; readonly isBusy
   );
 }
 
+/** Narrows the list; what is narrowed to can be marked at once. */
+function Filter({ store }: { readonly store: ShiftStore }): JSX.Element {
+  const count = store.shown.value.length;
+  const isNarrow = store.filter.value.trim() !== '';
+  return (
+    <>
+      <input
+        type="search"
+        class="shift-filter"
+        placeholder={strings.shiftFilter}
+        aria-label={strings.shiftFilterLabel}
+        value={store.filter.value}
+        onInput={(event) => {
+          store.filter.value = event.currentTarget.value;
+        }}
+      />
+      {isNarrow && count > 0 && (
+        <button type="button" class="link small" onClick={store.markShown}>
+          {say('shiftMarkShown', { count })}
+        </button>
+      )}
+    </>
+  );
+}
+
 function Tools({ store, isBusy }: { readonly store: ShiftStore; readonly isBusy: boolean }): JSX.Element {
   const marks = store.marked.value;
   const features = store.features.value;
@@ -63,6 +89,7 @@ function Tools({ store, isBusy }: { readonly store: ShiftStore; readonly isBusy:
       <span class="quiet small" role="status">
         {say('shiftMarked', { count, total: features.length })}
       </span>
+      <Filter store={store} />
       <label class="shift-known small" title={strings.shiftKnownTitle}>
         <input
           type="checkbox"

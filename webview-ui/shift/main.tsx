@@ -2,6 +2,8 @@
 
 import { render } from 'preact';
 import '../ui.css';
+import './accuracyTable.css';
+import './featureList.css';
 import './shift.css';
 import type { ShiftViewApi } from '../../src/shared/shiftViewApi.ts';
 import { connectHost, readState, writeState } from '../lib/host.ts';

@@ -99,7 +99,12 @@ function Running({
   return (
     <div class="shift-running">
       <div class="shift-running-main">
-        <span>{progress?.what ?? title}</span>
+        <span class="shift-running-text">
+          <span>{progress?.what ?? title}</span>
+          {isKnown && (
+            <span class="quiet shift-percent">{Math.floor((100 * progress.done) / progress.total)} %</span>
+          )}
+        </span>
         <progress
           aria-label={title}
           max={isKnown ? progress.total : undefined}

@@ -17,6 +17,9 @@ export class ShiftStore {
   readonly marked = signal<ReadonlySet<string>>(new Set());
   /** Key of the feature whose examples are open, or nothing. */
   readonly open: Signal<string>;
+  /** Part of the labels, sites or numbers that the list is narrowed to. */
+  readonly filter: Signal<string>;
+  readonly shown: ReadonlySignal<readonly ShiftFeature[]>;
   /** Whether what the generator knows is shown: never without being asked for, so that it does not sway the judgement. */
   readonly known = signal(false);
   /** Whether the outcome is of other marks than these. */
@@ -30,6 +33,14 @@ export class ShiftStore {
     saved: SavedState,
   ) {
     this.open = saved.signal('open', '');
+    this.filter = saved.signal('filter', '');
+    this.shown = computed(() => {
+      const wanted = this.filter.value.trim().toLowerCase();
+      if (wanted === '') return this.features.value;
+      return this.features.value.filter(({ info, hook, feature }) =>
+        `${info.label ?? ''} ${hook} #${feature.index}`.toLowerCase().includes(wanted),
+      );
+    });
     this.isStale = computed(() => {
       const ablated = this.state.value?.outcome?.ablated;
       const marked = this.marked.value;
@@ -87,6 +98,12 @@ export class ShiftStore {
   markKnown = (): void => {
     const known = this.features.peek().filter(({ isGender }) => isGender);
     this.#setMarks(new Set([...this.marked.peek(), ...known.map(({ feature }) => shiftKey(feature))]));
+  };
+
+  /** Marks those that the list is narrowed to, beside what is marked. */
+  markShown = (): void => {
+    const shown = this.shown.peek().map(({ feature }) => shiftKey(feature));
+    this.#setMarks(new Set([...this.marked.peek(), ...shown]));
   };
 
   #setMarks(marked: ReadonlySet<string>): void {

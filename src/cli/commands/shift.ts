@@ -1,14 +1,24 @@
 /** `fovea shift`: takes an unintended signal out of a classifier by ablating the features that carry it (Marks et al. 2024). */
 
 import { realpathSync } from 'node:fs';
-import { featureName } from '../../shared/describeShift.ts';
+import { featureName, rangeOf, type ShiftRow, shiftRows } from '../../shared/describeShift.ts';
 import type { FeatureRef, ModelInfo, SaeId, SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatText } from '../../shared/format.ts';
 import { methodDefaults } from '../../shared/methodDefaults.ts';
-import type { ShiftAccuracy, ShiftFindings, ShiftOutcome, ShiftRequest } from '../../shared/shiftApi.ts';
+import {
+  type ShiftAccuracy,
+  type ShiftEstimate,
+  type ShiftFindings,
+  type ShiftOutcome,
+  type ShiftRequest,
+  shiftDefaults,
+} from '../../shared/shiftApi.ts';
+import { saesBelow } from '../../shared/shiftSaes.ts';
+import { shiftStrings } from '../../shared/shiftStrings.ts';
 import { CommandLineError, countOption, listOption, textOption } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
 import { renderTable } from '../table.ts';
+import { estimateText } from './attribute.ts';
 
 export const shift: Command = {
   summary: 'take gender out of a classifier of professions, feature by feature',
@@ -23,17 +33,34 @@ export const shift: Command = {
       type: 'string',
       multiple: true,
       placeholder: 'HOOK|FOLDER',
-      about:
-        'SAE whose features may go; several times for several (default: the streams up to the classifier)',
+      about: 'SAE whose features may go; several times for several (default: all up to the classifier)',
     },
-    train: { type: 'string', placeholder: 'N', about: 'biographies to train on (default 500)' },
-    test: { type: 'string', placeholder: 'N', about: 'biographies to test on (default 400)' },
-    features: { type: 'string', placeholder: 'N', about: 'features to look at, strongest first' },
+    train: {
+      type: 'string',
+      placeholder: 'N',
+      about: `biographies to train on (default ${shiftDefaults.trainCount})`,
+    },
+    test: {
+      type: 'string',
+      placeholder: 'N',
+      about: `biographies to test on (default ${shiftDefaults.testCount})`,
+    },
+    features: {
+      type: 'string',
+      placeholder: 'N',
+      about: `features to look at, strongest first (default ${shiftDefaults.maxFeatures})`,
+    },
     ablate: {
       type: 'string',
       placeholder: 'benchmark|HOOK:INDEX,…',
       about: 'ablate those that the generator knows to be gender, or those named',
     },
+    'ablate-to': {
+      type: 'string',
+      placeholder: 'mean|zero',
+      about: 'what ablated features are set to: their mean (default), or zero as in the paper',
+    },
+    estimate: { type: 'boolean', about: 'only tell what it would take' },
     seed: {
       type: 'string',
       placeholder: 'N',
@@ -44,6 +71,10 @@ export const shift: Command = {
     const model = await openModel(context);
     const saes = await chooseSaes(context, model);
     const request = readRequest(context, model, saes);
+    if (context.line.options.estimate) {
+      const estimate = await context.engine.estimateShift(request, context.call);
+      return context.print(estimate, () => describeEstimate(estimate));
+    }
     const ablate = textOption(context.line, 'ablate');
     if (ablate === undefined) {
       const found = await context.engine.findShiftFeatures(request, context.call);
@@ -60,35 +91,35 @@ function readRequest({ line }: Context, model: ModelInfo, saes: readonly SaeInfo
   if (more !== undefined || (first !== undefined && second === undefined)) {
     throw new CommandLineError('Give two professions, or none for the usual ones.');
   }
-  const features = textOption(line, 'features');
   return {
     model: model.id,
     saes: saes.map(({ id }) => id),
     hook: textOption(line, 'hook'),
     ...(first !== undefined && second !== undefined && { professions: [first, second] }),
-    trainCount: countOption(line, 'train', 500),
-    testCount: countOption(line, 'test', 400),
-    ...(features !== undefined && { maxFeatures: countOption(line, 'features', 1) }),
+    trainCount: countOption(line, 'train', shiftDefaults.trainCount),
+    testCount: countOption(line, 'test', shiftDefaults.testCount),
+    maxFeatures: countOption(line, 'features', shiftDefaults.maxFeatures),
+    ablateTo: readAblateTo(line),
     seed: countOption(line, 'seed', methodDefaults.seed, 0),
   };
 }
 
-/** The SAEs that the line names, or those of the streams up to the classifier. */
+function readAblateTo(line: Context['line']): 'mean' | 'zero' {
+  const text = textOption(line, 'ablate-to') ?? 'mean';
+  if (text === 'mean' || text === 'zero') return text;
+  throw new CommandLineError(`--ablate-to is mean or zero, not "${text}".`);
+}
+
+/** The SAEs that the line names, or all up to the classifier. */
 async function chooseSaes(context: Context, model: ModelInfo): Promise<readonly SaeInfo[]> {
   const { engine, line, call } = context;
   const named = listOption(line, 'sae');
   const folders = named.flatMap((name) => realFolder(name));
   const all = (await engine.listSaes({ model: model.id, folders }, call)).filter((sae) => !sae.problem);
   if (named.length > 0) return named.map((name) => namedSae(all, name));
-  const hook = textOption(line, 'hook');
-  const top =
-    hook === undefined ? Math.floor(model.nLayers / 2) : Number(/^blocks\.(\d+)\./.exec(hook)?.[1] ?? 0);
-  const found = all.filter(({ hook: own, layer }) => layer <= top && own.endsWith('hook_resid_post'));
-  const usable = found.filter(
-    ({ layer }) => layer < top || hook === undefined || hook.endsWith('hook_resid_post'),
-  );
+  const usable = saesBelow(model, all, textOption(line, 'hook'));
   if (usable.length > 0) return usable;
-  throw new CommandLineError('This model has no SAEs on its streams up to there. Name some with --sae.');
+  throw new CommandLineError('This model has no SAEs up to what the classifier reads. Name some with --sae.');
 }
 
 function realFolder(name: string): readonly string[] {
@@ -119,6 +150,10 @@ function readFeatures(text: string, saes: readonly SaeInfo[]): readonly FeatureR
   });
 }
 
+function describeEstimate({ find, ablate }: ShiftEstimate): string {
+  return `Finding features: ${estimateText(find)}\nAblating and training again: ${estimateText(ablate)}`;
+}
+
 function describeFindings({ professions, hook, before, features }: ShiftFindings): string {
   const rows = features.map((feature) => [
     feature.hook,
@@ -140,40 +175,47 @@ function describeFindings({ professions, hook, before, features }: ShiftFindings
   ];
   return [
     `A classifier of ${professions.join(' and ')} on the mean of ${hook}, trained where gender gives them away.`,
-    accuracyTable([['before', before]]),
+    accuracyTable(shiftRows(before)[0]!.rows),
     renderTable(columns, rows),
   ].join('\n\n');
 }
 
-function describeOutcome({ before, after, retrained, baselines, ablated }: ShiftOutcome): string {
-  const rows: (readonly [string, ShiftAccuracy])[] = [
-    ['before', before],
-    ['ablated', after],
-    ['ablated, trained again', retrained],
-    ['concept words', baselines.conceptBottleneck],
-    ['random features', baselines.random],
-    ['as many neurons (knows the labels)', baselines.neurons],
-    ['balanced training', baselines.oracle],
-  ];
-  return `${ablated.length} features ablated.\n\n${accuracyTable(rows)}`;
+function describeOutcome(outcome: ShiftOutcome): string {
+  const rows = shiftRows(outcome.before, outcome).flatMap((group) => group.rows);
+  const { ablated, baselines } = outcome;
+  const count = ablated.length;
+  return [
+    `${count} features ablated; skylines and random draws ablate as many.`,
+    accuracyTable(rows),
+    `Random features: mean of ${baselines.random.draws.length} draws, in brackets the least and the largest.`,
+    'Skylines and oracle know balanced labels.',
+  ].join('\n\n');
 }
 
-function accuracyTable(rows: readonly (readonly [string, ShiftAccuracy])[]): string {
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const [first] = rows;
-  const groups = first?.[1].groups ?? [];
+function accuracyTable(rows: readonly ShiftRow[]): string {
+  const percent = (share: number): string => (100 * share).toFixed(1);
+  const groups = rows[0]?.accuracy.groups ?? [];
   const columns = [
-    { title: '' },
-    ...['profession', 'gender', 'worst group'].map((title) => ({ title, align: 'right' as const })),
+    { title: 'in percent' },
+    ...['worst group', 'profession', 'gender'].map((title) => ({ title, align: 'right' as const })),
     ...groups.map(({ profession, gender }) => ({
       title: `${gender} ${profession}`,
       align: 'right' as const,
     })),
   ];
-  const cells = rows.map(([name, accuracy]) => [
-    name,
-    ...[accuracy.profession, accuracy.gender, accuracy.worstGroup].map(percent),
-    ...accuracy.groups.map((group) => percent(group.accuracy)),
-  ]);
+  const cells = rows.map(({ kind, accuracy, draws }) => {
+    const cell = (of: (accuracy: ShiftAccuracy) => number): string => {
+      if (!draws) return percent(of(accuracy));
+      const [least, largest] = rangeOf(draws, of);
+      return `${percent(of(accuracy))} (${percent(least)}–${percent(largest)})`;
+    };
+    return [
+      shiftStrings[`shiftName_${kind}`],
+      cell(({ worstGroup }) => worstGroup),
+      cell(({ profession }) => profession),
+      cell(({ gender }) => gender),
+      ...accuracy.groups.map((group) => percent(group.accuracy)),
+    ];
+  });
   return renderTable(columns, cells);
 }

@@ -21,8 +21,10 @@ export interface ShiftQuestion {
 
 /** All that outlives a reload. */
 interface Kept {
-  readonly version: 1;
+  readonly version: 2;
   readonly question: ShiftQuestion;
+  /** Milliseconds since 1970 when its features were found. */
+  readonly created?: number;
   readonly findings?: ShiftFindings;
   readonly marked: readonly string[];
   readonly outcome?: ShiftOutcome;
@@ -83,6 +85,11 @@ export class ShiftSession extends Disposable {
     return this.kept?.marked ?? [];
   }
 
+  /** Milliseconds since 1970 when the features were found. */
+  get created(): number | undefined {
+    return this.kept?.created;
+  }
+
   get outcome(): ShiftOutcome | undefined {
     return this.kept?.outcome;
   }
@@ -97,7 +104,7 @@ export class ShiftSession extends Disposable {
       const findings = await this.options.engine.findShiftFeatures(question.request, call);
       return () => {
         this.number++;
-        this.keep({ version: 1, question, findings, marked });
+        this.keep({ version: 2, question, created: Date.now(), findings, marked });
       };
     });
   }
@@ -134,12 +141,24 @@ export class ShiftSession extends Disposable {
     this.changed.fire();
   }
 
+  /** Forgets the classifier and what was marked. */
+  forget(): void {
+    this.work.cancel();
+    this.running = undefined;
+    this.error = undefined;
+    this.kept = undefined;
+    this.isRestored = true;
+    this.number++;
+    void this.options.memory.update(memoryKey, undefined);
+    this.changed.fire();
+  }
+
   /** Brings back the classifier of an earlier session. */
   restore(): void {
     if (this.isRestored) return;
     this.isRestored = true;
     const kept = this.options.memory.get<Kept>(memoryKey);
-    if (kept?.version === 1 && kept.question && Array.isArray(kept.marked)) this.kept = kept;
+    if (kept?.version === 2 && kept.question && Array.isArray(kept.marked)) this.kept = kept;
   }
 
   /** Asks anew what the features are called. */

@@ -34,16 +34,33 @@ describe('fovea shift', () => {
       'blocks.2.hook_resid_post:441,blocks.2.hook_resid_post:296',
     );
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toContain('2 features ablated.');
+    expect(out).toContain('2 features ablated; skylines and random draws ablate as many.');
     for (const row of [
-      'before',
-      'ablated',
-      'ablated, trained again',
-      'random features',
-      'balanced training',
+      'Original',
+      'SHIFT',
+      'SHIFT \\+ retrain',
+      'Concept bottleneck',
+      'Neuron skyline',
+      'Feature skyline',
+      'Oracle',
     ]) {
-      expect(out).toMatch(new RegExp(`^${row} .*%`, 'm'));
+      expect(out).toMatch(new RegExp(`^${row} +\\d+\\.\\d `, 'm'));
     }
+    expect(out).toMatch(/^Random features +\d+\.\d \(\d+\.\d–\d+\.\d\)/m);
+  });
+
+  it('only tells what it would take', async () => {
+    const [text, data] = await Promise.all([
+      shift(...few, '--estimate'),
+      shift(...few, '--estimate', '--ablate-to', 'zero', '--json'),
+    ]);
+    expect({ code: text.code, err: text.err }).toEqual({ code: 0, err: '' });
+    expect(text.out).toMatch(/^Finding features: \d+ prompts forward, 0 back, about [\d.]+ s and \d+ MB$/m);
+    expect(text.out).toMatch(/^Ablating and training again: \d+ prompts forward/m);
+    const { find, ablate } = JSON.parse(data.out);
+    // The classifier reads the very stream of the SAE: no steps, and nothing to run back.
+    expect([find.forward, find.backward]).toEqual([4 * 40 + 40, 0]);
+    expect(ablate.forward).toBe(40 + 8 * 40 + 2 * 40 + 40);
   });
 
   it('says what is wrong with a command line', async () => {
@@ -52,6 +69,7 @@ describe('fovea shift', () => {
       [['--sae', 'blocks.9.hook_resid_post'], /blocks\.2\.hook_resid_post/],
       [['--ablate', 'nothing'], /HOOK:INDEX/],
       [['--train', 'many'], /whole number/],
+      [['--ablate-to', 'nothing'], /mean or zero/],
     ];
     for (const [argv, message] of wrong) {
       const { code, err } = await shift(...argv);

@@ -12,14 +12,18 @@ export interface SiteFeature {
 }
 
 /**
- * Zero ablation inside the splice: at each site `x − Σ f_i W_dec,i` over the ablated features i, with f encoded anew in
- * the run, so that the SAE's error stays as it is (Marks et al. 2024, §4.1).
+ * Ablation inside the splice: at each site `x + Σ (v_i − f_i) W_dec,i` over the ablated features i, with f encoded anew in
+ * the run, so that the SAE's error stays as it is (Marks et al. 2024, §4.1). `values`: v of each feature; 0 when left out.
  */
-export function featureAblation(sites: readonly ShiftSite[], features: readonly SiteFeature[]): LateEdit[] {
+export function featureAblation(
+  sites: readonly ShiftSite[],
+  features: readonly SiteFeature[],
+  values?: readonly number[],
+): LateEdit[] {
   return sites.flatMap(({ layer, hook, sae }, site) => {
-    const changes = features
-      .filter((feature) => feature.site === site)
-      .map(({ index }) => ({ feature: index, factor: 0, offset: 0 }));
+    const changes = features.flatMap((feature, i) =>
+      feature.site === site ? [{ feature: feature.index, factor: 0, offset: values?.[i] ?? 0 }] : [],
+    );
     if (changes.length === 0) return [];
     const name = blockHookName(layer, hook);
     const edit: LateEdit = {
@@ -34,13 +38,22 @@ export function featureAblation(sites: readonly ShiftSite[], features: readonly 
   });
 }
 
-/** Zero ablation of single coordinates of the sites' hooks. */
-export function neuronAblation(sites: readonly ShiftSite[], neurons: readonly SiteFeature[]): HookEdit[] {
+/** Mean ablation of single coordinates of the sites' hooks. `means`: by site, `[width]`. */
+export function neuronAblation(
+  sites: readonly ShiftSite[],
+  neurons: readonly SiteFeature[],
+  means: readonly Float32Array[],
+): HookEdit[] {
   return sites.flatMap(({ layer, hook, width, dims }, site) => {
     const chosen = neurons.filter((neuron) => neuron.site === site);
     if (chosen.length === 0) return [];
     const keep = new Float32Array(width).fill(1);
-    for (const { index } of chosen) keep[index] = 0;
-    return [{ hook: blockHookName(layer, hook), keep: floatValue(keep, [1, 1, ...dims]), add: 0 }];
+    const add = new Float32Array(width);
+    for (const { index } of chosen) {
+      keep[index] = 0;
+      add[index] = means[site]![index]!;
+    }
+    const shape = [1, 1, ...dims];
+    return [{ hook: blockHookName(layer, hook), keep: floatValue(keep, shape), add: floatValue(add, shape) }];
   });
 }

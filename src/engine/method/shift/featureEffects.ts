@@ -1,170 +1,77 @@
 /**
- * What features do to the classifier's logit: integrated gradients with a zero patch (Sundararajan et al. 2017;
- * Marks et al. 2024, §3.1 and §4.1). At one site after the other, features and error go to zero in N steps,
- * IE_i = −f_i · (1/N) Σ_k ∂logit/∂f_i at α_k = 1 − k/N (left Riemann sum), summed over the positions of a text.
+ * What features do to the classifier's logit: integrated gradients with a zero patch (Marks et al. 2024, §3.1 and §4.1).
+ * At one site after the other, features and error go to zero, IE_i = −f_i · mean ∂logit/∂f_i, summed over the positions of
+ * a text.
  */
 
-import { throwIfCancelled } from '../../../shared/errors.ts';
-import { type FloatValue, floatsOf, floatValue, type Value } from '../../graph/value.ts';
-import type { HookEdit } from '../../model/edits.ts';
-import { blockHookName } from '../../model/hooks.ts';
-import { batchesByLength } from '../../model/tokenBatches.ts';
-import type { RunResult, Transformer } from '../../model/transformer.ts';
-import type { Probe } from './probe.ts';
-import { probeGradients } from './probeGradients.ts';
-import type { BlockPlace, ShiftSite } from './shiftSites.ts';
+import { type FloatValue, floatValue, type Value } from '../../graph/value.ts';
+import type { Transformer } from '../../model/transformer.ts';
+import type { SparseAutoencoder } from '../../sae/sparseAutoencoder.ts';
+import { type EffectRequest, sitePasses } from './integratedGradients.ts';
+import type { ShiftSite } from './shiftSites.ts';
 
-export interface EffectRequest {
-  readonly probe: Probe;
-  readonly reads: BlockPlace;
-  readonly sites: readonly ShiftSite[];
-  readonly texts: readonly Int32Array[];
-  /** Positions before the text: effects there do not count. */
-  readonly before: number;
-  /** N; 10 in the paper. */
-  readonly steps?: number;
-  readonly signal?: AbortSignal;
-  /** Called when a text is done at one site. */
-  readonly advance?: (texts: number) => void;
-}
-
-/** Effects of one site's features on each text. */
+/** What taking out each feature, or neuron, of one site does to the logit of each text. */
 export interface SiteEffects {
-  /** `[text, d_sae]`: signed, in logits. */
+  /** `[text, width]`: signed, in logits. */
   readonly effects: Float32Array;
-  readonly dSae: number;
+  /** Features or neurons of the site. */
+  readonly width: number;
 }
 
-/** Tokens that run at once: a text in all its steps counts as often as there are steps. */
-const tokensPerRun = 4096;
-
-/** Texts of one length that are taken together. */
-const mostTexts = 16;
-
-/** Effects at every site, in the order of the sites. @throws cancelled */
+/** Effects of features at every site, in the order of the sites. @throws cancelled */
 export async function featureEffects(model: Transformer, request: EffectRequest): Promise<SiteEffects[]> {
-  const { texts, sites, reads, steps = 10, signal } = request;
+  const { texts, sites, before } = request;
   const found = sites.map(({ sae: { config } }) => ({
     effects: new Float32Array(texts.length * config.dSae),
-    dSae: config.dSae,
+    width: config.dSae,
   }));
-  const longest = Math.max(1, ...texts.map(({ length }) => length));
-  const size = Math.max(1, Math.min(mostTexts, Math.floor(tokensPerRun / (longest * steps))));
-  for (const { tokens, places } of batchesByLength(texts, size)) {
-    const capture = sites.map(({ layer, hook }) => blockHookName(layer, hook));
-    const clean = await model.run({ tokens, capture, stopAtLayer: reads.layer + 1, logits: 'none', signal });
-    for (const [i, site] of sites.entries()) {
-      throwIfCancelled(signal);
-      const value = clean.hooks.get(capture[i]!)!;
-      const coded = await site.sae.coded(value);
-      const slope = await meanGradient(model, request, { site, clean, value, steps });
-      const rows = await textEffects(site, {
-        value,
-        activations: coded.activations,
-        slope,
-        before: request.before,
-      });
-      const { effects, dSae } = found[i]!;
-      places.forEach((place, row) => {
-        effects.set(rows.subarray(row * dSae, (row + 1) * dSae), place * dSae);
-      });
-      request.advance?.(places.length);
-    }
+  for await (const { site, places, value, meanGradient } of sitePasses(model, request)) {
+    const coded = await codedSite(sites[site]!, value);
+    const slope = await meanGradient(() => zeroPatch(coded));
+    const rows = await textEffects(coded, slope, before);
+    const { effects, width } = found[site]!;
+    places.forEach((place, row) => {
+      effects.set(rows.subarray(row * width, (row + 1) * width), place * width);
+    });
   }
   return found;
 }
 
-interface SitePass {
-  readonly site: ShiftSite;
-  readonly clean: RunResult;
-  /** The site's value `[batch, position, …]` in the clean run. */
+/** A site's value as its SAE sees it. */
+interface CodedSite {
+  readonly sae: SparseAutoencoder;
+  /** Numbers of one position. */
+  readonly width: number;
   readonly value: Value;
-  readonly steps: number;
+  readonly activations: FloatValue;
+  readonly reconstruction: FloatValue;
+  /** What the decoder's rows are multiplied with at each position. */
+  readonly scales: Float32Array;
 }
 
-/** The gradient at a site, averaged over the steps from the clean value to zero: `[batch, position, …]`. */
-async function meanGradient(
-  model: Transformer,
-  { probe, reads, before, signal }: EffectRequest,
-  { site, clean, value, steps }: SitePass,
-): Promise<Float32Array> {
-  const isRead = site.layer === reads.layer && site.hook === reads.hook;
-  if (isRead) {
-    const [linear] = await probeGradients(model, {
-      probe,
-      reads,
-      before,
-      residuals: clean.residuals,
-      places: [site],
-    });
-    return floatsOf(linear!);
-  }
-  const zero = floatsOf(await zeroPatch(site, value));
-  const values = floatsOf(value);
-  const path = new Float32Array(values.length * steps);
-  for (let k = 0; k < steps; k++) {
-    const left = 1 - k / steps;
-    for (let i = 0; i < values.length; i++)
-      path[k * values.length + i] = zero[i]! + left * (values[i]! - zero[i]!);
-  }
-  const [batch = 1, ...rest] = value.dims;
-  const edits: HookEdit[] = [
-    { hook: blockHookName(site.layer, site.hook), keep: 0, add: floatValue(path, [steps * batch, ...rest]) },
-  ];
-  const residual = repeated(clean.residuals[site.layer]!, steps);
-  const run = await model.run({
-    from: { layer: site.layer, residual },
-    edits,
-    stopAtLayer: reads.layer + 1,
-    logits: 'none',
-    signal,
-  });
-  const [gradient] = await probeGradients(model, {
-    probe,
-    reads,
-    before,
-    residuals: run.residuals,
-    edits,
-    places: [site],
-  });
-  const all = floatsOf(gradient!);
-  const mean = new Float32Array(values.length);
-  all.forEach((slope, i) => {
-    mean[i % values.length]! += slope / steps;
-  });
-  return mean;
+async function codedSite({ sae, width }: ShiftSite, value: Value): Promise<CodedSite> {
+  const scales = await sae.writeScales(value);
+  return { sae, width, value, scales, ...(await sae.coded(value)) };
 }
 
 /** What the SAE writes when no feature is active and the error is zero: x̂ − f · W_dec. */
-async function zeroPatch({ sae, width }: ShiftSite, value: Value): Promise<FloatValue> {
-  const { activations, reconstruction } = await sae.coded(value);
-  const scales = await sae.writeScales(value);
+async function zeroPatch(coded: CodedSite): Promise<FloatValue> {
+  const { width, scales, reconstruction, value } = coded;
   const written = reconstruction.data.slice();
-  await forEachActive(sae, activations.data, async (row, f, direction) => {
+  await forEachActive(coded, (row, f, direction) => {
     const scale = f * scales[row]!;
     for (let i = 0; i < width; i++) written[row * width + i]! -= scale * direction[i]!;
   });
   return floatValue(written, value.dims);
 }
 
-interface SlopedSite {
-  readonly value: Value;
-  readonly activations: FloatValue;
-  /** `[batch, position, …]` */
-  readonly slope: Float32Array;
-  readonly before: number;
-}
-
-/** −f · (W_dec · slope), summed over positions: `[text, d_sae]`. */
-async function textEffects(
-  { sae, width }: ShiftSite,
-  { value, activations, slope, before }: SlopedSite,
-): Promise<Float32Array> {
+/** −f · (W_dec · slope), summed over positions: `[text, d_sae]`. `slope` is `[batch, position, …]`. */
+async function textEffects(coded: CodedSite, slope: Float32Array, before: number): Promise<Float32Array> {
+  const { sae, width, scales, value } = coded;
   const [batch = 1, positions = 1] = value.dims;
   const { dSae } = sae.config;
-  const scales = await sae.writeScales(value);
   const effects = new Float32Array(batch * dSae);
-  await forEachActive(sae, activations.data, (row, f, direction, feature) => {
+  await forEachActive(coded, (row, f, direction, feature) => {
     if (row % positions < before) return;
     let along = 0;
     for (let i = 0; i < width; i++) along += slope[row * width + i]! * direction[i]!;
@@ -176,31 +83,19 @@ async function textEffects(
 type VisitActive = (row: number, activation: number, direction: Float32Array, feature: number) => void;
 
 /** Calls `visit` for every active feature of every row, with what a unit of it writes. */
-async function forEachActive(
-  sae: ShiftSite['sae'],
-  activations: Float32Array,
-  visit: VisitActive,
-): Promise<void> {
+async function forEachActive({ sae, activations: { data } }: CodedSite, visit: VisitActive): Promise<void> {
   const { dSae } = sae.config;
   const active = new Map<number, number>();
-  activations.forEach((f, i) => {
+  data.forEach((f, i) => {
     if (f !== 0 && !active.has(i % dSae)) active.set(i % dSae, active.size);
   });
   if (active.size === 0) return;
   const directions = (await sae.decoderRows([...active.keys()])).data;
   const width = directions.length / active.size;
-  activations.forEach((f, i) => {
+  data.forEach((f, i) => {
     if (f === 0) return;
     const feature = i % dSae;
     const at = active.get(feature)! * width;
     visit(Math.floor(i / dSae), f, directions.subarray(at, at + width), feature);
   });
-}
-
-function repeated(value: Value, times: number): FloatValue {
-  const data = floatsOf(value);
-  const all = new Float32Array(data.length * times);
-  for (let k = 0; k < times; k++) all.set(data, k * data.length);
-  const [batch = 1, ...rest] = value.dims;
-  return floatValue(all, [batch * times, ...rest]);
 }

@@ -93,4 +93,28 @@ describe('ShiftStore', () => {
     const api = {} as ShiftViewApi;
     expect(new ShiftStore({ api, on: () => {} }, saved).known.value).toBe(false);
   });
+
+  it('narrows the list by label, site or number, and marks what it is narrowed to beside what is marked', async () => {
+    const { store, features } = open();
+    await store.refresh();
+    await settle();
+    store.features.value = features.map((one, i) => ({
+      ...one,
+      info: { ...one.info, label: ['She', 'ward', 'he'][i]! },
+    }));
+    const shown = (): number[] => store.shown.value.map(({ feature }) => feature.index);
+    store.filter.value = ' HE';
+    expect(shown()).toEqual([0, 2]);
+    store.filter.value = '#1';
+    expect(shown()).toEqual([1]);
+    store.mark(shiftKey(features[0]!.feature), true);
+    store.markShown();
+    expect([...store.marked.value]).toEqual(
+      [features[0]!, features[1]!].map(({ feature }) => shiftKey(feature)),
+    );
+    store.filter.value = 'resid_post';
+    expect(shown()).toEqual([0, 1, 2]);
+    store.filter.value = 'nothing';
+    expect(shown()).toEqual([]);
+  });
 });

@@ -1,4 +1,4 @@
-/** What SHIFT is compared with: neurons chosen by balanced labels, and closeness to concept words; against plain loops. */
+/** What SHIFT is compared with: neurons by their effects, and closeness to concept words; against plain loops. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   conceptDirections,
@@ -6,8 +6,8 @@ import {
   cosines,
   meanRow,
 } from '../../../../../src/engine/method/shift/conceptWords.ts';
-import type { ConfoundedProbe } from '../../../../../src/engine/method/shift/confoundedProbe.ts';
-import { harmfulNeurons } from '../../../../../src/engine/method/shift/harmfulNeurons.ts';
+import { neuronEffects } from '../../../../../src/engine/method/shift/neuronEffects.ts';
+import { rankEffects } from '../../../../../src/engine/method/shift/rankEffects.ts';
 import { probePlace, shiftSites } from '../../../../../src/engine/method/shift/shiftSites.ts';
 import { seededRandom } from '../../../../../src/engine/random.ts';
 import { tinyModelConfig, topKHook } from '../../../../fixtures/tinyModel.ts';
@@ -15,10 +15,6 @@ import { adding, openTinyCircuit, type TinyCircuit } from '../tinyCircuit.ts';
 
 const { dModel } = tinyModelConfig;
 const hook = 'blocks.1.hook_resid_post';
-const texts = [
-  { ids: [3, 117, 58, 201, 22, 9], profession: 0 },
-  { ids: [7, 44, 58, 12], profession: 1 },
-] as const;
 
 let look: TinyCircuit;
 
@@ -27,37 +23,69 @@ beforeAll(async () => {
 });
 afterAll(() => look.close());
 
-describe('the skyline of neurons', () => {
-  it('takes the coordinates that push away from the right profession most, by activation × gradient', async () => {
+describe('effects of neurons', () => {
+  it.each([0, 1])('are integrated gradients by finite differences, %i positions left out', async (before) => {
+    const steps = 3;
+    const texts = [
+      [3, 117, 58, 201, 22, 9],
+      [7, 44, 58, 12],
+    ];
     const { config } = look.model;
-    const reads = probePlace(config, hook);
-    const sites = shiftSites(config, look.saes.slice(0, 1), reads);
     const random = seededRandom(5);
     const probe = { weights: Float32Array.from({ length: dModel }, () => random.normal()), bias: 0 };
-    const judged = texts.map(({ ids, profession }) => ({
-      text: '',
-      tokens: Int32Array.from(ids),
-      profession,
-      gender: 0 as const,
-    }));
-    const found = { inputs: { model: look.model, text: {} }, sets: { judged }, sites, reads, probe };
-    const chosen = await harmfulNeurons(found as unknown as ConfoundedProbe, 5);
+    const reads = probePlace(config, hook);
+    const sites = shiftSites(config, look.saes.slice(0, 1), reads);
+    const tokens = texts.map((ids) => Int32Array.from(ids));
+    const request = { probe, reads, sites, texts: tokens, before, steps };
+    const [found] = await neuronEffects(look.model, request);
+    expect(found!.width).toBe(dModel);
 
-    const harm = new Float64Array(dModel);
-    for (const { ids, profession } of texts) {
+    texts.forEach((ids, text) => {
       const value = look.value(topKHook, ids);
-      const logit = (at: number, by: number) => {
-        const after = look.value(hook, ids, adding(topKHook, at, [by]));
-        return after.reduce((sum, x, i) => sum + (x * probe.weights[i % dModel]!) / ids.length, 0);
+      const slope = (at: number, share: number): number => {
+        const h = 1e-4;
+        const [above, below] = [h, -h].map((by) => {
+          const push = adding(topKHook, at, [by]);
+          const moved = look.value(hook, ids, (name, v) => {
+            if (name === topKHook) v.data.set(value.map((x) => x * share));
+            push(name, v);
+          });
+          const read = moved.subarray(before * dModel);
+          return read.reduce(
+            (sum, x, i) => sum + (x * probe.weights[i % dModel]!) / (ids.length - before),
+            0,
+          );
+        });
+        return (above! - below!) / (2 * h);
       };
-      const h = 1e-4;
+      const effects = new Float64Array(dModel);
       value.forEach((x, at) => {
-        const slope = (logit(at, h) - logit(at, -h)) / (2 * h);
-        harm[at % dModel]! -= (profession === 1 ? 1 : -1) * x * slope;
+        if (at < before * dModel) return;
+        for (let step = 0; step < steps; step++)
+          effects[at % dModel]! -= (x * slope(at, 1 - step / steps)) / steps;
       });
-    }
-    const order = Array.from(harm.keys()).sort((a, b) => harm[b]! - harm[a]!);
-    expect(chosen).toEqual(order.slice(0, 5).map((index) => ({ site: 0, index })));
+      effects.forEach((effect, i) => {
+        expect(found!.effects[text * dModel + i]).toBeCloseTo(effect, 3);
+      });
+    });
+  });
+});
+
+describe('the order of effects', () => {
+  it('is by how much the mean text is pushed towards its own label', () => {
+    const effects = Float32Array.of(1, -2, 0, /* second text */ -3, -2, 0);
+    const found = rankEffects(
+      [
+        { effects, width: 3 },
+        { effects: Float32Array.of(-1, 9), width: 1 },
+      ],
+      [0, 1],
+    );
+    // Taking out feature 0 pushes each text away from its label; feature 1 does the same to both, and cancels out.
+    expect(found).toEqual([
+      { site: 0, index: 0, effect: 2 },
+      { site: 1, index: 0, effect: -5 },
+    ]);
   });
 });
 

@@ -76,40 +76,48 @@ describe('pooled activations', () => {
 });
 
 describe('ablation', () => {
-  it('takes features out of the hook, the error kept, and everything behind is computed anew', async () => {
-    const chosen = [1, 4, 9, 13, 17].map((index) => ({ site: 0, index }));
-    const sae = look.tiny.saes.get(topKHook)!;
-    const without: PlainHook = (name, { data }) => {
-      if (name !== topKHook) return;
-      for (let p = 0; p < data.length / dModel; p++) {
-        const active = activationsOf(rowAt(data, p));
-        for (const { index } of chosen) {
-          for (let d = 0; d < dModel; d++)
-            data[p * dModel + d]! -= active[index]! * sae.W_dec[index * dModel + d]!;
+  it.each([
+    ['zero', undefined],
+    ['values of their own', [0.5, -1, 0, 2, 0.25]],
+  ])(
+    'sets features of the hook to %s, the error kept, and everything behind is computed anew',
+    async (_, values) => {
+      const chosen = [1, 4, 9, 13, 17].map((index) => ({ site: 0, index }));
+      const sae = look.tiny.saes.get(topKHook)!;
+      const without: PlainHook = (name, { data }) => {
+        if (name !== topKHook) return;
+        for (let p = 0; p < data.length / dModel; p++) {
+          const active = activationsOf(rowAt(data, p));
+          for (const [i, { index }] of chosen.entries()) {
+            const change = (values?.[i] ?? 0) - active[index]!;
+            for (let d = 0; d < dModel; d++) data[p * dModel + d]! += change * sae.W_dec[index * dModel + d]!;
+          }
         }
-      }
-    };
-    const edits = featureAblation(sites, chosen);
-    const found = await pooledActivations(look.model, { texts: tokens, hook, before: 0, edits });
-    const clean = await pooledActivations(look.model, { texts: tokens, hook, before: 0 });
-    let moved = 0;
-    texts.forEach((ids, text) => {
-      plainMean(look.value(hook, ids, without), 0).forEach((mean, i) => {
-        expect(found.data[text * dModel + i]).toBeCloseTo(mean, 4);
-        moved = Math.max(moved, Math.abs(mean - clean.data[text * dModel + i]!));
+      };
+      const edits = featureAblation(sites, chosen, values);
+      const found = await pooledActivations(look.model, { texts: tokens, hook, before: 0, edits });
+      const clean = await pooledActivations(look.model, { texts: tokens, hook, before: 0 });
+      let moved = 0;
+      texts.forEach((ids, text) => {
+        plainMean(look.value(hook, ids, without), 0).forEach((mean, i) => {
+          expect(found.data[text * dModel + i]).toBeCloseTo(mean, 4);
+          moved = Math.max(moved, Math.abs(mean - clean.data[text * dModel + i]!));
+        });
       });
-    });
-    expect(moved).toBeGreaterThan(0.01);
-  });
+      expect(moved).toBeGreaterThan(0.01);
+    },
+  );
 
-  it('sets neurons of the hook to zero', async () => {
+  it('sets neurons of the hook to their means', async () => {
     const without: PlainHook = (name, { data }) => {
       if (name !== topKHook) return;
-      for (let i = 0; i < data.length; i++) if ([2, 5].includes(i % dModel)) data[i] = 0;
+      for (let i = 0; i < data.length; i++)
+        if ([2, 5].includes(i % dModel)) data[i] = i % dModel === 2 ? 0.75 : -2;
     };
     const edits = neuronAblation(
       sites,
       [2, 5].map((index) => ({ site: 0, index })),
+      [Float32Array.from({ length: dModel }, (_, i) => (i === 2 ? 0.75 : -2))],
     );
     const found = await pooledActivations(look.model, { texts: tokens, hook, before: 0, edits });
     texts.forEach((ids, text) => {
