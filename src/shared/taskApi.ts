@@ -1,7 +1,7 @@
 /** Tasks: checking files of prompt pairs against a model, and writing pairs by the dozen. */
 import type { CallOptions } from './callOptions.ts';
 import type { ModelId } from './domain.ts';
-import type { GeneratedTask, TaskMetric } from './task.ts';
+import type { GeneratedTask, PromptPairs, TaskMetric } from './task.ts';
 import type { TaskProblem } from './taskProblem.ts';
 
 /** How well the model does a task on the clean prompts, and what the counterfactual does to it. */
@@ -36,6 +36,8 @@ export interface TaskCheck {
   /** Absent when nothing was to be measured. */
   readonly behaviour?: TaskBehaviour;
   readonly templates: readonly TemplateBehaviour[];
+  /** A header that cannot be used: the whole task is refused, since what it says should be measured is not known. */
+  readonly hasFaultyHeader?: boolean;
 }
 
 export interface CheckTaskRequest {
@@ -46,6 +48,14 @@ export interface CheckTaskRequest {
   readonly measure?: number;
 }
 
+/** One pair in the model's tokens. */
+export interface PlacedPair {
+  /** Position of each role, counted in tokens, the beginning of sequence included. */
+  readonly roles: Readonly<Record<string, number>>;
+  /** Whose prompt takes its place when it is ablated by resampling: a place among the pairs. With a seed only. */
+  readonly partner?: number;
+}
+
 export interface TaskApi {
   /** Reads a task and says what keeps its pairs from being run, line by line; a file that cannot be read is an error. */
   checkTask(request: CheckTaskRequest, options?: CallOptions): Promise<TaskCheck>;
@@ -54,6 +64,15 @@ export interface TaskApi {
     request: GeneratedTask & { readonly model: ModelId },
     options?: CallOptions,
   ): Promise<{ readonly text: string }>;
+  /** The pairs that can be run, in their order: where roles are, and which pairs resampling draws. */
+  placePairs(
+    request: { readonly model: ModelId; readonly pairs: PromptPairs; readonly seed?: number },
+    options?: CallOptions,
+  ): Promise<readonly PlacedPair[]>;
 }
 
-export const taskMethods: { readonly [M in keyof TaskApi]: true } = { checkTask: true, generateTask: true };
+export const taskMethods: { readonly [M in keyof TaskApi]: true } = {
+  checkTask: true,
+  generateTask: true,
+  placePairs: true,
+};

@@ -177,3 +177,43 @@ test('a new experiment is about the task at hand', async () => {
     .toContain('indirectObject.task.jsonl');
   await workbench.screenshot('experiments-new');
 });
+
+test('a run that was cancelled goes on after a reload, with the numbers of one that was not', async () => {
+  const file = 'long.fovea.json';
+  const path = join(workbench.folder, 'long.results.json');
+  const methods = [
+    { kind: 'ablate', sweep: 'attn_head_out_all_pos', value: 'zero' },
+    { kind: 'attributeEdges', gradients: 'eap', keep: { top: 50 } },
+    { kind: 'patch', sweep: 'attn_head_by_pos_every', roles: ['S1', 'S2', 'END'] },
+  ];
+  const pairs = { kind: 'generator', name: 'ioi', count: 40 };
+  writeFileSync(
+    join(workbench.folder, file),
+    JSON.stringify({ model: 'embedded', pairs, method: methods }, null, 2),
+  );
+  await workbench.openFile(file);
+  await toTop(file);
+  await clickLens(file, 'Run');
+  await expect
+    .poll(() => lenses(file), { ...slow, interval: 50 })
+    .toMatch(/3\/3 · Patching · [1-9]\d? % \|\s+Cancel/);
+  await workbench.screenshot('experiments-running');
+  await clickLens(file, 'Cancel');
+  const goesOn = /Go On \(2 of 3 methods done, one under way\) \| Start Over \| Estimate/;
+  await expect.poll(() => lenses(file), slow).toMatch(goesOn);
+  expect(existsSync(path)).toBe(false);
+  await workbench.reload();
+  await workbench.openFile(file);
+  await toTop(file);
+  await expect.poll(() => lenses(file), slow).toMatch(goesOn);
+  await workbench.screenshot('experiments-goesOn');
+  await clickLens(file, 'Go On');
+  await expect.poll(() => existsSync(path), slow).toBe(true);
+  await expect.poll(() => lenses(file), slow).toMatch(/^\s*Run \| Estimate/);
+  const out = join(scratch, 'long');
+  const argv = [join(projectRoot, 'dist/cli.cjs'), 'run', join(workbench.folder, file), '--out', out];
+  expect(spawnSync(process.execPath, argv, { encoding: 'utf8' }).status).toBe(0);
+  for (const name of ['long.results.json', 'long.results.circuit.json']) {
+    expect(readFileSync(join(workbench.folder, name), 'utf8')).toBe(readFileSync(join(out, name), 'utf8'));
+  }
+}, 240_000);

@@ -1,13 +1,42 @@
 /** Holds experiments against the TransformerLens scripts that are exported from them, which a Python ran and recorded. */
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
+import { writeTorch } from '../../src/engine/files/torchWriter.ts';
+import { type FloatValue, floatValue } from '../../src/engine/graph/value.ts';
 import type { JsonValue } from '../../src/shared/experiment/canonicalJson.ts';
 import { readExperiment } from '../../src/shared/experiment/readExperiment.ts';
 import { runExperiment } from '../../src/shared/experiment/runExperiment.ts';
 
 const folder = 'test/fixtures/parity/experiments';
+
+let lens: string;
+
+beforeAll(async () => {
+  lens = await mkdtemp(join(tmpdir(), 'fovea-lens-'));
+  await writeLens(lens);
+});
+afterAll(() => rm(lens, { recursive: true, force: true }));
+
+/** The tuned lens of `record_experiments.py`: a formula, since its weights would be too large to keep. */
+async function writeLens(to: string): Promise<void> {
+  const [layers, width] = [4, 128];
+  const tensors: Record<string, FloatValue> = {};
+  for (let layer = 0; layer < layers; layer++) {
+    const weight = Float32Array.from({ length: width * width }, (_, i) => {
+      const [row, column] = [Math.floor(i / width), i % width];
+      return 0.05 * Math.sin(0.1 * (layer + 1) * (row - 2 * column));
+    });
+    tensors[`${layer}.weight`] = floatValue(weight, [width, width]);
+    const bias = Float32Array.from({ length: width }, (_, row) => 0.1 * Math.cos(row + layer));
+    tensors[`${layer}.bias`] = floatValue(bias);
+  }
+  await writeFile(join(to, 'config.json'), JSON.stringify({ d_model: width, num_hidden_layers: layers }));
+  await writeTorch(join(to, 'params.pt'), tensors);
+}
 
 /** What a script wrote. */
 interface Recorded {
@@ -26,7 +55,7 @@ interface Named {
 
 type Numbers = Readonly<Record<string, JsonValue>>;
 
-describe.each(['pair', 'task'])('the experiment %s', (name) => {
+describe.each(['features', 'pair', 'roles', 'task'])('the experiment %s', (name) => {
   it('gives the numbers of its TransformerLens script', async () => {
     expect(existsSync(`${folder}/${name}.recorded.json`)).toBe(true);
     const recorded = JSON.parse(readFileSync(`${folder}/${name}.recorded.json`, 'utf8')) as Recorded;
@@ -34,7 +63,7 @@ describe.each(['pair', 'task'])('the experiment %s', (name) => {
     const { methods } = await runExperiment(experiment, {
       engine: new Engine({ threads: 1 }),
       embedded: 'models/mini',
-      path: (path) => realpath(path),
+      path: async (path) => (path === './lens' ? lens : realpath(path)),
       readText: (path) => readFile(path, 'utf8'),
     });
     expect(methods.map(({ method }) => method.kind)).toEqual(recorded.results.map(({ method }) => method));

@@ -152,7 +152,7 @@ describe.each(names)('the small %s', (name) => {
     const length = prompt[0]!.length;
     const { residuals, logits } = await model.run({ tokens: prompt });
     const [answer, wrong] = extremes(pickPositions(logits!, [length - 1]).data);
-    const seed = logitDifferenceGradient(length - 1, answer, wrong, model.config.dVocab);
+    const seed = logitDifferenceGradient(length - 1, answer, wrong);
     const hook = 'blocks.1.hook_resid_pre';
     const gradient = floatsOf((await gradientsAt(model, { residuals, seed, hooks: [hook] })).get(hook)!);
     const size = gradient.reduce((most, x) => Math.max(most, Math.abs(x)), 0);

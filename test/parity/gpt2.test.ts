@@ -10,6 +10,7 @@ import { hookDims, locateHook } from '../../src/engine/model/hooks.ts';
 import { pickPositions } from '../../src/engine/model/kvCache.ts';
 import {
   crossEntropyGradient,
+  denseGradient,
   type LogitGradient,
   logitDifferenceGradient,
 } from '../../src/engine/model/logitGradients.ts';
@@ -65,8 +66,8 @@ describe('gradients', () => {
     const { tokens, logits, residuals } = await runOf('single');
     const [answer, wrong] = about.scalars.single.logitPair;
     const last = tokens[0]!.length - 1;
-    const seed = logitDifferenceGradient(last, answer, wrong, model.config.dVocab);
-    const difference = dot(pickPositions(logits!, [last]), seed.gradient);
+    const seed = logitDifferenceGradient(last, answer, wrong);
+    const difference = dot(pickPositions(logits!, [last]), denseGradient(seed, model.config.dVocab));
     expect(difference).toBeCloseTo(about.scalars.single.value, 4);
     await compareGradients('gradients.single', 'single', residuals, seed);
   });
@@ -74,7 +75,7 @@ describe('gradients', () => {
   it('at the separate inputs of heads and MLPs agree with TransformerLens', async () => {
     const { tokens, residuals } = await runOf('single');
     const [answer, wrong] = about.scalars.single.logitPair;
-    const seed = logitDifferenceGradient(tokens[0]!.length - 1, answer, wrong, model.config.dVocab);
+    const seed = logitDifferenceGradient(tokens[0]!.length - 1, answer, wrong);
     await compareGradients('gradients.single.split', 'single', residuals, seed);
   });
 

@@ -1,16 +1,19 @@
 """Runs the TransformerLens scripts that Fovea exports from the experiments of the fixtures, and records what they give.
 
     node scripts/build.mjs
-    python record_experiments.py          # writes test/fixtures/parity/experiments/*.recorded.json
+    python record_experiments.py [NAME…]  # writes test/fixtures/parity/experiments/NAME.recorded.json, all when none is named
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+
+import torch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPERIMENTS = REPOSITORY / "test" / "fixtures" / "parity" / "experiments"
@@ -28,10 +31,24 @@ def rounded(value):
     return value
 
 
+def write_lens(folder: Path) -> None:
+    """A tuned lens that is a formula, since its weights would be too large to keep: the test writes the same."""
+    layers, width = 4, 128
+    rows, columns = torch.arange(width).double()[:, None], torch.arange(width).double()[None, :]
+    weights = {}
+    for layer in range(layers):
+        weights[f"{layer}.weight"] = (0.05 * torch.sin(0.1 * (layer + 1) * (rows - 2 * columns))).float()
+        weights[f"{layer}.bias"] = (0.1 * torch.cos(rows[:, 0] + layer)).float()
+    folder.mkdir()
+    torch.save(weights, folder / "params.pt")
+
+
 def record(experiment: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        write_lens(Path(folder) / "lens")
         script, results = Path(folder) / "script.py", Path(folder) / "results.json"
-        export = ["node", PROGRAM, "export", str(experiment), "--transformer-lens", "--out", str(script)]
+        copied = shutil.copy(experiment, folder)
+        export = ["node", PROGRAM, "export", copied, "--transformer-lens", "--out", str(script)]
         subprocess.run(export, check=True)
         subprocess.run([sys.executable, str(script), str(results)], check=True)
         found = json.loads(results.read_text())
@@ -42,8 +59,10 @@ def record(experiment: Path) -> None:
 
 
 def main() -> None:
+    wanted = sys.argv[1:]
     for experiment in sorted(EXPERIMENTS.glob("*.fovea.json")):
-        record(experiment)
+        if not wanted or experiment.name.split(".")[0] in wanted:
+            record(experiment)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ export class ExperimentCodeLens extends Disposable implements vscode.CodeLensPro
       uri,
       isTrusted: vscode.workspace.isTrusted,
       progress: this.runs.progressOf(uri.fsPath),
+      kept: this.runs.keptOf(uri.fsPath, document.getText()),
       results,
       // Sweeps that are kept are read from disk when somebody asks: nobody does before there are results.
       hasSweep: results !== undefined && this.sweeps.ofExperiment(uri.fsPath).length > 0,

@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { Progress } from '../../shared/domain.ts';
+import type { KeptProgress } from '../../shared/experiment/keptRun.ts';
 import { commandLink } from '../contributions.ts';
 import { plainTitle } from '../plainTitle.ts';
 
@@ -11,6 +12,8 @@ export interface ExperimentState {
   /** Whether the workspace is trusted: nothing runs in one that is not. */
   readonly isTrusted: boolean;
   readonly progress?: Progress | 'starting';
+  /** How far the run has come that the next one goes on with. */
+  readonly kept?: KeptProgress;
   /** Its results, when it has run. */
   readonly results?: vscode.Uri;
   /** Whether sweeps of its last run are kept. */
@@ -22,6 +25,7 @@ export function experimentLenses({
   uri,
   isTrusted,
   progress,
+  kept,
   results,
   hasSweep,
 }: ExperimentState): vscode.Command[] {
@@ -36,7 +40,9 @@ export function experimentLenses({
     return [{ title: `$(sync~spin) ${plainTitle(wordProgress(progress))}`, command: '' }, cancel, ...shown];
   }
   return [
-    commandLink('runExperiment', `$(play) ${vscode.l10n.t('Run')}`, [uri]),
+    ...(kept
+      ? goOnLinks(uri, kept)
+      : [commandLink('runExperiment', `$(play) ${vscode.l10n.t('Run')}`, [uri])]),
     commandLink('estimateExperiment', vscode.l10n.t('Estimate'), [uri]),
     ...shown,
     commandLink('exportExperiment', vscode.l10n.t('Export TransformerLens Script'), [uri]),
@@ -48,6 +54,21 @@ export function wordProgress(progress: Progress | 'starting'): string {
   if (progress === 'starting') return vscode.l10n.t('Starting…');
   const { what, done, total } = progress;
   return total > 0 ? `${what} · ${Math.floor((100 * done) / total)} %` : what;
+}
+
+/** To go on where the run was stopped, or to begin anew. */
+function goOnLinks(uri: vscode.Uri, kept: KeptProgress): vscode.Command[] {
+  return [
+    commandLink('runExperiment', `$(debug-continue) ${vscode.l10n.t('Go On')} (${wordKept(kept)})`, [uri]),
+    commandLink('runExperiment', vscode.l10n.t('Start Over'), [uri, 'anew']),
+  ];
+}
+
+/** What of a run is done already. */
+export function wordKept({ done, total, isUnderWay }: KeptProgress): string {
+  if (total === 1) return vscode.l10n.t('partly done');
+  const methods = vscode.l10n.t('{0} of {1} methods done', done, total);
+  return isUnderWay ? `${methods}, ${vscode.l10n.t('one under way')}` : methods;
 }
 
 function resultsLink(results: vscode.Uri): vscode.Command {

@@ -11,6 +11,7 @@ import { checkExperiment, type ExperimentProblem } from '../../shared/experiment
 import { estimateExperiment, type MethodEstimate } from '../../shared/experiment/estimateExperiment.ts';
 import type { Experiment } from '../../shared/experiment/experiment.ts';
 import { exportScript } from '../../shared/experiment/exportScript.ts';
+import type { KeptProgress, KeptRun } from '../../shared/experiment/keptRun.ts';
 import { readExperiment } from '../../shared/experiment/readExperiment.ts';
 import { resultFiles } from '../../shared/experiment/resultFiles.ts';
 import {
@@ -19,7 +20,7 @@ import {
   runExperiment,
   sweepsOf,
 } from '../../shared/experiment/runExperiment.ts';
-import type { FoundSweep, SweepMemory } from '../../shared/experiment/runMethods.ts';
+import type { FoundSweep } from '../../shared/experiment/runMethods.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { describeForLog, type Log } from '../log.ts';
@@ -32,6 +33,8 @@ export interface ExperimentRunsOptions {
   /** Folder of the embedded model. */
   readonly embedded: string;
   readonly log: Log;
+  /** What runs have left that were stopped. */
+  readonly kept: { of(file: string): KeptRun };
   /** Takes the sweeps of a run that is done, so that they can be looked at as grids. */
   readonly keepSweeps?: (file: string, model: ModelInfo, found: readonly FoundSweep[]) => void;
 }
@@ -49,8 +52,6 @@ export class ExperimentRuns extends Disposable {
   readonly onDidChange;
   private readonly changed = this.own(new Emitter<string>());
   private readonly running = new Map<string, Running>();
-  /** Sweeps that were cancelled: the next run goes on with them. */
-  private readonly memory: SweepMemory = new Map();
   /** How often each model is in use here. */
   private readonly uses = new Map<ModelId, number>();
 
@@ -64,6 +65,19 @@ export class ExperimentRuns extends Disposable {
   progressOf(file: string): Progress | 'starting' | undefined {
     const run = this.running.get(file);
     return run && (run.progress ?? 'starting');
+  }
+
+  /** How far a run of this experiment has come that was stopped; nothing when the next one begins anew. */
+  keptOf(file: string, text: string): KeptProgress | undefined {
+    const experiment = tryRead(file, text);
+    const progress = experiment && this.options.kept.of(file).progressOf(experiment);
+    return progress && (progress.done > 0 || progress.isUnderWay) ? progress : undefined;
+  }
+
+  /** The next run begins anew. */
+  forget(file: string): void {
+    this.options.kept.of(file).clear();
+    this.changed.fire(file);
   }
 
   /** Whether this is the folder of the embedded model. */
@@ -98,10 +112,12 @@ export class ExperimentRuns extends Disposable {
     try {
       return await this.withPlaces(file, async (places) => {
         const experiment = readExperiment(file, text);
-        const outcome = await runExperiment(experiment, { ...places, memory: this.memory }, call);
+        const kept = this.options.kept.of(file);
+        const outcome = await runExperiment(experiment, { ...places, kept }, call);
         const earlier = (name: string) => readText(join(dirname(file), name)).catch(() => undefined);
         const files = await resultFiles(outcome, await realpath(file), earlier);
         for (const result of files) await replaceFile(join(dirname(file), result.name), result.text);
+        kept.clear();
         this.options.keepSweeps?.(file, outcome.model, sweepsOf(outcome));
         return files.map(({ name }) => join(dirname(file), name));
       });
@@ -180,6 +196,14 @@ export class ExperimentRuns extends Disposable {
 
   private cancelAll(): void {
     for (const { controller } of this.running.values()) controller.abort();
+  }
+}
+
+function tryRead(file: string, text: string): Experiment | undefined {
+  try {
+    return readExperiment(file, text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -3,6 +3,7 @@
 import type { CallOptions } from '../callOptions.ts';
 import type { ModelInfo } from '../domain.ts';
 import { type EngineError, isEngineError } from '../errors.ts';
+import type { TaskCheck } from '../taskApi.ts';
 import { describeTaskProblem, type TaskProblem } from '../taskProblem.ts';
 import { type Experiment, type ExperimentMethod, type ExperimentPairs, methodsOf } from './experiment.ts';
 import { namedSaes, type SaeLookup } from './resolveSaes.ts';
@@ -85,8 +86,15 @@ async function checkPairs(
   if (!found) return problems;
   const [first] = found.problems;
   if (!first) return [];
+  if (found.hasFaultyHeader) return [{ path: at, severity: 'error', message: faultyHeader(found) }];
   const message = `${found.lines - found.pairs} of ${found.lines} pairs cannot be used. Line ${first.line}: ${describeTaskProblem(first)}`;
   return [{ path: at, severity: found.pairs === 0 ? 'error' : 'warning', message }];
+}
+
+/** Nothing of a task is run whose header is faulty: what should be measured would not be known. */
+function faultyHeader({ problems }: TaskCheck): string {
+  const header = problems.find(({ severity }) => severity === 'error')!;
+  return `The header cannot be used. Line ${header.line}: ${describeTaskProblem(header)}`;
 }
 
 /** The field of a problem, and of answers the one that is meant. Tasks say one answer in the singular. */

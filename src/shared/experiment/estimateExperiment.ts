@@ -6,7 +6,7 @@ import { type Experiment, type ExperimentMethod, type MethodKind, methodsOf } fr
 import { edgesRequest, graphRequest, sparseRequest } from './runCircuits.ts';
 import { contextOf, type ExperimentPlaces, openModel } from './runExperiment.ts';
 import { type MethodContext, requirePairs } from './runMethods.ts';
-import { studyRequest } from './runStudies.ts';
+import { shiftRequest, studyRequest } from './runStudies.ts';
 import { ablationOf, featureTarget, pathRequest, sweepTarget } from './runSweeps.ts';
 
 /** What one method will take; `seconds` is absent for methods whose end is not known before. */
@@ -17,6 +17,8 @@ export interface MethodEstimate {
   readonly runs?: number;
   /** Bytes beside the model's weights, at most. */
   readonly memory?: number;
+  /** As in `SearchEstimate`. */
+  readonly bound?: 'atMost';
 }
 
 /** One estimate for each method, measured by short runs. @throws as `runExperiment` */
@@ -40,8 +42,8 @@ async function estimateMethod(context: MethodContext, method: ExperimentMethod):
     return { kind, seconds, runs, memory };
   };
   const search = async (estimate: Promise<SearchEstimate>): Promise<MethodEstimate> => {
-    const { seconds, forward, backward, memory } = await estimate;
-    return { kind, seconds, runs: forward + backward, memory };
+    const { seconds, forward, backward, memory, bound } = await estimate;
+    return { kind, seconds, runs: forward + backward, memory, ...(bound && { bound }) };
   };
   const base = () => ({
     model: context.model.id,
@@ -74,6 +76,15 @@ async function estimateMethod(context: MethodContext, method: ExperimentMethod):
     case 'indirectObjectStudy': {
       const { seconds } = await engine.estimateIndirectObjects(studyRequest(context, method), call);
       return { kind, seconds };
+    }
+    case 'shift': {
+      const { find, ablate } = await engine.estimateShift(await shiftRequest(context, method), call);
+      return {
+        kind,
+        seconds: find.seconds + ablate.seconds,
+        runs: find.forward + find.backward + ablate.forward + ablate.backward,
+        memory: Math.max(find.memory, ablate.memory),
+      };
     }
     default:
       return { kind };

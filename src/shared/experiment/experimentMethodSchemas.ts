@@ -1,6 +1,6 @@
 /** What may stand in each method of an experiment. */
 
-import type { MethodKind } from './experiment.ts';
+import type { AblationChoice, MethodKind } from './experiment.ts';
 import type { JsonSchema } from './jsonSchema.ts';
 import { amount, choice, count, flag, list, record, share, text } from './schemaParts.ts';
 
@@ -56,14 +56,21 @@ const direction: Fields = {
   ),
 };
 
+/** Values of `ablate.value`, and what each means. */
+const standIns: Readonly<Record<AblationChoice['value'], string>> = {
+  zero: 'Zero.',
+  mean: 'The mean over all prompts of the reference and all positions.',
+  meanByPosition: 'The mean at this position over all prompts of this length.',
+  meanByTemplate:
+    'The mean at this position over the prompts of this length and template (Wang et al. 2022).',
+  resample: 'The value in another prompt of this length, drawn by the seed (Chan et al. 2022).',
+};
+
 const ablation: Fields = {
-  value: choice('What takes the value’s place.', [
-    'zero',
-    'mean',
-    'meanByPosition',
-    'meanByTemplate',
-    'resample',
-  ]),
+  value: {
+    ...choice('What takes the value’s place.', Object.keys(standIns)),
+    enumDescriptions: Object.values(standIns),
+  },
   reference: choice('Prompts that means and samples are taken from; `corrupted` when left out.', [
     'clean',
     'corrupted',
@@ -159,7 +166,7 @@ const table: Readonly<
     ['gradients'],
   ],
   acdc: [
-    'A circuit found by corrupting edge after edge (Conmy et al. 2023).',
+    'A circuit found by corrupting edge after edge (Conmy et al. 2023), by the KL divergence when the experiment names no metric.',
     {
       threshold: amount('An edge stays when the loss rises by more without it.'),
       budget: amount('Ends the search when the loss has risen by so much in all.'),

@@ -40,6 +40,7 @@ export async function listPairTexts(pairs: PromptPairs, reader: PairReader): Pro
   const name = task.kind === 'file' ? task.path : task.name;
   const check = await engine.checkTask({ model, file: { text, name }, measure: 0 }, call);
   if (check.unlisted > 0) throw unusable(name, 'it has too many faults; correct the first ones');
+  if (check.hasFaultyHeader) throw unusable(name, 'its header cannot be used');
   const faulty = new Set(
     check.problems.filter(({ severity }) => severity === 'error').map(({ line }) => line),
   );

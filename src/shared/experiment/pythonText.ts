@@ -1,7 +1,13 @@
 /** Values as Python writes them. Nothing that a file says can end a literal, so it never becomes code. */
 
 /** A plain value. */
-export type PythonValue = string | number | boolean | null | readonly PythonValue[];
+export type PythonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly PythonValue[]
+  | { readonly [name: string]: PythonValue };
 
 /** `value` as a Python expression. Texts hold printable ASCII only; all else is escaped, invisible characters too. */
 export function pythonLiteral(value: PythonValue): string {
@@ -9,8 +15,15 @@ export function pythonLiteral(value: PythonValue): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'number') return pythonNumber(value);
   if (typeof value === 'string') return `"${Array.from(value, escapeCharacter).join('')}"`;
-  const parts = value.map(pythonLiteral);
-  return `[${parts.join(', ')}]`;
+  if (isList(value)) return `[${value.map(pythonLiteral).join(', ')}]`;
+  const fields = Object.entries(value).map(
+    ([name, inner]) => `${pythonLiteral(name)}: ${pythonLiteral(inner)}`,
+  );
+  return `{${fields.join(', ')}}`;
+}
+
+function isList(value: PythonValue): value is readonly PythonValue[] {
+  return Array.isArray(value);
 }
 
 function pythonNumber(value: number): string {

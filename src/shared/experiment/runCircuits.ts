@@ -86,7 +86,7 @@ async function gradientCircuit(
 ): Promise<MethodOutcome> {
   const { engine, model, call, namesSaes } = context;
   const { clean, corrupted, answers, wrongAnswers } = requirePair(context, method);
-  const saes = namesSaes ? await context.saes() : [];
+  const saes = namesSaes ? (await context.saes()).map(({ id }) => id) : [];
   const contrast = { answer: answers[0]!, wrong: wrongAnswers[0]! };
   const circuit = await engine.findCircuit(
     {
@@ -135,7 +135,7 @@ export async function sparseRequest(
   const pairs = requirePairs(context, method);
   const { basis = 'features', effects = 'ig', aggregation = 'sum' } = method;
   const { steps, nodeThreshold, edgeThreshold, edges, startLayer } = method;
-  const saes = await context.saes();
+  const saes = (await context.saes()).map(({ id }) => id);
   const nodes = { basis, saes, method: effects, steps, aggregation, nodeThreshold };
   return { model: model.id, pairs, metric, ...nodes, edgeThreshold, edges, startLayer };
 }
@@ -160,7 +160,7 @@ export async function graphRequest(
   method: MethodOf<'attributionGraph'>,
 ): Promise<AttributionGraphRequest> {
   const { clean } = requirePair(context, method);
-  const transcoders = await context.transcoders();
+  const transcoders = (await context.transcoders()).map(({ id }) => id);
   if (transcoders.length === 0) {
     const reason = 'it needs transcoders; name them in "transcoders", or put them beside the model';
     throw new EngineError('request.invalid', { what: `The method ${method.kind}`, reason });

@@ -6,6 +6,7 @@ import type { ModelInfo, Provenance, SaeInfo } from '../domain.ts';
 import type { EngineApi } from '../engineApi.ts';
 import { EngineError, throwIfCancelled } from '../errors.ts';
 import { readHubName } from '../hubName.ts';
+import { type LeftOutPairs, leftOutPairs } from '../leftOutPairs.ts';
 import { methodDefaults } from '../methodDefaults.ts';
 import type { PromptPairs } from '../task.ts';
 import { type JsonValue, toJson } from './canonicalJson.ts';
@@ -16,10 +17,12 @@ import {
   type MethodKind,
   methodsOf,
 } from './experiment.ts';
+import type { KeptRun } from './keptRun.ts';
 import { listPairTexts } from './pairTexts.ts';
+import { recallMethod } from './recallMethod.ts';
 import { isPath, namedSaes, ownSaes, type SaeLookup } from './resolveSaes.ts';
 import { circuitRunners } from './runCircuits.ts';
-import type { FoundSweep, MethodContext, MethodOutcome, SweepMemory } from './runMethods.ts';
+import type { FoundSweep, MethodContext, MethodOutcome } from './runMethods.ts';
 import { readingRunners } from './runReadings.ts';
 import { studyRunners } from './runStudies.ts';
 import { sweepRunners } from './runSweeps.ts';
@@ -32,8 +35,8 @@ export interface ExperimentPlaces {
   /** The real path of one that the file names, relative to the file. @throws file.missing */
   path(relative: string): Promise<string>;
   readText(path: string): Promise<string>;
-  /** What is known of sweeps that were stopped; without it they begin anew. */
-  readonly memory?: SweepMemory;
+  /** What an earlier run has left, and where this one leaves what it finds; without it nothing is kept. */
+  readonly kept?: KeptRun;
   /** Told of the model once it is open. */
   opened?(model: ModelInfo): void;
 }
@@ -45,6 +48,8 @@ export interface ExperimentOutcome {
   /** In the order of the methods. */
   readonly methods: readonly (MethodOutcome & { readonly method: ExperimentMethod })[];
   readonly provenance: Provenance;
+  /** Pairs of the task's file that the model cannot run, when there are some. */
+  readonly leftOut?: LeftOutPairs;
 }
 
 type Runner = (context: MethodContext, method: ExperimentMethod) => Promise<MethodOutcome>;
@@ -63,15 +68,38 @@ export async function runExperiment(
   call: CallOptions = {},
 ): Promise<ExperimentOutcome> {
   const model = await openModel(experiment, places, call);
+  const { kept, engine } = places;
+  const leftOut = await findLeftOut(experiment, model, places, call);
+  const recall = kept && { kept, experiment, provenance: await smallRun(engine, model, call) };
   const methods = methodsOf(experiment);
   const outcomes: (MethodOutcome & { method: ExperimentMethod })[] = [];
-  for (const [i, method] of methods.entries()) {
-    throwIfCancelled(call.signal);
-    const context = await contextOf(experiment, model, places, within(call, i, methods.length));
-    outcomes.push({ method, ...(await runners[method.kind](context, method)) });
+  try {
+    for (const [i, method] of methods.entries()) {
+      throwIfCancelled(call.signal);
+      const context = await contextOf(experiment, model, places, within(call, i, methods.length));
+      const run = (it: MethodContext) => runners[method.kind](it, method);
+      outcomes.push({
+        method,
+        ...(await (recall ? recallMethod(recall, context, method, run) : run(context))),
+      });
+    }
+  } finally {
+    kept?.flush();
   }
   const provenance = await provenanceOf(experiment, model, places, outcomes, call);
-  return { model, experiment, methods: outcomes, provenance };
+  return { model, experiment, methods: outcomes, provenance, ...(leftOut && { leftOut }) };
+}
+
+/** What a task file has that this model cannot run; methods pass over it. */
+async function findLeftOut(
+  { pairs }: Experiment,
+  { id }: ModelInfo,
+  { engine, path }: ExperimentPlaces,
+  call: CallOptions,
+): Promise<LeftOutPairs | undefined> {
+  if (pairs?.kind !== 'file') return undefined;
+  const file = { path: await path(pairs.path) };
+  return leftOutPairs(await engine.checkTask({ model: id, file, measure: 0 }, { signal: call.signal }));
 }
 
 /** Opens the model that the experiment names, for itself: nobody else's beginning of prompts changes. @throws request.invalid when it is not on this machine. */
@@ -110,15 +138,15 @@ export async function contextOf(
   places: ExperimentPlaces,
   call: CallOptions,
 ): Promise<MethodContext> {
-  const { engine, path, readText, memory } = places;
+  const { engine, path, readText } = places;
   const { seed = methodDefaults.seed, metric } = experiment;
   const pairs = experiment.pairs && (await promptPairs(experiment.pairs, seed, places));
   const lookup: SaeLookup = { engine, model, path, call };
-  const idsOf = async (names: readonly string[] | undefined, kinds: readonly SaeInfo['kind'][]) => {
+  const saesOf = async (names: readonly string[] | undefined, kinds: readonly SaeInfo['kind'][]) => {
     const found = names
       ? (await Promise.all(names.map((name) => namedSaes(lookup, name, kinds)))).flat()
       : await ownSaes(lookup, kinds);
-    return [...new Set(found.map(({ id }) => id))];
+    return [...new Map(found.map((sae) => [sae.id, sae])).values()];
   };
   return {
     engine,
@@ -127,12 +155,12 @@ export async function contextOf(
     metric,
     seed,
     call,
-    memory,
     namesSaes: experiment.saes !== undefined,
-    saes: () => idsOf(experiment.saes, ['sae']),
-    transcoders: () => idsOf(experiment.transcoders, ['transcoder', 'crossLayer']),
-    sae: async (name) => (await namedSaes(lookup, name))[0]!.id,
+    saes: () => saesOf(experiment.saes, ['sae']),
+    transcoders: () => saesOf(experiment.transcoders, ['transcoder', 'crossLayer']),
+    sae: async (name) => (await namedSaes(lookup, name))[0]!,
     path,
+    readText,
     texts: () =>
       pairs ? listPairTexts(pairs, { engine, model: model.id, readText, call }) : Promise.resolve([]),
   };
@@ -225,5 +253,12 @@ export function resultsJson(
     ...(circuitFiles.has(i + 1) && { circuitFile: circuitFiles.get(i + 1)! }),
     ...numbers,
   }));
-  return { version: 1, experiment: toJson(experiment), provenance: toJson(outcome.provenance), results };
+  const { leftOut } = outcome;
+  return {
+    version: 1,
+    experiment: toJson(experiment),
+    provenance: toJson(outcome.provenance),
+    ...(leftOut && { leftOut: toJson(leftOut) }),
+    results,
+  };
 }

@@ -2,10 +2,11 @@
 
 import type { CallOptions } from '../callOptions.ts';
 import type { CircuitGraph } from '../circuit.ts';
-import type { ModelInfo, Provenance, SaeId } from '../domain.ts';
+import type { ModelInfo, PartialCells, Provenance, SaeInfo } from '../domain.ts';
 import type { EngineApi } from '../engineApi.ts';
 import { EngineError } from '../errors.ts';
 import type { SweepGrid } from '../patchingApi.ts';
+import type { StudyParts } from '../study.ts';
 import type { SweepQuestion } from '../sweepViewApi.ts';
 import type { PromptPairs, TaskMetric } from '../task.ts';
 import type { JsonValue } from './canonicalJson.ts';
@@ -20,16 +21,18 @@ export interface MethodContext {
   readonly metric: TaskMetric | undefined;
   readonly seed: number;
   readonly call: CallOptions;
-  /** Cells of sweeps that were stopped before they were done; forgotten once they are. */
-  readonly memory?: SweepMemory;
+  /** What an earlier run has of this very method, and where this one leaves what it has; without it nothing is kept. */
+  readonly parts?: MethodParts;
   /** The SAEs that the experiment names; all usable ones beside the model when it names none. */
-  saes(): Promise<readonly SaeId[]>;
+  saes(): Promise<readonly SaeInfo[]>;
   /** Whether the experiment names SAEs. */
   readonly namesSaes: boolean;
-  transcoders(): Promise<readonly SaeId[]>;
-  sae(name: string): Promise<SaeId>;
+  transcoders(): Promise<readonly SaeInfo[]>;
+  sae(name: string): Promise<SaeInfo>;
   /** A path of the experiment on this machine. */
   path(relative: string): Promise<string>;
+  /** The text of a file. */
+  readText(path: string): Promise<string>;
   /** The pairs as texts. */
   texts(): Promise<readonly PairText[]>;
 }
@@ -37,13 +40,18 @@ export interface MethodContext {
 /** What is known of a sweep that was stopped. */
 export interface RememberedSweep {
   /** Of the pairs that it ran on; see `SweepOutline.pairsHash`. */
-  pairsHash?: string;
+  readonly pairsHash?: string;
   /** Raw mean of each known cell, and the pairs behind it. */
-  readonly cells: Map<number, readonly [raw: number, pairs: number]>;
+  readonly cells: ReadonlyMap<number, readonly [raw: number, pairs: number]>;
 }
 
-/** By sweep. */
-export type SweepMemory = Map<string, RememberedSweep>;
+/** What is known of one method that was stopped before it was done. */
+export interface MethodParts {
+  sweep(): RememberedSweep | undefined;
+  study(): StudyParts | undefined;
+  addCells(cells: PartialCells): void;
+  addStudy(parts: StudyParts): void;
+}
 
 /** A finished sweep with its question. */
 export interface FoundSweep {

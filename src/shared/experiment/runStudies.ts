@@ -1,6 +1,9 @@
 /** The methods of an experiment that are whole studies: indirect objects, and SHIFT. */
 
+import type { Progress } from '../domain.ts';
 import { EngineError } from '../errors.ts';
+import type { ShiftRequest } from '../shiftApi.ts';
+import { saesBelow } from '../shiftSaes.ts';
 import type { IndirectObjectsRequest } from '../studyApi.ts';
 import { studyCircuitDocument } from '../studyCircuit.ts';
 import { type JsonValue, toJson } from './canonicalJson.ts';
@@ -18,7 +21,13 @@ async function indirectObjectStudy(
   method: MethodOf<'indirectObjectStudy'>,
 ): Promise<MethodOutcome> {
   const request = studyRequest(context, method);
-  const found = await context.engine.studyIndirectObjects(request, context.call);
+  const { engine, parts, call } = context;
+  const report = (progress: Progress): void => {
+    if (progress.study) parts?.addStudy(progress.study.parts);
+    call.report?.(progress);
+  };
+  const known = parts?.study();
+  const found = await engine.studyIndirectObjects({ ...request, known }, { signal: call.signal, report });
   const { provenance, ...numbers } = found;
   const circuit = studyCircuitDocument(found, {
     pairs: context.pairs,
@@ -46,15 +55,15 @@ export function studyRequest(
 }
 
 async function shift(context: MethodContext, method: MethodOf<'shift'>): Promise<MethodOutcome> {
-  const { engine, model, seed, call } = context;
-  const { kind: _, ablate = 'benchmark', ...parameters } = method;
+  const { engine, call } = context;
+  const { ablate = 'benchmark' } = method;
   const chosen =
     ablate === 'benchmark'
       ? ablate
       : await Promise.all(
-          ablate.map(async ({ sae, feature }) => ({ sae: await context.sae(sae), index: feature })),
+          ablate.map(async ({ sae, feature }) => ({ sae: (await context.sae(sae)).id, index: feature })),
         );
-  const request = { ...parameters, model: model.id, saes: await context.saes(), seed };
+  const request = await shiftRequest(context, method);
   const outcome = await engine.applyShift({ ...request, ablate: chosen }, call);
   const { provenance, ablated, ...numbers } = outcome;
   const hooks = provenance.saes.map(({ hook }) => hook);
@@ -62,6 +71,15 @@ async function shift(context: MethodContext, method: MethodOf<'shift'>): Promise
     numbers: { ...fields(numbers), ablatedFeatures: ablated.length, hooks },
     provenance,
   };
+}
+
+/** What SHIFT is asked for, but for the features to ablate. */
+export async function shiftRequest(context: MethodContext, method: MethodOf<'shift'>): Promise<ShiftRequest> {
+  const { kind: _, ablate: __, ...parameters } = method;
+  const named = await context.saes();
+  // Beside a model there are SAEs for more than the classifier reads.
+  const saes = (context.namesSaes ? named : saesBelow(context.model, named, method.hook)).map(({ id }) => id);
+  return { ...parameters, model: context.model.id, saes, seed: context.seed };
 }
 
 function fields(value: object): { readonly [name: string]: JsonValue } {

@@ -2,6 +2,7 @@
 
 import type { CallOptions } from '../callOptions.ts';
 import type { Progress } from '../domain.ts';
+import { fewPromptsWarning } from '../fewPrompts.ts';
 import type {
   Ablation,
   KnownCells,
@@ -99,41 +100,18 @@ async function goOn(
   request: SweepRequest,
   run: (known: KnownCells | undefined, call: CallOptions) => Promise<SweepGrid>,
 ): Promise<SweepGrid> {
-  const { engine, model, call, memory } = context;
-  if (!memory) return run(undefined, call);
-  const key = JSON.stringify([model.hash, model.bos, request, await saesOf(engine, request, call)]);
-  const before = memory.get(key);
+  const { engine, call, parts } = context;
+  if (!parts) return run(undefined, call);
+  const before = parts.sweep();
   const outline = before && (await engine.estimateSweep(request, { signal: call.signal })).outline;
-  // The same file may hold other prompts by now.
-  const isSame = before && outline && before.pairsHash === outline.pairsHash;
-  const sweep: RememberedSweep = isSame ? before : { cells: new Map() };
-  const { cells } = sweep;
-  const known = isSame && cells.size > 0 ? knownCells(sweep, outline) : undefined;
-  memory.set(key, sweep);
+  // The task's file may have been another one when the cells were found than when the method began.
+  const known =
+    before && outline && before.pairsHash === outline.pairsHash ? knownCells(before, outline) : undefined;
   const report = (progress: Progress): void => {
-    const { partial } = progress;
-    if (partial) sweep.pairsHash = partial.pairsHash;
-    partial?.cells.forEach((cell, i) => {
-      cells.set(cell, [partial.raw[i]!, partial.pairs[i]!]);
-    });
+    if (progress.partial) parts.addCells(progress.partial);
     call.report?.(progress);
   };
-  const grid = await run(known, { signal: call.signal, report });
-  memory.delete(key);
-  return grid;
-}
-
-/** What the SAEs of the request hold and how they are read: the file at a path may be another one by now. */
-async function saesOf(
-  engine: MethodContext['engine'],
-  request: SweepRequest,
-  { signal }: CallOptions,
-): Promise<JsonValue> {
-  if (!('target' in request) || request.target.kind !== 'features') return null;
-  const { model, target } = request;
-  const listed = await engine.listSaes({ model, folders: [target.sae] }, { signal });
-  const found = listed.find(({ id }) => id === target.sae);
-  return found ? toJson([found.hash, found.convention ?? null]) : null;
+  return run(known, { signal: call.signal, report });
 }
 
 function knownCells({ cells, pairsHash }: RememberedSweep, { axes }: SweepOutline): KnownCells {
@@ -157,7 +135,7 @@ export async function featureTarget(
   context: Pick<MethodContext, 'sae'>,
   { sae, features, error, by = 'all' }: FeatureChoice,
 ): Promise<SweepTarget> {
-  return { kind: 'features', sae: await context.sae(sae), features, error, by };
+  return { kind: 'features', sae: (await context.sae(sae)).id, features, error, by };
 }
 
 /** What takes ablated values' place, as the engine is asked for it. */
@@ -191,7 +169,8 @@ export function readReceiver(text: string): PathReceiver {
 
 /** `share`: 0 corrupted, 1 clean. `change`: of the clean metric, relative. */
 function gridOutcome(grid: SweepGrid, scale: 'share' | 'change'): MethodOutcome {
-  const { metric, clean, corrupted, pairCount, axes, values, tokens, provenance } = grid;
+  const { metric, clean, corrupted, pairCount, axes, values, tokens, referencePrompts, provenance } = grid;
+  const warning = fewPromptsWarning(referencePrompts);
   const sizes = axes.map(({ labels }) => labels.length);
   return {
     numbers: {
@@ -201,6 +180,8 @@ function gridOutcome(grid: SweepGrid, scale: 'share' | 'change'): MethodOutcome 
       corrupted: toJson(corrupted),
       ...(tokens && { tokens: toJson(tokens) }),
       scale,
+      ...(referencePrompts !== undefined && { referencePrompts }),
+      ...(warning !== undefined && { warning }),
       axes: toJson(axes),
       values: nested(Array.from(values, roundedShare), sizes),
     },

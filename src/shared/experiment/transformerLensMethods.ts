@@ -1,6 +1,6 @@
 /** Each method of an experiment as a line of a TransformerLens script, and the functions that the line needs. */
 
-import type { ModelInfo } from '../domain.ts';
+import type { ModelInfo, SaeInfo } from '../domain.ts';
 import { EngineError } from '../errors.ts';
 import type { SweepName } from '../patchingApi.ts';
 import type { TaskMetric } from '../task.ts';
@@ -15,6 +15,17 @@ export interface ScriptContext {
   readonly model: ModelInfo;
   readonly metric: TaskMetric;
   readonly pairs: readonly PairText[];
+  /** The SAEs and features of the methods that have them. */
+  readonly features: ReadonlyMap<ExperimentMethod, ScriptFeatures>;
+  /** Where the tuned lenses of the methods lie that name one. */
+  readonly lenses: ReadonlyMap<ExperimentMethod, string>;
+}
+
+/** Which features a script changes. */
+export interface ScriptFeatures {
+  readonly sae: SaeInfo;
+  /** By number: a script does not look for the strongest. */
+  readonly features: readonly number[];
 }
 
 /** A Python expression, and the parts of a script that it calls. */
@@ -64,15 +75,19 @@ export function methodScript(method: ExperimentMethod, context: ScriptContext): 
       return patchScript(method);
     case 'ablate':
       return ablateScript(method);
+    case 'patchFeatures':
+    case 'ablateFeatures':
+      return featuresScript(method, context);
     case 'patchPaths':
       return pathScript(method, context);
     case 'directLogitAttribution':
       requireDifference(method.kind, context);
       return { code: entry(method.kind, 'direct_logit_attribution()'), parts: ['directLogitAttribution'] };
-    case 'logitLens':
-      if (method.tuned !== undefined) throw refuse('a tuned lens', 'leave "tuned" out');
+    case 'logitLens': {
       if (context.pairs.length !== 1) throw refuse('the logit lens of a task', 'give one pair');
-      return { code: entry(method.kind, `logit_lens(${method.top ?? 3})`), parts: ['logitLens'] };
+      const tuned = literal(context.lenses.get(method) ?? null);
+      return { code: entry(method.kind, `logit_lens(${method.top ?? 3}, ${tuned})`), parts: ['logitLens'] };
+    }
     case 'attributeEdges':
       return edgeScript(method, context);
     default:
@@ -80,63 +95,97 @@ export function methodScript(method: ExperimentMethod, context: ScriptContext): 
   }
 }
 
-const sayings: Readonly<Record<Exclude<MethodKind, 'patch' | 'ablate' | 'patchPaths'>, string>> = {
-  directLogitAttribution: 'direct logit attribution',
-  logitLens: 'the logit lens',
-  attributeEdges: 'attribution of edges',
-  patchFeatures: 'patching of SAE features',
-  ablateFeatures: 'ablation of SAE features',
-  acdc: 'ACDC',
-  gradientCircuit: 'circuits by gradients',
-  sparseFeatureCircuit: 'sparse feature circuits',
-  attributionGraph: 'attribution graphs',
-  indirectObjectStudy: 'the study of indirect objects',
-  shift: 'SHIFT',
+/** @throws request.invalid when a method is of a kind that no script has, whatever its fields say */
+export function requireScripts(methods: readonly ExperimentMethod[]): void {
+  for (const { kind } of methods) if (isRefused(kind)) throw withoutEquivalent(kind);
+}
+
+function isRefused(kind: MethodKind): kind is Refused {
+  return Object.hasOwn(refused, kind);
+}
+
+type Refused =
+  | 'acdc'
+  | 'gradientCircuit'
+  | 'sparseFeatureCircuit'
+  | 'attributionGraph'
+  | 'indirectObjectStudy'
+  | 'shift';
+
+/** What each of these is called, and what comes near to it. */
+const refused: Readonly<Record<Refused, readonly [saying: string, advice: string]>> = {
+  acdc: ['ACDC', 'the library auto-circuit runs it on TransformerLens models'],
+  gradientCircuit: ['circuits by gradients', '"attributeEdges" has a script'],
+  sparseFeatureCircuit: ['sparse feature circuits', '"ablateFeatures" checks single features in a script'],
+  attributionGraph: ['attribution graphs', 'the library circuit-tracer finds them'],
+  indirectObjectStudy: ['the study of indirect objects', 'its steps "patchPaths" and "ablate" have scripts'],
+  shift: ['SHIFT', '"ablateFeatures" checks single features in a script'],
 };
 
-function withoutEquivalent(kind: Exclude<MethodKind, 'patch' | 'ablate' | 'patchPaths'>): EngineError {
+function withoutEquivalent(kind: Refused): EngineError {
+  const [saying, advice] = refused[kind];
   return refuse(
-    `${sayings[kind]} (${kind})`,
-    'TransformerLens has no equivalent; take this method out, or export the others from a file of their own',
+    `${saying} (${kind})`,
+    `TransformerLens has nothing like it, and it would be a program of its own. Take this method out; ${advice}`,
   );
 }
 
 function patchScript(method: MethodOf<'patch'>): MethodScript {
-  requireNoRoles(method);
-  const { sweep, direction = 'denoising', layers } = method;
+  const { sweep, direction = 'denoising', layers, roles } = method;
   const chosen = `layers=${literal(layers ?? null)}, direction=${literal(direction)}`;
-  if (unnamed.has(sweep)) {
+  if (unnamed.has(sweep) || roles) {
     const [hooks, axes] = places[sweep];
-    const call = `patch_sweep(${literal(hooks)}, ${literal(axes)}, ${chosen})`;
-    return { code: entry(method.kind, call, sweep), parts: ['sweepByHook', 'patchByHook'] };
+    const call = `patch_sweep(${literal(hooks)}, ${literal(axes)}, roles=${literal(roles ?? null)}, ${chosen})`;
+    return { code: entry(method.kind, call, sweep), parts: ['sweepByHook', 'patchBase', 'patchByHook'] };
   }
   const call = `patch(patching.get_act_patch_${sweep}, layer_axis=${sweep.endsWith('_every') ? 1 : 0}, ${chosen})`;
   return { code: entry(method.kind, call, sweep), parts: ['sweepByName'] };
 }
 
 function ablateScript(method: MethodOf<'ablate'>): MethodScript {
-  requireNoRoles(method);
-  const { sweep, layers, value, reference = 'corrupted' }: SweepChoice & AblationChoice = method;
-  if (value === 'resample') {
-    throw refuse(
-      'ablation by resampling',
-      'its prompts are drawn by a generator of Fovea’s own; take a mean',
-    );
-  }
+  const { sweep, layers, roles }: SweepChoice = method;
   const [hooks, axes] = places[sweep];
-  const call = `ablate_sweep(${literal(hooks)}, ${literal(axes)}, layers=${literal(layers ?? null)}, value=${literal(value)}, reference=${literal(reference)})`;
-  return { code: entry(method.kind, call, sweep), parts: ['sweepByHook', 'ablateByHook'] };
+  const chosen = `layers=${literal(layers ?? null)}, roles=${literal(roles ?? null)}`;
+  const call = `ablate_sweep(${literal(hooks)}, ${literal(axes)}, ${chosen}, ${standIn(method)})`;
+  return { code: entry(method.kind, call, sweep), parts: ['sweepByHook', 'ablateBase', 'ablateByHook'] };
+}
+
+function standIn({ value, reference = 'corrupted' }: AblationChoice): string {
+  return `value=${literal(value)}, reference=${literal(reference)}`;
+}
+
+function featuresScript(
+  method: MethodOf<'patchFeatures' | 'ablateFeatures'>,
+  context: ScriptContext,
+): MethodScript {
+  const { sae, features } = context.features.get(method)!;
+  requirePlain(sae);
+  const parts = method.error ? [...features, 'error'] : features;
+  const chosen = `${literal(sae.hook)}, ${literal(sae.path)}, ${literal(parts)}, by=${literal(method.by ?? 'all')}`;
+  if (method.kind === 'ablateFeatures') {
+    const call = `ablate_features(${chosen}, ${standIn(method)})`;
+    return { code: entry(method.kind, call), parts: ['features', 'ablateBase', 'ablateFeatures'] };
+  }
+  const call = `patch_features(${chosen}, direction=${literal(method.direction ?? 'denoising')})`;
+  return { code: entry(method.kind, call), parts: ['features', 'patchBase', 'patchFeatures'] };
+}
+
+/** The script reads SAELens's own files, as they say. */
+function requirePlain({ name, id, path, format, architecture, convention }: SaeInfo): void {
+  const isKnown = format === 'SAELens' && ['standard', 'topk', 'jumprelu'].includes(architecture);
+  if (isKnown && id === path && convention === undefined) return;
+  throw refuse(
+    `the SAE ${name}`,
+    'it reads folders of SAELens with the architecture standard, topk or jumprelu; “Fovea: Export SAE…” writes one',
+  );
 }
 
 function pathScript(method: MethodOf<'patchPaths'>, { model }: ScriptContext): MethodScript {
   const { receivers = [], positions, freezeMlps = false } = method;
-  if (positions?.some((position) => typeof position === 'string')) {
-    throw refuse('roles as positions', 'give positions as numbers');
-  }
   const senders = sendersOf(method, model).map(({ layer, head }) => [layer, head ?? null]);
   const targets = receivers.map(readReceiver).map(({ layer, head, input }) => [layer, head, input]);
   const at = positions ?? (receivers.length === 0 ? [-1] : null);
-  const call = `patch_paths(${literal(senders)}, ${literal(targets)}, positions=${literal(at as PythonValue)}, freeze_mlps=${literal(freezeMlps)})`;
+  const call = `patch_paths(${literal(senders)}, ${literal(targets)}, positions=${literal(at)}, freeze_mlps=${literal(freezeMlps)})`;
   return { code: entry(method.kind, call), parts: ['patchPaths'] };
 }
 
@@ -157,8 +206,8 @@ function edgeScript(method: MethodOf<'attributeEdges'>, { model, metric }: Scrip
   }
   if (metric === 'accuracy')
     throw refuse('attribution of accuracy', 'it has no gradient; use logitDifference');
-  if ('greedy' in keep) throw refuse('a circuit grown from the logits', 'keep the strongest edges ("top")');
-  const chosen = 'top' in keep ? `top=${keep.top}` : `threshold=${literal(keep.threshold)}`;
+  const [[rule, bound] = ['top', 100]] = Object.entries<number>(keep);
+  const chosen = `${rule}=${literal(bound)}`;
   const call = `attribute_edges(steps=${gradients === 'eap' ? 0 : steps}, ${chosen})`;
   return { code: entry(method.kind, call), parts: ['edges'] };
 }
@@ -170,12 +219,8 @@ function entry(kind: MethodKind, call: string, sweep?: string): string {
 
 const literal = (value: PythonValue): string => pythonLiteral(value);
 
-function requireNoRoles({ roles }: SweepChoice): void {
-  if (roles) throw refuse('roles in place of positions', 'sweep by position, or over all positions');
-}
-
 function requireDifference(kind: 'directLogitAttribution', { metric }: ScriptContext): void {
-  if (metric !== 'logitDifference') throw refuse(`${sayings[kind]} of ${metric}`, 'use logitDifference');
+  if (metric !== 'logitDifference') throw refuse(`${kind} of ${metric}`, 'use logitDifference');
 }
 
 function refuse(what: string, why: string): EngineError {

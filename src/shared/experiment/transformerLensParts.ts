@@ -1,17 +1,10 @@
 /** The functions of a TransformerLens script, in Python. No text of an experiment stands in them. */
 
 import type { TaskMetric } from '../task.ts';
+import { sweepScripts } from './transformerLensSweeps.ts';
 
 /** A part that methods call. */
-export type ScriptPart =
-  | 'sweepByName'
-  | 'sweepByHook'
-  | 'patchByHook'
-  | 'ablateByHook'
-  | 'patchPaths'
-  | 'directLogitAttribution'
-  | 'logitLens'
-  | 'edges';
+export type ScriptPart = keyof typeof partScripts;
 
 const metricOf = (formula: string): string => `
 def metric(logits, answers, wrong_answers, clean_logits):
@@ -30,145 +23,6 @@ export const metricScripts: Readonly<Record<TaskMetric, string>> = {
   kl: metricOf('(clean_logits.softmax(0) * (clean_logits.log_softmax(0) - logits.log_softmax(0))).sum()'),
   accuracy: metricOf('(logits[answers].logsumexp(0) > logits[wrong_answers].logsumexp(0)).float()'),
 };
-
-const sweepByName = `
-
-def patch(act_patch, layer_axis, layers, direction):
-    """One of TransformerLens's own sweeps: 0 as the corrupted prompts, 1 as the clean ones."""
-    totals = []
-    for pair in pairs:
-        forward = direction == "denoising"
-        base, source = (pair.corrupted, pair.clean_cache) if forward else (pair.clean, pair.corrupted_cache)
-        totals.append(act_patch(model, base, source, pair.metric))
-    values = (mean(totals) - CORRUPTED) / (CLEAN - CORRUPTED)
-    return values if layers is None else values.index_select(layer_axis, torch.tensor(layers))
-`;
-
-const sweepByHook = `
-
-def cells(value, hook, axes):
-    """Every place of a hook's value along the axes, the last one fastest."""
-    dims = {"pos": 1, "head": 1 if hook.endswith("pattern") else 2, "dest_pos": 2, "src_pos": 3}
-    # A pattern has a row for each position that attends.
-    places = [dims["dest_pos"] if axis == "pos" and hook.endswith("pattern") else dims[axis] for axis in axes]
-    sizes = [value.shape[dim] for dim in places]
-    for chosen in itertools.product(*(range(size) for size in sizes)):
-        index = [slice(None)] * value.ndim
-        for dim, at in zip(places, chosen):
-            index[dim] = at
-        yield tuple(index)
-
-
-def sweep(pair, tokens, hooks, axes, layers, replacement):
-    """The metric on \`tokens\` with one place after another replaced: [hook, layer, place]."""
-    rows = []
-    for hook, layer in itertools.product(hooks, range(N_LAYERS) if layers is None else layers):
-        name = f"blocks.{layer}.{hook}"
-        new = replacement(name, pair)
-        for index in cells(new, hook, axes):
-
-            def put(value, hook, index=index, new=new):
-                value = value.clone()
-                value[index] = new[index]
-                return value
-
-            rows.append(pair.metric(model.run_with_hooks(tokens, fwd_hooks=[(name, put)])))
-    return torch.stack(rows)
-
-
-def shaped(values, hooks, axes, layers):
-    """Values in the order of \`sweep\` as a grid."""
-    value = pairs[0].clean_cache[f"blocks.0.{hooks[0]}"]
-    dims = {"pos": 1, "head": 1 if hooks[0].endswith("pattern") else 2, "dest_pos": 2, "src_pos": 3}
-    sizes = [N_LAYERS if layers is None else len(layers), *(value.shape[dims[axis]] for axis in axes)]
-    return values.reshape([len(hooks), *sizes] if len(hooks) > 1 else sizes)
-`;
-
-const patchByHook = `
-
-def patch_sweep(hooks, axes, layers, direction):
-    """0 as the corrupted prompts, 1 as the clean ones."""
-    totals = []
-    for pair in pairs:
-        forward = direction == "denoising"
-        base, source = (pair.corrupted, pair.clean_cache) if forward else (pair.clean, pair.corrupted_cache)
-        totals.append(sweep(pair, base, hooks, axes, layers, lambda name, pair, source=source: source[name]))
-    return shaped((mean(totals) - CORRUPTED) / (CLEAN - CORRUPTED), hooks, axes, layers)
-`;
-
-const ablateByHook = `
-
-def ablate_sweep(hooks, axes, layers, value, reference):
-    """Relative change of the clean prompts' metric: -1 when nothing of it is left."""
-    caches = [(pair, pair.clean_cache if reference == "clean" else pair.corrupted_cache) for pair in pairs]
-
-    def alike(one, other):
-        same_length = one.clean.shape == other.clean.shape
-        return same_length and (value == "meanByPosition" or one.template == other.template)
-
-    def replacement(name, pair):
-        own = pair.clean_cache[name]
-        if value == "zero":
-            return torch.zeros_like(own)
-        if value == "mean":
-            return torch.cat([cache[name][0] for _, cache in caches]).mean(0).expand_as(own)
-        return mean([cache[name] for other, cache in caches if alike(other, pair)])
-
-    totals = [sweep(pair, pair.clean, hooks, axes, layers, replacement) for pair in pairs]
-    return shaped((mean(totals) - CLEAN) / CLEAN, hooks, axes, layers)
-`;
-
-const patchPaths = `
-
-def patch_paths(senders, receivers, positions, freeze_mlps):
-    """Wang et al. 2022, appendix B: relative change of the metric through the receivers, by sender."""
-    effects = []
-    for sender in senders:
-        patched = mean([path(pair, sender, receivers, positions, freeze_mlps) for pair in pairs])
-        effects.append((patched - CLEAN) / CLEAN)
-    return torch.stack(effects)
-
-
-def path(pair, sender, receivers, positions, freeze_mlps):
-    at = slice(None) if positions is None else positions
-    layer, head = sender
-    sent = f"blocks.{layer}.hook_mlp_out" if head is None else f"blocks.{layer}.attn.hook_z"
-    final = f"blocks.{N_LAYERS - 1}.hook_resid_post"
-    targets = [(f"blocks.{l}.attn.hook_{part}", (slice(None), at, h)) for l, h, part in receivers]
-    targets = targets or [(final, (slice(None), at))]
-    frozen = [f"blocks.{l}.attn.hook_{part}" for l in range(N_LAYERS) for part in "qkv"]
-    if freeze_mlps:
-        frozen += [f"blocks.{l}.hook_mlp_out" for l in range(N_LAYERS) if f"blocks.{l}.hook_mlp_out" != sent]
-
-    def send(value, hook):
-        value = value.clone()
-        index = (slice(None), at) if head is None else (slice(None), at, head)
-        value[index] = pair.corrupted_cache[sent][index]
-        return value
-
-    def keep(name):
-        return name, lambda value, hook: pair.clean_cache[name].clone()
-
-    received = {}
-
-    def receive(name):
-        return name, lambda value, hook: received.__setitem__(name, value.clone())
-
-    def put(name):
-        def into(value, hook):
-            value = value.clone()
-            for index in (index for target, index in targets if target == name):
-                value[index] = received[name][index]
-            return value
-
-        return name, into
-
-    names = list(dict.fromkeys(name for name, _ in targets))
-    # What a receiver gets is looked at before it is put back to its clean value.
-    hooks = [*map(receive, names), *map(keep, frozen), (sent, send)]
-    model.run_with_hooks(pair.clean, fwd_hooks=hooks)
-    return pair.metric(model.run_with_hooks(pair.clean, fwd_hooks=[*map(put, names)]))
-`;
 
 const directLogitAttribution = `
 
@@ -191,13 +45,20 @@ def direct_logit_attribution():
 
 const logitLens = `
 
-def logit_lens(top):
+def logit_lens(top, tuned=None):
     """The most probable next tokens that the stream before each layer, and behind the last one, would give."""
     (pair,) = pairs
+    lens = {} if tuned is None else torch.load(f"{tuned}/params.pt", map_location="cpu", weights_only=True)
+
+    def translated(layer, stream):
+        if f"{layer}.weight" not in lens:
+            return stream
+        return stream + stream @ lens[f"{layer}.weight"].float().T + lens.get(f"{layer}.bias", torch.zeros(())).float()
+
     streams = [("embed", "blocks.0.hook_resid_pre"), *((str(l), f"blocks.{l}.hook_resid_post") for l in range(N_LAYERS))]
     rows = []
-    for layer, name in streams:
-        best = model.unembed(model.ln_final(pair.clean_cache[name]))[0].softmax(-1).topk(top)
+    for at, (layer, name) in enumerate(streams):
+        best = model.unembed(model.ln_final(translated(at, pair.clean_cache[name])))[0].softmax(-1).topk(top)
         rows.append({"layer": layer, "predictions": [
             [{"text": model.tokenizer.decode([i]), "probability": p} for i, p in zip(ids, probabilities)]
             for ids, probabilities in zip(best.indices.tolist(), best.values.tolist())
@@ -260,7 +121,21 @@ def reaches(source, target):
     return before < after or (before == after and source[0] == "a" and target[0] == "m")
 
 
-def attribute_edges(steps, top=None, threshold=None):
+def grown(scores, count):
+    """The strongest edge into what is in the circuit, again and again, beginning with the logits (Hanna et al. 2024)."""
+    inside, kept = {"logits"}, {}
+    into = lambda name: name.split("->")[1].split("<")[0]
+    for _ in range(count):
+        within_reach = [name for name in scores if name not in kept and into(name) in inside]
+        if not within_reach:
+            break
+        best = max(within_reach, key=lambda name: abs(scores[name]))
+        kept[best] = scores[best]
+        inside.add(best.split("->")[0])
+    return list(kept.items())
+
+
+def attribute_edges(steps, top=None, threshold=None, greedy=None):
     """EAP (no steps) or EAP-IG: the change of the metric when an edge alone carries its corrupted value, to first order."""
     scores = {}
     for pair in pairs:
@@ -274,18 +149,17 @@ def attribute_edges(steps, top=None, threshold=None):
                     score = ((corrupted[source] - clean[source]) * slope).sum() / len(pairs)
                     scores[f"{source}->{target}"] = scores.get(f"{source}->{target}", 0.0) + float(score)
     kept = sorted(scores.items(), key=lambda edge: -abs(edge[1]))
-    kept = kept[:top] if threshold is None else [edge for edge in kept if abs(edge[1]) >= threshold]
+    if greedy is not None:
+        kept = grown(scores, greedy)
+    else:
+        kept = kept[:top] if threshold is None else [edge for edge in kept if abs(edge[1]) >= threshold]
     return [{"name": name, "score": score} for name, score in kept]
 `;
 
 /** The parts, in the order in which a script has them. */
-export const partScripts: Readonly<Record<ScriptPart, string>> = {
-  sweepByName,
-  sweepByHook,
-  patchByHook,
-  ablateByHook,
-  patchPaths,
+export const partScripts = {
+  ...sweepScripts,
   directLogitAttribution,
   logitLens,
   edges,
-};
+} as const;

@@ -3,23 +3,21 @@
  * hooks on a forward pass of its own, and the numbers as JSON. For who wants to see what was done, or to go on from there.
  */
 
-import type { ModelInfo } from '../domain.ts';
 import { EngineError } from '../errors.ts';
-import type { TaskMetric } from '../task.ts';
+import type { PlacedPair } from '../taskApi.ts';
 import type { ExperimentMethod } from './experiment.ts';
 import type { PairText } from './pairTexts.ts';
-import { pythonLiteral } from './pythonText.ts';
-import { methodScript } from './transformerLensMethods.ts';
+import { type PythonValue, pythonLiteral } from './pythonText.ts';
+import { methodScript, type ScriptContext } from './transformerLensMethods.ts';
 import { metricScripts, partScripts, type ScriptPart } from './transformerLensParts.ts';
 
 /** What a script is written from. */
-export interface ScriptInputs {
+export interface ScriptInputs extends ScriptContext {
   readonly name: string;
   /** Where TransformerLens finds the model: a folder, or `owner/name` on the hub. */
   readonly modelPath: string;
-  readonly model: ModelInfo;
-  readonly metric: TaskMetric;
-  readonly pairs: readonly PairText[];
+  /** Of each pair; empty when no method asks for roles or other prompts. */
+  readonly placed: readonly PlacedPair[];
   readonly methods: readonly ExperimentMethod[];
 }
 
@@ -28,23 +26,23 @@ const mostPairs = 2000;
 
 /** @throws request.invalid when a method has no equivalent in TransformerLens, or the model or the task does not fit. */
 export function transformerLensScript(inputs: ScriptInputs): string {
-  const { name, modelPath, model, metric, pairs, methods } = inputs;
+  const { name, modelPath, model, metric, pairs, placed, methods } = inputs;
   if (/\.gguf$/i.test(modelPath)) {
     throw refuse('a .gguf file', 'TransformerLens opens models of transformers; name such a folder');
   }
   if (pairs.length > mostPairs) {
     throw refuse(`a task of ${pairs.length} pairs`, `a script holds ${mostPairs} at most; set "limit"`);
   }
-  const written = methods.map((method) => methodScript(method, { model, metric, pairs }));
+  const written = methods.map((method) => methodScript(method, inputs));
   const needed = new Set(written.flatMap(({ parts }) => parts));
   const parts = (Object.keys(partScripts) as ScriptPart[]).filter((part) => needed.has(part));
   return [
-    header(needed.has('sweepByName')),
+    header(needed),
     `EXPERIMENT = ${pythonLiteral(name)}`,
     `MODEL = ${pythonLiteral(modelPath)}`,
     `PREPEND_BOS = ${pythonLiteral(model.bos === 'prepended')}`,
-    '# clean prompt, corrupted prompt, answers, wrong answers, template',
-    `PAIRS = [\n${pairs.map((pair) => `    (${pairFields(pair)}),\n`).join('')}]`,
+    `# clean prompt, corrupted prompt, answers, wrong answers, template${placed.length > 0 ? ', positions of roles, the pair it is resampled from' : ''}`,
+    `PAIRS = [\n${pairs.map((pair, i) => `    (${pairFields(pair, placed[i])}),\n`).join('')}]`,
     '',
     opening(needed),
     metricScripts[metric],
@@ -57,8 +55,13 @@ export function transformerLensScript(inputs: ScriptInputs): string {
   ].join('\n');
 }
 
-function pairFields({ clean, corrupted, answers, wrongAnswers, template }: PairText): string {
-  return [clean, corrupted, answers, wrongAnswers, template].map(pythonLiteral).join(', ');
+function pairFields(
+  { clean, corrupted, answers, wrongAnswers, template }: PairText,
+  placed: PlacedPair | undefined,
+): string {
+  const fields: PythonValue[] = [clean, corrupted, answers, wrongAnswers, template];
+  if (placed) fields.push(placed.roles, placed.partner ?? null);
+  return fields.map(pythonLiteral).join(', ');
 }
 
 function refuse(what: string, why: string): EngineError {
@@ -68,10 +71,12 @@ function refuse(what: string, why: string): EngineError {
   });
 }
 
-function header(patches: boolean): string {
-  const imports = patches
-    ? 'from transformer_lens import patching\nfrom transformer_lens.model_bridge import TransformerBridge'
-    : 'from transformer_lens.model_bridge import TransformerBridge';
+function header(needed: ReadonlySet<ScriptPart>): string {
+  const imports = [
+    ...(needed.has('features') ? ['from safetensors.torch import load_file'] : []),
+    ...(needed.has('sweepByName') ? ['from transformer_lens import patching'] : []),
+    'from transformer_lens.model_bridge import TransformerBridge',
+  ].join('\n');
   return `"""An experiment of Fovea in TransformerLens. Numbers are written as JSON, to the file that is named or to the terminal.
 
     pip install "transformer-lens>=3.9"
@@ -117,11 +122,12 @@ const base = `
 class Pair:
     """Two prompts of as many tokens, and what the model does on them."""
 
-    def __init__(self, clean, corrupted, answers, wrong_answers, template):
+    def __init__(self, clean, corrupted, answers, wrong_answers, template, roles=None, partner=None):
         self.clean, self.corrupted, self.template = tokens_of(clean), tokens_of(corrupted), template
         assert self.clean.shape == self.corrupted.shape, f"not of one length: {clean!r}, {corrupted!r}"
         self.answers = [token_of(text) for text in answers]
         self.wrong_answers = [token_of(text) for text in wrong_answers]
+        self.roles, self.partner = roles, partner
         self.clean_logits, self.clean_cache = model.run_with_cache(self.clean)
         self.corrupted_logits, self.corrupted_cache = model.run_with_cache(self.corrupted)
 

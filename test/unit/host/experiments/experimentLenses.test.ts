@@ -28,6 +28,18 @@ describe('the line over an experiment', () => {
     expect(titles({ results, hasSweep: true }).slice(2, 5)).toEqual(['Results', 'Sweep', 'Compare…']);
   });
 
+  it('tells what the next run goes on with, and offers to begin anew', () => {
+    const links = experimentLenses({ uri, isTrusted: true, kept: { done: 2, total: 4, isUnderWay: true } });
+    expect(links.map(({ title }) => title).slice(0, 3)).toEqual([
+      '$(debug-continue) Go On (2 of 4 methods done, one under way)',
+      'Start Over',
+      'Estimate',
+    ]);
+    expect(links[0]!.arguments).toEqual([uri]);
+    expect(links[1]!.arguments).toEqual([uri, 'anew']);
+    expect(titles({ kept: { done: 0, total: 1, isUnderWay: true } })[0]).toContain('Go On (partly done)');
+  });
+
   it('tells how far a run is, and stops it', () => {
     const progress = { done: 3, total: 4, what: 'Patching $(x)' };
     expect(titles({ progress })).toEqual(['$(sync~spin) Patching $ (x) · 75 %', '$(debug-stop) Cancel']);

@@ -1,11 +1,15 @@
 /** Experiments in the window: the same files as from the command line, older results until a run is done, and the window's model left as it was. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../../src/engine/engine.ts';
 import { ExperimentRuns } from '../../../../src/host/experiments/experimentRuns.ts';
-import type { ModelInfo } from '../../../../src/shared/domain.ts';
+import { KeptRuns } from '../../../../src/host/experiments/keptRuns.ts';
+import type { ModelInfo, Progress } from '../../../../src/shared/domain.ts';
 import type { FoundSweep } from '../../../../src/shared/experiment/runMethods.ts';
 import { type Bundle, bundle } from '../../../fixtures/bundle.ts';
 import { type TinyModel, tinyModelConfig, writeTinyModel } from '../../../fixtures/tinyModel.ts';
@@ -14,16 +18,19 @@ import { runProgram } from '../../cli/program.ts';
 let engine: Engine;
 let tiny: TinyModel;
 let folder: string;
+/** Of the window. */
+let keptFolder: string;
 let program: Bundle;
 
 beforeAll(async () => {
   engine = new Engine();
   [program, tiny] = await Promise.all([bundle('src/cli/main.ts'), writeTinyModel(7)]);
   folder = await realpath(await mkdtemp(join(tmpdir(), 'fovea-runs-')));
+  keptFolder = await realpath(await mkdtemp(join(tmpdir(), 'fovea-kept-runs-')));
 });
 afterAll(async () => {
   await Promise.all([program?.remove(), tiny?.remove()]);
-  await rm(folder, { recursive: true, force: true });
+  for (const path of [folder, keptFolder]) await rm(path, { recursive: true, force: true });
 });
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -34,12 +41,13 @@ function runsFor(model?: ModelInfo): {
   readonly sweeps: string[];
 } {
   const sweeps: string[] = [];
+  const kept = new KeptRuns(keptFolder, log);
   const keepSweeps = (file: string, { name }: ModelInfo, found: readonly FoundSweep[]): void => {
     const words = found.map(({ question, grid }) => `${question.method} ${grid.values.length}`);
     sweeps.push([file.split('/').at(-1), name, ...words].join(' '));
   };
   return {
-    runs: new ExperimentRuns({ engine, models: { model }, embedded: tiny.folder, log, keepSweeps }),
+    runs: new ExperimentRuns({ engine, models: { model }, embedded: tiny.folder, log, kept, keepSweeps }),
     sweeps,
   };
 }
@@ -86,6 +94,43 @@ describe('a run', () => {
       'same.results.json',
     ]);
   });
+
+  it('writes what the command line writes for circuits of every kind, readings and SHIFT', async () => {
+    const file = join(folder, 'kinds.fovea.json');
+    const clean = 'When Mary and John went to the store, John gave a drink to';
+    const pairs = {
+      clean,
+      corrupted: clean.replace(', John', ', Mary'),
+      answers: [' Mary'],
+      wrongAnswers: [' John'],
+    };
+    const features = { sae: 'blocks.1.hook_resid_post', features: { strongest: 2 } };
+    const method = [
+      { kind: 'logitLens', top: 2 },
+      { kind: 'directLogitAttribution' },
+      { kind: 'patchFeatures', ...features },
+      { kind: 'ablateFeatures', ...features, value: 'zero', error: true },
+      { kind: 'patchPaths', receivers: ['q:2.5'], senders: ['0.1', 'mlp 1'] },
+      { kind: 'acdc', threshold: 1, budget: 50 },
+      { kind: 'gradientCircuit', maxNodes: 12 },
+      { kind: 'sparseFeatureCircuit', effects: 'atp', nodeThreshold: 0.5, edgeThreshold: 0.5 },
+      { kind: 'attributionGraph', maxFeatureNodes: 20, maxLogits: 2 },
+      { kind: 'shift', trainCount: 40, testCount: 40, maxFeatures: 3 },
+    ];
+    const model = await realpath('models/mini');
+    await writeFile(file, textOf({ model, pairs: { kind: 'pair', ...pairs }, method }));
+    const { runs } = runsFor();
+    const written = await runs.run(file, await readFile(file, 'utf8'));
+    const circuits = [6, 7, 8, 9].map((number) => `kinds.results.${number}.circuit.json`);
+    const names = [...circuits, 'kinds.results.json'];
+    expect(written).toEqual(names.map((name) => join(folder, name)));
+    const out = join(folder, 'kinds');
+    const { code, err } = await runProgram(program.file, ['run', file, '--out', out]);
+    expect([code, err]).toEqual([0, '']);
+    for (const name of names) {
+      expect(await readFile(join(folder, name), 'utf8')).toBe(await readFile(join(out, name), 'utf8'));
+    }
+  }, 300_000);
 
   it('names the task from where the circuit is written, wherever that is', async () => {
     const row = { answers: [' words'], wrongAnswers: [' letter'] };
@@ -153,6 +198,48 @@ describe('a run', () => {
     await expect(left).rejects.toThrow('is not loaded');
   });
 
+  it('goes on after a reload with what a cancelled run has found, until it ends or begins anew', async () => {
+    const file = join(folder, 'reloaded.fovea.json');
+    // What other runs have left.
+    const others = await readdir(keptFolder);
+    await writeFile(file, textOf());
+    const { runs } = runsFor();
+    const stop = { report: ({ what }: Progress) => void (what.startsWith('3/3') && runs.cancel(file)) };
+    await expect(runs.run(file, textOf(), stop)).rejects.toThrow('Cancelled');
+    expect(runs.keptOf(file, textOf())).toEqual({ done: 2, total: 3, isUnderWay: false });
+    expect(runs.keptOf(file, textOf({ seed: 2 }))).toBeUndefined();
+    expect(runs.keptOf(file, 'no experiment')).toBeUndefined();
+    const { runs: reloaded } = runsFor();
+    expect(reloaded.keptOf(file, textOf())).toEqual({ done: 2, total: 3, isUnderWay: false });
+    const said: string[] = [];
+    await reloaded.run(file, textOf(), { report: ({ what }) => void said.push(what) });
+    expect(said.filter((what) => !what.startsWith('3/3'))).toEqual([]);
+    expect(await readdir(keptFolder)).toEqual(others);
+    const gone = await readFile(join(folder, 'reloaded.results.json'), 'utf8');
+    await reloaded.run(file, textOf());
+    expect(await readFile(join(folder, 'reloaded.results.json'), 'utf8')).toBe(gone);
+    await expect(runs.run(file, textOf(), stop)).rejects.toThrow('Cancelled');
+    runs.forget(file);
+    expect(runs.keptOf(file, textOf())).toBeUndefined();
+    expect(await readdir(keptFolder)).toEqual(others);
+  });
+
+  it('keeps the runs that were stopped last, and passes over a file that is none', async () => {
+    const kept = new KeptRuns(keptFolder, log);
+    const place = { key: 'key', ask: 'ask' };
+    for (let i = 0; i < 25; i++) kept.of(`/w/${i}.fovea.json`).finish(place, { numbers: { i } });
+    const names = await readdir(keptFolder);
+    expect(names).toHaveLength(20);
+    for (const name of names) await writeFile(join(keptFolder, name), 'broken');
+    const other = new KeptRuns(keptFolder, log);
+    expect(other.of('/w/24.fovea.json').outcome(place)).toBeUndefined();
+    other.of('/w/24.fovea.json').finish(place, { numbers: { i: 1 } });
+    expect(new KeptRuns(keptFolder, log).of('/w/24.fovea.json').outcome(place)).toEqual({
+      numbers: { i: 1 },
+    });
+    for (const name of names) await rm(join(keptFolder, name), { force: true });
+  });
+
   it('names the file and the field when it is no experiment', async () => {
     const { runs } = runsFor();
     const file = join(folder, 'bad.fovea.json');
@@ -190,6 +277,36 @@ describe('the command line', () => {
     expect(model.code).toBe(2);
     expect(model.err).toContain('The experiment itself says "model"');
   });
+
+  it('goes on with --keep after it was killed, and leaves no such file behind', async () => {
+    const file = join(folder, 'killed.fovea.json');
+    const keep = join(folder, 'killed.keep');
+    const model = await realpath('models/mini');
+    const clean = 'When Mary and John went to the store, John gave a drink to';
+    const corrupted = clean.replace(', John', ', Mary');
+    const pairs = { kind: 'pair', clean, corrupted, answers: [' Mary'], wrongAnswers: [' John'] };
+    const method = [
+      { kind: 'ablate', sweep: 'mlp_out_all_pos', value: 'zero' },
+      { kind: 'patch', sweep: 'attn_head_out_by_pos' },
+    ];
+    await writeFile(file, textOf({ model, pairs, method }));
+    const argv = [program.file, 'run', file, '--keep', keep];
+    const child = spawn(process.execPath, argv, { stdio: 'ignore' });
+    await expect
+      .poll(() => existsSync(keep) && readFileSync(keep, 'utf8'), { timeout: 60_000, interval: 10 })
+      .toContain('"outcome"');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(existsSync(join(folder, 'killed.results.json'))).toBe(false);
+    const again = await runProgram(program.file, ['run', file, '--keep', keep]);
+    expect([again.code, again.err, existsSync(keep)]).toEqual([0, '', false]);
+    const results = await readFile(join(folder, 'killed.results.json'), 'utf8');
+    expect((await runProgram(program.file, ['run', file])).code).toBe(0);
+    expect(await readFile(join(folder, 'killed.results.json'), 'utf8')).toBe(results);
+    const other = await runProgram(program.file, ['run', file, '--keep', file]);
+    expect(other.code).toBe(2);
+    expect(other.err).toContain('holds no run that could go on');
+  }, 120_000);
 
   it('exports a script, and refuses what has no equivalent', async () => {
     const file = join(folder, 'export.fovea.json');

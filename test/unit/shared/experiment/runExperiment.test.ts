@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../../src/engine/engine.ts';
-import type { CallOptions } from '../../../../src/shared/callOptions.ts';
+import type { SaeInfo } from '../../../../src/shared/domain.ts';
 import { checkExperiment } from '../../../../src/shared/experiment/checkExperiment.ts';
 import { estimateExperiment } from '../../../../src/shared/experiment/estimateExperiment.ts';
 import type { Experiment, ExperimentMethod } from '../../../../src/shared/experiment/experiment.ts';
@@ -15,7 +15,6 @@ import {
   resultsJson,
   runExperiment,
 } from '../../../../src/shared/experiment/runExperiment.ts';
-import type { SweepMemory } from '../../../../src/shared/experiment/runMethods.ts';
 import { type TinyModel, topKHook, writeTinyModel } from '../../../fixtures/tinyModel.ts';
 
 let engine: Engine;
@@ -207,72 +206,6 @@ describe('the runner', () => {
     expect(broken.slice(0, 2)).toEqual([{ name: 'x.results.circuit.json.old', text: '<<<<<<< mine' }, plain]);
   });
 
-  it('goes on with a sweep that was cancelled, and asks for no cell again', async () => {
-    const memory: SweepMemory = new Map();
-    const model = await realpath('models/mini');
-    const names = {
-      kind: 'pair',
-      clean: 'When Mary and John went to the store, John gave a drink to',
-      corrupted: 'When Mary and John went to the store, Mary gave a drink to',
-      answers: [' Mary'],
-      wrongAnswers: [' John'],
-    } as const;
-    const asked = experiment({ kind: 'patch', sweep: 'attn_head_out_by_pos' }, { model, pairs: names });
-    const controller = new AbortController();
-    const first = runExperiment(
-      asked,
-      { ...places, memory },
-      {
-        signal: controller.signal,
-        report: ({ partial }) => {
-          if (partial) controller.abort();
-        },
-      },
-    );
-    await expect(first).rejects.toThrow('Cancelled');
-    const { cells: known } = [...memory.values()][0]!;
-    expect(known.size).toBeGreaterThan(0);
-    const again = new Set<number>();
-    const before = new Set(known.keys());
-    const gone = await runExperiment(
-      asked,
-      { ...places, memory },
-      {
-        report: ({ partial }) => {
-          for (const cell of partial?.cells ?? []) again.add(cell);
-        },
-      },
-    );
-    expect([...before].filter((cell) => again.has(cell as number))).toEqual([]);
-    expect(memory.size).toBe(0);
-    expect(gone.methods).toEqual((await runExperiment(asked, places)).methods);
-  });
-
-  it('begins a cancelled sweep anew when its task file holds other pairs by now', async () => {
-    const memory: SweepMemory = new Map();
-    const model = await realpath('models/mini');
-    const clean = 'When Mary and John went to the store, John gave a drink to';
-    const corrupted = 'When Mary and John went to the store, Mary gave a drink to';
-    const put = (answer: string, wrongAnswer: string) =>
-      writeFile(
-        join(folder, 'changing.task.jsonl'),
-        `${JSON.stringify({ clean, corrupted, answer, wrongAnswer })}\n`,
-      );
-    const pairs = { kind: 'file', path: 'changing.task.jsonl' } as const;
-    const asked = experiment({ kind: 'patch', sweep: 'attn_head_out_by_pos' }, { model, pairs });
-    const controller = new AbortController();
-    const stop: CallOptions = {
-      signal: controller.signal,
-      report: ({ partial }) => void (partial && controller.abort()),
-    };
-    await put(' Mary', ' John');
-    await expect(runExperiment(asked, { ...places, memory }, stop)).rejects.toThrow('Cancelled');
-    expect([...memory.values()][0]!.cells.size).toBeGreaterThan(0);
-    await put(' Mary', ' the');
-    const { methods } = await runExperiment(asked, { ...places, memory });
-    expect(methods).toEqual((await runExperiment(asked, places)).methods);
-  });
-
   it('says what is missing: models, SAEs, prompts, transcoders', async () => {
     const lens = { kind: 'logitLens' } as const;
     const fails = (it: Experiment) => expect(runExperiment(it, places)).rejects;
@@ -387,11 +320,7 @@ describe('a TransformerLens script', () => {
     [{ kind: 'attributionGraph' }, 'attributionGraph'],
     [{ kind: 'indirectObjectStudy' }, 'indirectObjectStudy'],
     [{ kind: 'shift' }, 'shift'],
-    [{ kind: 'patchFeatures', sae: 'x', features: [1] }, 'patchFeatures'],
-    [{ kind: 'ablateFeatures', sae: 'x', features: [1], value: 'zero' }, 'ablateFeatures'],
-    [{ kind: 'ablate', sweep: 'mlp_out', value: 'resample' }, 'resampling'],
-    [{ kind: 'patch', sweep: 'resid_pre', roles: ['END'] }, 'roles'],
-    [{ kind: 'attributeEdges', gradients: 'eap', keep: { greedy: 3 } }, 'grown from the logits'],
+    [{ kind: 'attributeEdges', gradients: 'eap-ig-activations' }, 'along activations'],
   ] as const satisfies readonly (readonly [ExperimentMethod, string])[])(
     'refuses %j, and says so',
     async (method, word) => {
@@ -399,6 +328,53 @@ describe('a TransformerLens script', () => {
       await expect(script(method)).rejects.toThrow(word);
     },
   );
+
+  it('names the strongest features by number, and the folder of their SAE', async () => {
+    const method = { kind: 'patchFeatures', sae: topKHook, features: { strongest: 2 }, error: true } as const;
+    const numbers = await numbersOf(method);
+    const text = await script(method);
+    const labels = numbers.axes[0]!.labels.map((label) => (label === 'error' ? '"error"' : label));
+    expect(text).toContain(`patch_features("${topKHook}", "${tiny.folder}/saes/`);
+    expect(text).toContain(`, [${labels.join(', ')}], by="all", direction="denoising")`);
+    expect(text).toContain('from safetensors.torch import load_file');
+  });
+
+  it('writes where roles are, and a pair of the same length for every one that is resampled', async () => {
+    const task = { kind: 'generator', name: 'ioi', count: 12 } as const;
+    const mini = { model: await realpath('models/mini'), pairs: task };
+    const text = await script({ kind: 'ablate', sweep: 'resid_pre', roles: ['S2'], value: 'resample' }, mini);
+    const rows = text.match(/^ {4}\(".*\),$/gm)!;
+    expect(rows).toHaveLength(12);
+    const placed = rows.map((row) => /"S2": (\d+), "END": (\d+)\}, (\d+)\),$/.exec(row)!.map(Number));
+    const ends = placed.map(([, , end]) => end);
+    // The prompts end with the role END, so those of one length have it at one place.
+    placed.forEach(([, s2, end, partner], i) => {
+      expect(s2).toBeLessThan(end!);
+      expect(ends[partner!]).toBe(end);
+      if (ends.filter((other) => other === end).length > 1) expect(partner).not.toBe(i);
+    });
+    expect(new Set(ends).size).toBeGreaterThan(1);
+  });
+
+  it('refuses SAEs that it could not read', async () => {
+    const method = { kind: 'patchFeatures', sae: topKHook, features: [1] } as const;
+    const exportWith = (change: Partial<SaeInfo>) => {
+      const listSaes: Engine['listSaes'] = async (request, call) =>
+        (await engine.listSaes(request, call)).map((sae) => ({ ...sae, ...change }));
+      const other = new Proxy(engine, {
+        get: (target, name) => (name === 'listSaes' ? listSaes : Reflect.get(target, name)),
+      });
+      return exportScript(experiment(method), { ...places, engine: other });
+    };
+    expect(await exportWith({})).toContain('patch_features(');
+    for (const change of [
+      { architecture: 'gated' },
+      { format: 'Gemma Scope' },
+      { convention: { inputScale: 2 } },
+    ] as const) {
+      await expect(exportWith(change)).rejects.toThrow(/cannot say the SAE .* it reads folders of SAELens/);
+    }
+  });
 
   it('refuses pairs that the model cannot run', async () => {
     const unequal = { ...pairs, corrupted: 'When she' };
