@@ -48,7 +48,15 @@ export interface SparseCircuitRequest extends SparseNodesRequest {
    * 2024). A third of the layers, rounded down, when left out.
    */
   readonly startLayer?: number;
+  /**
+   * Whether errors of SAEs stay as they are when the circuit is tested, go with the circuit, or are all taken away. `circuit`
+   * when left out. Sites without an SAE are nodes of their own and go with the circuit always.
+   */
+  readonly errors?: ErrorTreatment;
 }
+
+/** See `SparseCircuitRequest.errors`. */
+export type ErrorTreatment = 'circuit' | 'keep' | 'remove';
 
 /**
  * How well nodes above a threshold explain the metric, on pairs that were held out where the task has enough; a circuit's
@@ -59,13 +67,18 @@ export interface SparseEvaluation {
   readonly threshold: number;
   /** The same as a share of what the metric changes from clean to corrupted prompts, where it changes. */
   readonly share?: number;
-  /** Nodes in the circuit, and all that differ between the two prompts of some pair; both from `startLayer` on. */
+  /**
+   * Nodes in the circuit, and all that differ between the two prompts of some pair; both from `startLayer` on, and without
+   * errors where these are taken away.
+   */
   readonly nodes: number;
   readonly active: number;
   /** `(m(C) − m(∅)) / (m(M) − m(∅))`: everything else at its mean over the corrupted prompts, by position. */
   readonly faithfulness: number;
   /** The same of everything but the circuit. */
   readonly completeness: number;
+  /** Where errors are taken away: the faithfulness of all features together. */
+  readonly ceiling?: number;
   /** Embeddings and what lies below this layer stay as they are in all of these runs. */
   readonly startLayer: number;
   /** Pairs that it was tested on. */
@@ -83,9 +96,8 @@ export interface SparseCircuit {
 export interface SparseCurveRequest extends SparseNodesRequest {
   /** 15 from 10⁻⁴ to 10⁻¹ of what the metric changes, evenly on a logarithmic scale, when left out. */
   readonly thresholds?: readonly number[];
-  /** Whether errors of SAEs stay as they are, go with the circuit, or are all taken away. `circuit` when left out. */
-  readonly errors?: 'circuit' | 'keep' | 'remove';
-  /** As in `SparseCircuitRequest`. */
+  /** Both as in `SparseCircuitRequest`. */
+  readonly errors?: ErrorTreatment;
   readonly startLayer?: number;
 }
 

@@ -136,6 +136,12 @@ export interface HeldOutCriteria {
   readonly minimality: StudiedCircuit['minimality'];
 }
 
+/**
+ * What fails. `notPositive`: the mean logit difference IO − S is 0 or less. `belowHalf`: IO is above S after fewer than half of the
+ * prompts. `likeAbc`: after the ABC prompts, which hold no answer, at least half of the difference is there as well.
+ */
+export type StudyDoubt = 'notPositive' | 'belowHalf' | 'likeAbc';
+
 export interface IoiStudy {
   /** What it was measured on, when the engine was asked. */
   readonly provenance?: StudyProvenance;
@@ -149,6 +155,8 @@ export interface IoiStudy {
     readonly probability: number;
     readonly corruptedLogitDifference: number;
   };
+  /** Why the model does not do the task, when it does not: `studyDoubts` of the behaviour. */
+  readonly doubts?: readonly StudyDoubt[];
   /** Mean logit difference with all name movers knocked out, when there are any. */
   readonly withoutNameMovers?: number;
   readonly thresholds: IoiThresholds;

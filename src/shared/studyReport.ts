@@ -1,4 +1,5 @@
 /** The study as a page to read: Markdown with the numbers that Wang et al. (2022) report for GPT-2 small beside it. */
+import { type ClassAverage, classAverages } from './classAverages.ts';
 import {
   classTitles,
   headClasses,
@@ -8,6 +9,16 @@ import {
   paperHeads,
 } from './ioiPaper.ts';
 import type { IoiStudy, StudiedCircuit, StudyProvenance } from './study.ts';
+import { studyStrings } from './studyStrings.ts';
+
+const averageWords: Readonly<Record<ClassAverage['name'], string>> = {
+  moversAttention: 'name movers: attention END→IO',
+  moversCopy: 'name movers: copy score',
+  negativeCopy: 'negative name movers: negative copy score',
+  inhibitionAttention: 'S-inhibition heads: attention END→S2',
+  anyCopy: 'all heads: copy score',
+  anyNegativeCopy: 'all heads: negative copy score',
+};
 
 const signalWords = { '1': 'original', '0': 'random', '-1': 'inverted' } as const;
 
@@ -15,6 +26,7 @@ const signalWords = { '1': 'original', '0': 'random', '-1': 'inverted' } as cons
 export function studyReport(study: IoiStudy, name: string): string {
   const parts = [
     `# Indirect objects in ${plain(name)}`,
+    ...doubtPart(study),
     `The study of Wang et al. 2022, *Interpretability in the Wild*, on ${study.pairs} pairs of the task ${plain(study.task)}. Numbers of the paper are those of GPT-2 small.`,
     behaviourPart(study),
     classPart(study),
@@ -24,6 +36,13 @@ export function studyReport(study: IoiStudy, name: string): string {
     methodPart(study),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+/** At the top, so that nobody reads on without it. */
+function doubtPart({ doubts = [] }: IoiStudy): string[] {
+  if (doubts.length === 0) return [];
+  const reasons = doubts.map((doubt) => studyStrings[`studyDoubt_${doubt}`]);
+  return [`**${studyStrings.studyDoubt}** ${reasons.join(' ')}`];
 }
 
 function behaviourPart({ behaviour, withoutNameMovers }: IoiStudy): string {
@@ -45,7 +64,12 @@ function classPart({ heads }: IoiStudy): string {
     const found = heads.filter((head) => head.class === name).map(nameOf);
     return [classTitles[name], found.join(', ') || 'none', paperHeads[name] ?? ''];
   });
-  return `## Heads by class\n\n${table(['class', 'this model', 'paper'], rows)}`;
+  const averages = classAverages(heads).map(({ name, paper, value }) => [
+    averageWords[name],
+    value === undefined ? 'none' : decimal(value),
+    paper,
+  ]);
+  return `## Heads by class\n\n${table(['class', 'this model', 'paper'], rows)}\n\n${table(['mean over heads', 'this model', 'paper'], averages)}`;
 }
 
 function headPart({ heads }: IoiStudy): string {
@@ -77,7 +101,7 @@ function headPart({ heads }: IoiStudy): string {
     'duplicate',
     'induction',
   ];
-  return `Effects of path patching are shares of the mean logit difference: negative ones help the answer.\n\n${table(columns, rows)}`;
+  return `Effects of path patching are changes of the mean logit difference as shares of its size: heads with negative ones raise it.\n\n${table(columns, rows)}`;
 }
 
 function signalPart({ signals }: IoiStudy): string {
@@ -162,7 +186,7 @@ function methodPart({ thresholds, smallestTemplate, receivers, provenance }: Ioi
   const few = smallestTemplate < 5 ? ' That is few: means are noisy, so use more pairs.' : '';
   return [
     '## How it was done',
-    `Path patching from ABC prompts, everything but sender and receivers frozen, MLPs and norms recomputed. Receivers: queries of ${list(receivers.queries)} at END, values of ${list(receivers.values)} at S2, keys of ${list(receivers.keys)} at S1+1. Knock-outs are means over the ABC prompts of the same template at the same position, from at least ${smallestTemplate} prompts.${few} "other" are all positions without a role.`,
+    `Path patching from ABC prompts, everything but sender and receivers frozen, MLPs and norms recomputed. Receivers: queries of ${list(receivers.queries)} at END, values of ${list(receivers.values)} at S2, keys of ${list(receivers.keys)} at S1+1. Knock-outs are means over the ABC prompts of the same template at the same position; the mean over fewest has ${smallestTemplate}.${few} "other" are all positions without a role.`,
     `Thresholds: ${Object.entries(thresholds)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ')}.`,

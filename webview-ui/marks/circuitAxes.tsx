@@ -31,7 +31,7 @@ export function Axes(props: AxesProps): JSX.Element {
               key={band.layer}
               style={{ top: `${band.top * view.scale + view.y}px`, height: `${band.height * view.scale}px` }}
             >
-              {bandName(band.layer, props.nLayers)}
+              {bandName(band.layer, props.nLayers, props.isPlain)}
             </span>
           ))}
       </div>
@@ -75,8 +75,8 @@ function ColumnName(props: AxesProps & { readonly column: CircuitLayout['columns
   );
 }
 
-/** The name of a layer's band. */
-export function bandName(layer: number, nLayers: number): string {
-  if (layer < 0) return strings.bandTokens;
+/** The name of a layer's band; below the first are the tokens, or all of them where nodes stand for all positions. */
+export function bandName(layer: number, nLayers: number, hasSites: boolean): string {
+  if (layer < 0) return hasSites ? strings.bandEmbeddings : strings.bandTokens;
   return layer >= nLayers ? strings.bandLogits : say('bandLayer', { layer });
 }

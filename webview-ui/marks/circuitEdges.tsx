@@ -38,8 +38,8 @@ export class CircuitEdges extends PureComponent<EdgesProps> {
               key={`${edge.source}→${edge.target}`}
               class={edgeClass(edge)}
               d={edgePath(from, to, edgeRadius)}
-              stroke-width={edgeWidth(share)}
-              stroke-opacity={lit ? 1 : restOpacity(edge, share)}
+              style={{ '--width': edgeWidth(share).toFixed(2) }}
+              stroke-opacity={lit ? 1 : restOpacity(edge, share, edges.length)}
               stroke-dasharray={edge.weight < 0 ? edgeDash(share) : undefined}
             />
           );
@@ -71,15 +71,20 @@ function edgeClass({ weight, change }: MarkEdge): string {
   return classes.join(' ');
 }
 
-/** What is alike in two circuits steps back behind what differs. */
-export function restOpacity({ change }: MarkEdge, share: number): number {
-  const opacity = 0.25 + 0.55 * share;
-  return change === 'same' ? 0.35 * opacity : opacity;
+/** Edges beyond which the light ones would lie over the picture as a veil. */
+const crowd = 160;
+
+/** A few edges are all plain to see, many only by their weight; what is alike in two circuits steps back. */
+export function restOpacity({ change }: MarkEdge, share: number, count: number): number {
+  const crowding = Math.min(1, count / crowd);
+  const least = 0.52 - 0.32 * crowding;
+  const opacity = least + (0.92 - least) * Math.min(1, share) ** (0.5 + 0.35 * crowding);
+  return change === 'same' ? 0.4 * opacity : opacity;
 }
 
 /** Width in pixels of an edge of which `share` is the part of the heaviest. */
 export function edgeWidth(share: number): number {
-  return 0.7 + 3.3 * Math.min(1, share);
+  return 0.9 + 3.1 * Math.min(1, share) ** 0.8;
 }
 
 /** Dashes of a negative edge; they grow with its width, so that they stay dashes. */

@@ -13,17 +13,15 @@ import { anchorOf, type CircuitLayout, type PlacedNode } from './circuitLayout.t
 import type { Mark, MarkEdge } from './circuitMark.ts';
 import { CircuitNodes } from './circuitNodes.tsx';
 import { usePanZoom, useSize } from './panZoom.ts';
-import { isInView, stretchLayout } from './planeView.ts';
+import { isInView, type Size, stretchLayout } from './planeView.ts';
 
 /** What the graph shows and tells. */
 export interface CircuitGraphProps {
   /** What the graph is of. */
   readonly label: string;
   readonly nLayers: number;
-  /** Places with room for names beside the marks; left out when there are too many nodes. */
-  readonly named: CircuitLayout | undefined;
-  /** Places of marks alone. */
-  readonly plain: CircuitLayout;
+  /** Places in a viewport; another function when the drawing is another. */
+  readonly layoutIn: (viewport: Size) => CircuitLayout;
   /** Edges among the placed nodes, heaviest first, and those of them that are drawn while no node is looked at. */
   readonly edges: readonly MarkEdge[];
   readonly atRest: readonly MarkEdge[];
@@ -41,8 +39,8 @@ export interface CircuitGraphProps {
   readonly columnName: (column: number) => string;
   /** Columns are sites and not tokens. */
   readonly hasSites: boolean;
-  /** Name beside a mark. */
-  readonly nameOf: (mark: Mark) => string | undefined;
+  /** Name beside a mark, of so many characters. */
+  readonly nameOf: (mark: Mark, length: number) => string | undefined;
   readonly titleOf: (mark: Mark) => string;
   readonly labelOf: (mark: Mark) => string;
   /** Explains the marks, below the graph. */
@@ -53,9 +51,6 @@ export interface CircuitGraphProps {
   readonly onHover: (id: string | undefined) => void;
 }
 
-/** Least scale at which names are drawn. */
-const leastNamedScale = 0.78;
-
 /** From this many nodes on, only those in view are in the document. */
 const mostDrawn = 300;
 
@@ -65,10 +60,10 @@ export function CircuitGraphView(props: CircuitGraphProps): JSX.Element {
   const latest = useRef(props);
   latest.current = props;
   const size = useSize(viewport);
-  const { named, plain } = props;
-  // Names that would have to be drawn small are not worth their room.
-  const shown = named && size.width >= named.width * leastNamedScale ? named : plain;
+  const { layoutIn } = props;
+  const shown = useMemo(() => layoutIn(size), [layoutIn, size]);
   const layout = useMemo(() => stretchLayout(shown, size), [shown, size]);
+  const hasNames = shown.nameLength > 0;
   const plane = usePanZoom(viewport, size, layout, () => latest.current.onPick(undefined));
   const [focused, setFocused] = useState<string | undefined>(undefined);
   const places = useMemo(() => new Map(layout.nodes.map((place) => [place.node.id, place])), [layout]);
@@ -117,7 +112,7 @@ export function CircuitGraphView(props: CircuitGraphProps): JSX.Element {
   const tall = !labelsFit(layout, props, plane.view.scale);
   const classes = ['graph'];
   if (tall) classes.push('graph-tall');
-  if (shown === named) classes.push('graph-named');
+  if (hasNames) classes.push('graph-named');
   if (props.found.size > 0) classes.push('graph-searched');
   return (
     <section class={classes.join(' ')} aria-label={props.label}>
@@ -142,7 +137,7 @@ export function CircuitGraphView(props: CircuitGraphProps): JSX.Element {
           <Edges {...props} layout={layout} places={places} active={active} />
           <CircuitNodes
             places={drawn}
-            hasNames={shown === named}
+            nameLength={shown.nameLength}
             nameOf={props.nameOf}
             titleOf={props.titleOf}
             labelOf={props.labelOf}

@@ -5,6 +5,7 @@
 
 import type { CircuitEdge, CircuitNodeKind } from '../../src/shared/circuit.ts';
 import type { Mark } from './circuitMark.ts';
+import { orderGroups } from './circuitOrder.ts';
 
 /** A node and the middle of its mark, in pixels from the top left. */
 export interface PlacedNode {
@@ -38,6 +39,8 @@ export interface CircuitLayout {
   readonly nodes: readonly PlacedNode[];
   readonly columns: readonly Column[];
   readonly bands: readonly Band[];
+  /** Characters of the names that have room beside the marks; 0 when there are none. */
+  readonly nameLength: number;
 }
 
 /** Sizes in pixels, and how wide a column wants to be for its token. */
@@ -54,10 +57,13 @@ export interface LayoutOptions {
   /** Most nodes side by side before a cell starts another row. */
   readonly perRow: number;
   readonly labelWidth: (position: number) => number;
+  readonly nameLength?: number;
   /** The column of a node; its token position when left out. */
   readonly columnOf?: (node: Mark) => number;
   /** Columns that hold nothing leave no gap. */
   readonly dense?: boolean;
+  /** Least heights of bands by layer, so that two pictures beside each other have theirs at one height. */
+  readonly leastHeights?: ReadonlyMap<number, number>;
 }
 
 /** Width and height of a mark with the room around it: the least size of a target that a pointer can hit. */
@@ -81,13 +87,13 @@ const kindRow: Readonly<Record<CircuitNodeKind, number>> = {
   logit: 0,
 };
 
-/** Places `nodes`. Edges are read for one thing only: within a layer, a target stands above its source. */
+/** Places `nodes`. Edges say who stands beside whom, and that within a layer a target stands above its source. */
 export function layoutCircuit(
   nodes: readonly Mark[],
   edges: readonly CircuitEdge[],
   options: LayoutOptions,
 ): CircuitLayout {
-  const cells = makeCells(nodes, rowsWithinLayers(nodes, edges), options);
+  const cells = makeCells(nodes, edges, options);
   const columns = placeColumns(cells, options);
   const bands = placeBands(cells, options);
   const columnAt = new Map(columns.map((column) => [column.position, column]));
@@ -117,6 +123,7 @@ export function layoutCircuit(
     nodes: placed,
     columns,
     bands,
+    nameLength: options.nameLength ?? 0,
   };
 }
 
@@ -132,9 +139,10 @@ interface Cell {
 
 function makeCells(
   nodes: readonly Mark[],
-  rows: ReadonlyMap<string, number>,
+  edges: readonly CircuitEdge[],
   options: LayoutOptions,
 ): readonly Cell[] {
+  const rows = rowsWithinLayers(nodes, edges);
   const columnOf = options.columnOf ?? ((node: Mark) => node.position);
   const groups = new Map<string, Mark[]>();
   for (const node of [...nodes].sort(inCellOrder)) {
@@ -143,14 +151,30 @@ function makeCells(
     if (group) group.push(node);
     else groups.set(key, [node]);
   }
+  orderCells([...groups.values()], columnOf, edges);
   const cells: Cell[] = [...groups.values()].map((group) => {
     const first = group[0]!;
-    const lines: Mark[][] = [];
-    for (let i = 0; i < group.length; i += options.perRow) lines.push(group.slice(i, i + options.perRow));
+    // Neighbours go into lines in turn, so that each stays at its place from left to right.
+    const count = Math.ceil(group.length / options.perRow);
+    const lines = Array.from({ length: count }, (_, line) => group.filter((_, i) => i % count === line));
     return { position: columnOf(first), layer: first.layer, row: rows.get(first.id)!, lines, base: 0 };
   });
   stackRows(cells);
   return cells;
+}
+
+/** From the bottom up: what a node is made of stands before it is placed. */
+function orderCells(
+  groups: readonly Mark[][],
+  columnOf: (node: Mark) => number,
+  edges: readonly CircuitEdge[],
+): void {
+  const columns = [...new Set(groups.map(([first]) => columnOf(first!)))].sort((a, b) => a - b);
+  const index = new Map(columns.map((column, i) => [column, i]));
+  const ordered = groups
+    .map((nodes) => ({ column: index.get(columnOf(nodes[0]!))!, nodes }))
+    .sort((a, b) => a.nodes[0]!.layer - b.nodes[0]!.layer);
+  orderGroups(ordered, edges);
 }
 
 /** Gives each row of a layer as many lines as its fullest cell needs. */
@@ -222,7 +246,8 @@ function placeBands(cells: readonly Cell[], options: LayoutOptions): readonly Ba
   let top = 0;
   for (let layer = options.nLayers; layer >= -1; layer--) {
     const lines = Math.max(0, ...cells.filter((c) => c.layer === layer).map((c) => c.base + c.lines.length));
-    const height = lines === 0 ? emptyBand : lines * options.row + 2 * bandPadding;
+    const own = lines === 0 ? emptyBand : lines * options.row + 2 * bandPadding;
+    const height = Math.max(own, options.leastHeights?.get(layer) ?? 0);
     bands.push({ layer, top, height, empty: lines === 0 });
     top += height;
   }

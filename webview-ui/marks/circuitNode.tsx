@@ -13,8 +13,9 @@ export interface NodeButtonProps {
   readonly y: number;
   /** Width of its box, when it is drawn as one. */
   readonly box: number | undefined;
-  readonly hasName: boolean;
-  readonly nameOf: (mark: Mark) => string | undefined;
+  /** Characters of the name beside it; 0 when none stands there. */
+  readonly nameLength: number;
+  readonly nameOf: (mark: Mark, length: number) => string | undefined;
   readonly titleOf: (mark: Mark) => string;
   /** Everything about the node in one sentence; another function when that has changed. */
   readonly labelOf: (mark: Mark) => string;
@@ -37,7 +38,7 @@ export interface NodeButtonProps {
 export class NodeButton extends PureComponent<NodeButtonProps> {
   override render(props: NodeButtonProps): JSX.Element {
     const { node, box } = props;
-    const name = props.hasName || node.members ? props.nameOf(node) : undefined;
+    const name = props.nameLength > 0 || node.members ? props.nameOf(node, props.nameLength) : undefined;
     const id = node.id;
     const change = node.change && changeSigns[node.change];
     return (

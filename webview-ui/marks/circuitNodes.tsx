@@ -11,9 +11,9 @@ import { shareOf } from './nodeGlyph.tsx';
 /** What the nodes show and tell; functions stay the same as long as what they answer does. */
 export interface CircuitNodesProps {
   readonly places: readonly PlacedNode[];
-  /** Names stand beside the marks. */
-  readonly hasNames: boolean;
-  readonly nameOf: (mark: Mark) => string | undefined;
+  /** Characters of the names beside the marks; 0 when none stand there. */
+  readonly nameLength: number;
+  readonly nameOf: (mark: Mark, length: number) => string | undefined;
   readonly titleOf: (mark: Mark) => string;
   readonly labelOf: (mark: Mark) => string;
   readonly largestEffect: number;
@@ -43,7 +43,7 @@ export class CircuitNodes extends PureComponent<CircuitNodesProps> {
             x={x}
             y={y}
             box={box}
-            hasName={props.hasNames}
+            nameLength={props.nameLength}
             nameOf={props.nameOf}
             titleOf={props.titleOf}
             labelOf={props.labelOf}

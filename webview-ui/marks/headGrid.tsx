@@ -4,6 +4,8 @@ import type { JSX } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { formatHead } from '../../src/shared/format.ts';
 import { type Palette, signedFill } from '../lib/color.ts';
+import { strings } from '../lib/strings.ts';
+import { moveOnGrid } from './gridKeys.ts';
 
 /** Most heads whose numbers are written into the cells; more would not be read. */
 const mostWithNumbers = 8;
@@ -51,6 +53,12 @@ export function HeadGrid(props: HeadGridProps): JSX.Element {
       class={nHeads <= mostWithNumbers ? 'head-grid' : 'head-grid head-grid-dense'}
       aria-label={props.label}
     >
+      <thead>
+        <tr>
+          <td class="head-axis">{strings.axisLayer}</td>
+          <td colSpan={nHeads} />
+        </tr>
+      </thead>
       <tbody>
         {layers.map((layer) => (
           <tr key={layer}>
@@ -72,7 +80,7 @@ export function HeadGrid(props: HeadGridProps): JSX.Element {
       </tbody>
       <tfoot>
         <tr>
-          <td />
+          <td class="head-axis">{strings.axisHead}</td>
           {heads.map((head) => (
             <th key={head} scope="col">
               {head}
@@ -129,19 +137,7 @@ function cellClass(share: number): string {
 
 /** The head that a key leads to, as layer · heads + head; undefined when the key is not for moving. Layers go upward. */
 export function moveOnHeads(key: string, from: number, nLayers: number, nHeads: number): number | undefined {
-  const [layer, head] = [Math.floor(from / nHeads), from % nHeads];
-  const moves: Readonly<Record<string, readonly [number, number]>> = {
-    ArrowLeft: [layer, head - 1],
-    ArrowRight: [layer, head + 1],
-    ArrowUp: [layer + 1, head],
-    ArrowDown: [layer - 1, head],
-    Home: [layer, 0],
-    End: [layer, nHeads - 1],
-    PageUp: [nLayers - 1, head],
-    PageDown: [0, head],
-  };
-  const to = moves[key];
-  if (!to) return undefined;
-  const clamp = (value: number, count: number): number => Math.min(count - 1, Math.max(0, value));
-  return clamp(to[0], nLayers) * nHeads + clamp(to[1], nHeads);
+  const spot = { row: nLayers - 1 - Math.floor(from / nHeads), column: from % nHeads };
+  const to = moveOnGrid(key, spot, { rows: nLayers, columns: nHeads });
+  return to && (nLayers - 1 - to.row) * nHeads + to.column;
 }

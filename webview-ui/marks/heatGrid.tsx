@@ -1,18 +1,22 @@
 /** A heat map of cells on a plane: color and sign from zero, unknown cells empty, a crosshair, one tab stop. */
 
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Palette, signedFill } from '../lib/color.ts';
 import { PureComponent } from '../lib/pureComponent.ts';
-import { columnWindow, scrollToColumn } from './lensWindow.ts';
-import { type HeatSpot, moveOverHeat } from './moveOverHeat.ts';
+import { columnWindow, scrollToColumn } from './columnWindow.ts';
+import { GridColumns, useScrollView } from './gridColumns.tsx';
+import { type GridSpot, moveOnGrid } from './gridKeys.ts';
 
 /** Sizes in pixels. Rows are lower where there are many. */
-const headerWidth = 76;
+const headerWidth = 84;
 const [tallRow, lowRow, manyRows] = [24, 18, 14];
 const [narrowest, widest] = [16, 64];
 /** Narrower columns have no room for a number. */
-const textWidth = 38;
+const textWidth = 32;
+/** Narrower columns have no room for every number of theirs. */
+const indexWidth = 22;
+const indexStep = 5;
 const extraColumns = 3;
 
 /** A row's or column's heading. */
@@ -22,6 +26,8 @@ export interface HeatLine {
   /** Whether it fits over a narrow column. */
   readonly isShort?: boolean;
   readonly title?: string;
+  /** Its number, which stands between cells and heading. */
+  readonly index?: number;
 }
 
 /** What the grid shows and tells. `label` says what a cell is, in words; the handlers may change between draws. */
@@ -41,9 +47,9 @@ export interface HeatGridProps {
   /** The effect that gets full color. */
   readonly scale: number;
   readonly palette: Palette;
-  readonly selected: HeatSpot | undefined;
-  readonly onSelect: (spot: HeatSpot) => void;
-  readonly onOpen: (spot: HeatSpot) => void;
+  readonly selected: GridSpot | undefined;
+  readonly onSelect: (spot: GridSpot) => void;
+  readonly onOpen: (spot: GridSpot) => void;
 }
 
 /** The grid: a click or Enter opens a cell, arrow keys move over cells. */
@@ -54,11 +60,14 @@ export function HeatGrid(props: HeatGridProps): JSX.Element {
   const moved = useRef(false);
   /** The selected cell that was brought into view last. */
   const seen = useRef('');
-  const [hovered, setHovered] = useState<HeatSpot | undefined>(undefined);
-  const { view, columnWidth } = useView(scroller, props.columns.length);
+  const [hovered, setHovered] = useState<GridSpot | undefined>(undefined);
+  const view = useScrollView(scroller, headerWidth);
   const handlers = useRef<CellHandlers>(makeHandlers(latest, moved, setHovered)).current;
   const { rows, columns, selected } = props;
   const rowHeight = rows.length > manyRows ? lowRow : tallRow;
+  // As wide as lets all columns into view, within bounds.
+  const fitting = Math.floor((view.width - 2) / Math.max(1, columns.length));
+  const columnWidth = Math.min(widest, Math.max(narrowest, fitting));
   const shown = columnWindow({ ...view, columnWidth, count: columns.length, extra: extraColumns });
 
   useEffect(() => {
@@ -87,116 +96,89 @@ export function HeatGrid(props: HeatGridProps): JSX.Element {
   const inView = selected && selected.column >= shown.first && selected.column < shown.end;
   const tabStop = inView ? selected : first;
   return (
-    <div class="heat-scroll" ref={scroller}>
-      <div
-        class="heat-plane"
-        style={{
-          width: `${headerWidth + columns.length * columnWidth}px`,
-          '--row-height': `${rowHeight}px`,
-        }}
-      >
-        {cross && <Cross spot={cross} columnWidth={columnWidth} rowHeight={rowHeight} />}
-        <table
-          class="heat"
-          aria-label={props.label}
-          aria-colcount={columns.length + 1}
-          style={{ width: `${headerWidth + columns.length * columnWidth}px` }}
+    <>
+      <div class="heat-scroll" ref={scroller}>
+        <div
+          class="heat-plane"
+          style={{
+            width: `${headerWidth + columns.length * columnWidth}px`,
+            '--row-height': `${rowHeight}px`,
+          }}
         >
-          <Columns first={shown.first} end={shown.end} count={columns.length} width={columnWidth} />
-          <tbody>
-            {rows.map((line, row) => (
-              <tr key={line.key}>
-                <th scope="row" class={cross?.row === row ? 'heat-current' : undefined} title={line.title}>
-                  {line.heading}
-                </th>
+          {cross && <Cross spot={cross} columnWidth={columnWidth} rowHeight={rowHeight} />}
+          <table
+            class="heat"
+            aria-label={props.label}
+            aria-colcount={columns.length + 1}
+            style={{ width: `${headerWidth + columns.length * columnWidth}px` }}
+          >
+            <GridColumns {...shown} count={columns.length} headerWidth={headerWidth} width={columnWidth} />
+            <tbody>
+              {rows.map((line, row) => (
+                <tr key={line.key}>
+                  <th scope="row" class={cross?.row === row ? 'heat-current' : undefined} title={line.title}>
+                    {line.heading}
+                  </th>
+                  <td aria-hidden="true" />
+                  {columns.slice(shown.first, shown.end).map((_, i) => (
+                    <Cell
+                      key={shown.first + i}
+                      row={row}
+                      column={shown.first + i}
+                      value={props.valueAt(row, shown.first + i)}
+                      isPartial={props.isPartial(row, shown.first + i)}
+                      scale={props.scale}
+                      palette={props.palette}
+                      showsText={columnWidth >= textWidth}
+                      isSelected={selected?.row === row && selected.column === shown.first + i}
+                      isTabStop={tabStop?.row === row && tabStop.column === shown.first + i}
+                      latest={latest}
+                      handlers={handlers}
+                    />
+                  ))}
+                  <td aria-hidden="true" />
+                </tr>
+              ))}
+            </tbody>
+            <tfoot>
+              <tr class={isFlat ? 'heat-flat' : 'heat-steep'}>
+                <td class="heat-corner">{props.corner}</td>
                 <td aria-hidden="true" />
-                {columns.slice(shown.first, shown.end).map((_, i) => (
-                  <Cell
-                    key={shown.first + i}
-                    row={row}
-                    column={shown.first + i}
-                    value={props.valueAt(row, shown.first + i)}
-                    isPartial={props.isPartial(row, shown.first + i)}
-                    scale={props.scale}
-                    palette={props.palette}
-                    showsText={columnWidth >= textWidth}
-                    isSelected={selected?.row === row && selected.column === shown.first + i}
-                    isTabStop={tabStop?.row === row && tabStop.column === shown.first + i}
-                    latest={latest}
-                    handlers={handlers}
-                  />
+                {columns.slice(shown.first, shown.end).map((line, i) => (
+                  <th
+                    key={line.key}
+                    scope="col"
+                    aria-colindex={shown.first + i + 2}
+                    class={cross?.column === shown.first + i ? 'heat-current' : undefined}
+                    title={line.title}
+                  >
+                    {line.index !== undefined && (
+                      <Index index={line.index} isNarrow={columnWidth < indexWidth} />
+                    )}
+                    <span class="heat-heading">{line.heading}</span>
+                  </th>
                 ))}
                 <td aria-hidden="true" />
               </tr>
-            ))}
-          </tbody>
-          <tfoot>
-            <tr class={isFlat ? 'heat-flat' : 'heat-steep'}>
-              <td class="heat-corner">{props.corner}</td>
-              <td aria-hidden="true" />
-              {columns.slice(shown.first, shown.end).map((line, i) => (
-                <th
-                  key={line.key}
-                  scope="col"
-                  aria-colindex={shown.first + i + 2}
-                  class={cross?.column === shown.first + i ? 'heat-current' : undefined}
-                  title={line.title}
-                >
-                  <span class="heat-heading">{line.heading}</span>
-                </th>
-              ))}
-              <td aria-hidden="true" />
-            </tr>
-          </tfoot>
-        </table>
+            </tfoot>
+          </table>
+        </div>
       </div>
-    </div>
+      <p class="heat-readout small" aria-hidden="true">
+        {hovered && props.labelOf(hovered.row, hovered.column)}
+      </p>
+    </>
   );
 }
 
-/** The part that is in view, and how wide columns are so that as many as possible fit. */
-function useView(scroller: { readonly current: HTMLDivElement | null }, count: number) {
-  const [view, setView] = useState({ left: 0, width: 600 });
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const measure = (): void =>
-      setView({ left: element.scrollLeft, width: element.clientWidth - headerWidth });
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    element.addEventListener('scroll', measure, { passive: true });
-    return () => {
-      observer.disconnect();
-      element.removeEventListener('scroll', measure);
-    };
-  }, []);
-  const fitting = Math.floor((view.width - 2) / Math.max(1, count));
-  return { view, columnWidth: Math.min(widest, Math.max(narrowest, fitting)) };
-}
-
-function Columns(props: {
-  readonly first: number;
-  readonly end: number;
-  readonly count: number;
-  readonly width: number;
-}): JSX.Element {
-  const { first, end, count, width } = props;
-  return (
-    <colgroup>
-      <col style={{ width: `${headerWidth}px` }} />
-      <col style={{ width: `${first * width}px` }} />
-      {Array.from({ length: end - first }, (_, i) => (
-        <col key={first + i} style={{ width: `${width}px` }} />
-      ))}
-      <col style={{ width: `${(count - end) * width}px` }} />
-    </colgroup>
-  );
+/** A column's number; where columns are narrow, of every fifth. */
+function Index({ index, isNarrow }: { readonly index: number; readonly isNarrow: boolean }): JSX.Element {
+  return <span class="heat-index">{isNarrow && index % indexStep !== 0 ? '\u00a0' : index}</span>;
 }
 
 /** Bands along the row and the column of a cell. */
 function Cross(props: {
-  readonly spot: HeatSpot;
+  readonly spot: GridSpot;
   readonly columnWidth: number;
   readonly rowHeight: number;
 }): JSX.Element {
@@ -261,7 +243,6 @@ class Cell extends PureComponent<CellProps> {
           type="button"
           class={classes.join(' ')}
           aria-label={label}
-          title={label}
           aria-current={props.isSelected ? 'true' : undefined}
           data-row={row}
           data-column={column}
@@ -282,9 +263,9 @@ class Cell extends PureComponent<CellProps> {
 function makeHandlers(
   latest: { readonly current: HeatGridProps },
   moved: { current: boolean },
-  setHovered: (spot: HeatSpot | undefined) => void,
+  setHovered: (spot: GridSpot | undefined) => void,
 ): CellHandlers {
-  const spotOf = (event: Event): HeatSpot => {
+  const spotOf = (event: Event): GridSpot => {
     const { row, column } = (event.currentTarget as HTMLElement).dataset;
     return { row: Number(row), column: Number(column) };
   };
@@ -299,7 +280,7 @@ function makeHandlers(
         event.preventDefault();
         return latest.current.onOpen(from);
       }
-      const to = moveOverHeat(event.key, from, rows.length, columns.length);
+      const to = moveOnGrid(event.key, from, { rows: rows.length, columns: columns.length });
       if (!to) return;
       event.preventDefault();
       if (valueAt(to.row, to.column) === undefined) return;
@@ -309,6 +290,6 @@ function makeHandlers(
   };
 }
 
-function cellElement(root: HTMLElement | null, { row, column }: HeatSpot): HTMLElement | null {
+function cellElement(root: HTMLElement | null, { row, column }: GridSpot): HTMLElement | null {
   return root?.querySelector<HTMLElement>(`[data-row="${row}"][data-column="${column}"]`) ?? null;
 }

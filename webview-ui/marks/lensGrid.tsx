@@ -1,7 +1,7 @@
 /** Logit lens as a grid: layers from bottom to top, positions from left to right, the top token in each cell. */
 
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { LogitLens, Prediction } from '../../src/shared/analysis.ts';
 import type { Token } from '../../src/shared/domain.ts';
 import { formatProbability } from '../../src/shared/format.ts';
@@ -9,7 +9,9 @@ import { type Fill, type Palette, signedFill } from '../lib/color.ts';
 import { PureComponent } from '../lib/pureComponent.ts';
 import { say, strings } from '../lib/strings.ts';
 import { spokenToken, TokenText } from '../lib/tokenText.tsx';
-import { columnWindow, scrollToColumn } from './lensWindow.ts';
+import { columnWindow, scrollToColumn } from './columnWindow.ts';
+import { GridColumns, useScrollView } from './gridColumns.tsx';
+import { moveOnGrid } from './gridKeys.ts';
 
 /** Width of a column and of the row names, in pixels; the style sheet has the same numbers. */
 const columnWidth = 88;
@@ -32,23 +34,8 @@ export function LensGrid(props: LensGridProps): JSX.Element {
   const { lens, tokens, position, row } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const moved = useRef(false);
-  const [view, setView] = useState({ left: 0, width: 600 });
+  const view = useScrollView(scroller, headerWidth);
   const columns = columnWindow({ ...view, columnWidth, count: tokens.length, extra: extraColumns });
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const measure = (): void =>
-      setView({ left: element.scrollLeft, width: element.clientWidth - headerWidth });
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    element.addEventListener('scroll', measure, { passive: true });
-    return () => {
-      observer.disconnect();
-      element.removeEventListener('scroll', measure);
-    };
-  }, []);
 
   useEffect(() => {
     const element = scroller.current;
@@ -66,11 +53,13 @@ export function LensGrid(props: LensGridProps): JSX.Element {
   });
 
   const onKeyDown = (event: KeyboardEvent): void => {
-    const to = moveOnGrid(event.key, { position, row }, tokens.length, lens.layers.length);
+    const top = lens.layers.length - 1;
+    const size = { rows: lens.layers.length, columns: tokens.length };
+    const to = moveOnGrid(event.key, { row: top - row, column: position }, size);
     if (!to) return;
     event.preventDefault();
     moved.current = true;
-    props.onSelect(to.position, to.row);
+    props.onSelect(to.column, top - to.row);
   };
   const rows = lens.layers.map((_, i) => lens.layers.length - 1 - i);
   const inView = position >= columns.first && position < columns.end;
@@ -83,7 +72,7 @@ export function LensGrid(props: LensGridProps): JSX.Element {
         aria-colcount={tokens.length + 1}
         style={{ width: `${headerWidth + tokens.length * columnWidth}px` }}
       >
-        <Columns first={columns.first} end={columns.end} count={tokens.length} />
+        <GridColumns {...columns} count={tokens.length} headerWidth={headerWidth} width={columnWidth} />
         <tbody>
           {rows.map((r) => (
             <LensRow
@@ -116,24 +105,6 @@ export function LensGrid(props: LensGridProps): JSX.Element {
         </tfoot>
       </table>
     </div>
-  );
-}
-
-function Columns(props: {
-  readonly first: number;
-  readonly end: number;
-  readonly count: number;
-}): JSX.Element {
-  const visible = Array.from({ length: props.end - props.first }, (_, i) => props.first + i);
-  return (
-    <colgroup>
-      <col style={{ width: `${headerWidth}px` }} />
-      <col style={{ width: `${props.first * columnWidth}px` }} />
-      {visible.map((column) => (
-        <col key={column} style={{ width: `${columnWidth}px` }} />
-      ))}
-      <col style={{ width: `${(props.count - props.end) * columnWidth}px` }} />
-    </colgroup>
   );
 }
 
@@ -234,32 +205,4 @@ function cellLabel(layer: string, token: string, top: Prediction | undefined): s
     prediction: top ? spokenToken(top.text) : '–',
     value: top ? formatProbability(top.probability) : '–',
   });
-}
-
-/** A cell of the grid; rows count from the bottom. */
-export interface GridCell {
-  readonly position: number;
-  readonly row: number;
-}
-
-/** The cell that a key leads to, or undefined when the key is not for moving. */
-export function moveOnGrid(
-  key: string,
-  from: GridCell,
-  positions: number,
-  rows: number,
-): GridCell | undefined {
-  const clamp = (value: number, count: number): number => Math.min(count - 1, Math.max(0, value));
-  const moves: Readonly<Record<string, GridCell>> = {
-    ArrowLeft: { position: from.position - 1, row: from.row },
-    ArrowRight: { position: from.position + 1, row: from.row },
-    ArrowUp: { position: from.position, row: from.row + 1 },
-    ArrowDown: { position: from.position, row: from.row - 1 },
-    Home: { position: 0, row: from.row },
-    End: { position: positions - 1, row: from.row },
-    PageUp: { position: from.position, row: rows - 1 },
-    PageDown: { position: from.position, row: 0 },
-  };
-  const to = moves[key];
-  return to && { position: clamp(to.position, positions), row: clamp(to.row, rows) };
 }

@@ -32,7 +32,9 @@ export interface GlyphColors {
 export function glyphColors(kind: CircuitNodeKind, share: number, palette: Palette): GlyphColors {
   const tint = share < 0 ? palette.negative : palette.positive;
   const size = Math.min(1, Math.abs(share));
-  const fill = kind === 'error' ? palette.background : mix(palette.background, tint, 0.12 + 0.88 * size);
+  // Effects spread over orders of magnitude: the root tells small ones apart too.
+  const fill =
+    kind === 'error' ? palette.background : mix(palette.background, tint, 0.08 + 0.92 * Math.sqrt(size));
   return { fill: toCss(fill), stroke: toCss(tint), sign: toCss(readableText(fill, palette.foreground)) };
 }
 

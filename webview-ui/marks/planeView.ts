@@ -5,7 +5,7 @@
 import type { CircuitLayout } from './circuitLayout.ts';
 
 /** How far bands may be pushed together or spread. */
-const leastStretch = 0.72;
+export const leastStretch = 0.84;
 const mostStretch = 2.6;
 
 /** Pushes the bands together or apart, within reason, so that a graph that fits by its width fits by its height. */

@@ -2,6 +2,7 @@
 
 import type { JSX } from 'preact';
 import { paperFigures } from '../../src/shared/ioiPaper.ts';
+import { Icon } from '../lib/icon.tsx';
 import { strings } from '../lib/strings.ts';
 import { type Figure, FigureTable } from './figureTable.tsx';
 import type { SectionProps } from './studyApp.tsx';
@@ -29,6 +30,12 @@ export function BehaviourSection({ study }: SectionProps): JSX.Element | null {
   return (
     <section aria-labelledby="behaviour">
       <h2 id="behaviour">{strings.studyBehaviour}</h2>
+      {study.doubts && (
+        <p class="notice">
+          <Icon name="warning" />
+          <span>{[strings.studyDoubt, ...study.doubts.map((doubt) => strings[`studyDoubt_${doubt}`])].join(' ')}</span>
+        </p>
+      )}
       <FigureTable label={strings.studyBehaviour} figures={figures} />
     </section>
   );

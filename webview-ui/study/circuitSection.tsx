@@ -16,6 +16,7 @@ import type { StudyStore } from './studyStore.ts';
 export function CircuitSection({ store, study, has }: SectionProps): JSX.Element | null {
   const { circuit, classCircuit } = study;
   if (!circuit && !classCircuit) return null;
+  const heldOut = circuit?.heldOut;
   const figures = circuit ? circuitFigures(circuit, has('completeness')) : [];
   if (classCircuit) {
     figures.push({
@@ -27,7 +28,11 @@ export function CircuitSection({ store, study, has }: SectionProps): JSX.Element
   return (
     <section aria-labelledby="circuit">
       <h2 id="circuit">{strings.studyCircuitSection}</h2>
-      <FigureTable label={strings.studyCircuitSection} figures={figures} />
+      <FigureTable
+        label={strings.studyCircuitSection}
+        figures={figures}
+        heldOut={heldOut && say('studyHeldOut', { count: heldOut.pairs })}
+      />
       {circuit && <NodesByRole store={store} study={study} circuit={circuit} />}
       {circuit && has('completeness') && <Completeness circuit={circuit} />}
       {circuit && <Minimality circuit={circuit} />}
@@ -35,58 +40,60 @@ export function CircuitSection({ store, study, has }: SectionProps): JSX.Element
   );
 }
 
+/** What is measured of a circuit on some pairs. */
+type Criteria = Pick<StudiedCircuit, 'model' | 'circuit' | 'empty' | 'unfaithfulness' | 'minimality'> & {
+  readonly completeness?: StudiedCircuit['completeness'];
+};
+
 function circuitFigures(circuit: StudiedCircuit, isComplete: boolean): Figure[] {
-  const { nodes, allNodes, completeness, minimality } = circuit;
-  const random = completeness.random.map(({ incompleteness }) => incompleteness);
-  const least = Math.min(...minimality.map(({ effect }) => effect));
+  const { nodes, allNodes, heldOut } = circuit;
   const share = percent(nodes.length / allNodes);
-  const figures: Figure[] = [
+  const found = criteriaOf({ ...circuit, completeness: isComplete ? circuit.completeness : undefined });
+  const unseen = heldOut && criteriaOf(heldOut);
+  return [
     {
       name: strings.studyNodes,
       here: say('studyNodesOf', { count: nodes.length, all: allNodes, share }),
       paper: say('studyPaperHeads', { count: paperFigures.heads }),
     },
-    { name: strings.studyFm, here: decimal(circuit.model), paper: decimal(paperFigures.logitDifference) },
-    { name: strings.studyFc, here: decimal(circuit.circuit), paper: decimal(paperFigures.circuit) },
-    { name: strings.studyFe, here: decimal(circuit.empty) },
+    ...found.map((figure) => ({
+      ...figure,
+      heldOut: unseen?.find(({ name }) => name === figure.name)?.here,
+    })),
+  ];
+}
+
+function criteriaOf({ circuit, completeness, empty, minimality, model, unfaithfulness }: Criteria): Figure[] {
+  const figures: Figure[] = [
+    { name: strings.studyFm, here: decimal(model), paper: decimal(paperFigures.logitDifference) },
+    { name: strings.studyFc, here: decimal(circuit), paper: decimal(paperFigures.circuit) },
+    { name: strings.studyFe, here: decimal(empty) },
     {
       name: strings.studyUnfaithful,
-      here: percent(circuit.unfaithfulness),
+      here: percent(unfaithfulness),
       paper: percent(paperFigures.unfaithfulness),
     },
   ];
-  if (isComplete) {
+  const random = completeness?.random.map(({ incompleteness }) => incompleteness) ?? [];
+  if (random.length > 0) {
     figures.push(
       { name: strings.studyRandomMean, here: percent(mean(random)) },
-      { name: strings.studyRandomWorst, here: percent(Math.max(0, ...random)) },
+      { name: strings.studyRandomWorst, here: percent(Math.max(...random)) },
     );
-    const { greedy } = completeness;
-    if (greedy) {
-      const paper = percent(paperFigures.greedy);
-      figures.push({ name: strings.studyGreedy, here: percent(greedy.incompleteness), paper });
-    }
   }
-  if (Number.isFinite(least)) {
+  if (completeness?.greedy) {
+    const { incompleteness } = completeness.greedy;
     figures.push({
-      name: strings.studyLeast,
-      here: percent(least),
-      paper: percent(paperFigures.nodeEffect),
+      name: strings.studyGreedy,
+      here: percent(incompleteness),
+      paper: percent(paperFigures.greedy),
     });
   }
-  return [...figures, ...heldOutFigures(circuit)];
-}
-
-/** The criteria where no node was chosen. */
-function heldOutFigures({ heldOut }: StudiedCircuit): Figure[] {
-  if (!heldOut) return [];
-  const { pairs, unfaithfulness, completeness, minimality } = heldOut;
-  const random = completeness.random.map(({ incompleteness }) => incompleteness);
-  const least = Math.min(...minimality.map(({ effect }) => effect));
-  return [
-    { name: say('studyHeldOutUnfaithful', { count: pairs }), here: percent(unfaithfulness) },
-    ...(random.length > 0 ? [{ name: strings.studyHeldOutRandom, here: percent(mean(random)) }] : []),
-    ...(Number.isFinite(least) ? [{ name: strings.studyHeldOutLeast, here: percent(least) }] : []),
-  ];
+  if (minimality.length > 0) {
+    const least = Math.min(...minimality.map(({ effect }) => effect));
+    figures.push({ name: strings.studyLeast, here: percent(least), paper: percent(paperFigures.nodeEffect) });
+  }
+  return figures;
 }
 
 const roles = ['other', 'IO', 'S1', 'S1+1', 'S2', 'END'] as const;

@@ -1,10 +1,10 @@
 /** Completeness: every set K as a point, the circuit without it against the model without it. */
 
 import type { JSX } from 'preact';
-import { classTitle, studyNodeName } from '../../src/shared/ioiPaper.ts';
+import { classTitle, paperFigures, studyNodeName } from '../../src/shared/ioiPaper.ts';
 import type { StudiedCircuit, StudyRemoval } from '../../src/shared/study.ts';
 import { say, strings } from '../lib/strings.ts';
-import { type Glyph, ScatterKey, ScatterPlot } from '../marks/scatterPlot.tsx';
+import { type Glyph, ScatterKey, ScatterPlot, type ScatterPoint } from '../marks/scatterPlot.tsx';
 import { decimal, percent } from './studyFormat.ts';
 
 interface RemovedSet extends StudyRemoval {
@@ -23,21 +23,17 @@ export function Completeness({ circuit }: { readonly circuit: StudiedCircuit }):
       <div class="completeness">
         <ScatterPlot
           label={say('studyScatterLabel', { count: sets.length, worst: percent(worst) })}
-          across={strings.studyAcross}
-          up={strings.studyUp}
+          across={strings.studyAcrossFull}
+          up={strings.studyUpFull}
           diagonal={strings.studyDiagonal}
-          points={sets.map((set) => ({
-            x: set.model,
-            y: set.circuit,
-            glyph: set.glyph,
-            title: `${set.name}: ${decimal(set.model)}, ${decimal(set.circuit)} (${percent(set.incompleteness)})\n${removedNodes(set)}`,
-          }))}
+          points={[...sets.map(pointOf), paperPoint]}
         />
         <p class="scatter-legend small">
           <ScatterKey glyph="star" name={strings.studySetNone} />
           <ScatterKey glyph="circle" name={strings.studySetRandom} />
           <ScatterKey glyph="square" name={strings.studySetClass} />
           {circuit.completeness.greedy && <ScatterKey glyph="triangle" name={strings.studySetGreedy} />}
+          <ScatterKey glyph="openStar" name={strings.studySetPaper} />
         </p>
       </div>
       <details>
@@ -47,6 +43,24 @@ export function Completeness({ circuit }: { readonly circuit: StudiedCircuit }):
     </>
   );
 }
+
+function pointOf(set: RemovedSet): ScatterPoint {
+  const numbers = `${decimal(set.model)}, ${decimal(set.circuit)} (${percent(set.incompleteness)})`;
+  return {
+    x: set.model,
+    y: set.circuit,
+    glyph: set.glyph,
+    title: `${set.name}: ${numbers}\n${removedNodes(set)}`,
+  };
+}
+
+/** Where the circuit of the paper lies. */
+const paperPoint: ScatterPoint = {
+  x: paperFigures.logitDifference,
+  y: paperFigures.circuit,
+  glyph: 'openStar',
+  title: strings.studySetPaper,
+};
 
 function setsOf({ completeness, model, circuit, unfaithfulness }: StudiedCircuit): readonly RemovedSet[] {
   const { random, byClass, greedy } = completeness;

@@ -3,20 +3,24 @@
 import type { JSX } from 'preact';
 import { strings } from '../lib/strings.ts';
 
-/** One measure; an empty text where the paper has no number. */
+/** One measure; without `paper` or `heldOut` there is no such number. */
 export interface Figure {
   readonly name: string;
   readonly here: string;
+  /** The same on pairs that nothing was chosen by. */
+  readonly heldOut?: string;
   readonly paper?: string;
 }
 
-/** The table; `label` says what it is about. */
+/** The table; `label` says what it is about, `heldOut` what the pairs of that column are. */
 export function FigureTable(props: {
   readonly label: string;
   readonly figures: readonly Figure[];
+  readonly heldOut?: string;
 }): JSX.Element {
+  const { figures, heldOut, label } = props;
   return (
-    <table class="figures" aria-label={props.label}>
+    <table class="figures" aria-label={label}>
       <thead>
         <tr>
           <th scope="col">
@@ -25,20 +29,36 @@ export function FigureTable(props: {
           <th scope="col" class="number">
             {strings.studyThis}
           </th>
+          {heldOut !== undefined && (
+            <th scope="col" class="number">
+              {heldOut}
+            </th>
+          )}
           <th scope="col" class="number paper" title={strings.studyPaperFull}>
             {strings.studyPaper}
           </th>
         </tr>
       </thead>
       <tbody>
-        {props.figures.map(({ name, here, paper }) => (
-          <tr key={name}>
-            <th scope="row">{name}</th>
-            <td class="number">{here}</td>
-            <td class="number paper">{paper ?? ''}</td>
+        {figures.map((figure) => (
+          <tr key={figure.name}>
+            <th scope="row">{figure.name}</th>
+            <td class="number">{figure.here}</td>
+            {heldOut !== undefined && <td class="number">{figure.heldOut ?? ''}</td>}
+            <td class="number paper">{figure.paper ?? <NoFigure />}</td>
           </tr>
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** A dash where the paper is silent, in words for those who hear it. */
+function NoFigure(): JSX.Element {
+  return (
+    <span title={strings.studyNotInPaper}>
+      <span aria-hidden="true">–</span>
+      <span class="sr-only">{strings.studyNotInPaper}</span>
+    </span>
   );
 }

@@ -12,9 +12,12 @@ import type { StudyStore } from './studyStore.ts';
 export function HeadCard({
   store,
   head,
+  isElsewhere,
 }: {
   readonly store: StudyStore;
   readonly head: StudiedHead;
+  /** Whether another model is open than the one that was studied, whose heads are others. */
+  readonly isElsewhere: boolean;
 }): JSX.Element {
   const { effects, attention } = head;
   const facts: readonly (readonly [string, string])[] = [
@@ -30,16 +33,29 @@ export function HeadCard({
     [strings.studyInduction, decimal(head.induction)],
   ];
   const name = studyHeadName(head);
+  const refusal = isElsewhere ? strings.studyOtherModel : undefined;
   return (
     <aside class="head-card" aria-label={say('studyCardLabel', { head: name })}>
       <div class="head-card-title">
         <h2>{say('studyCardLabel', { head: name })}</h2>
         <span class="badge">{className(head.class) || strings.studyInClass}</span>
         <span class="head-card-actions">
-          <button type="button" class="secondary" onClick={() => store.showHead(head)}>
+          <button
+            type="button"
+            class="secondary"
+            disabled={isElsewhere}
+            title={refusal}
+            onClick={() => store.showHead(head)}
+          >
             {strings.studyShowAttention}
           </button>
-          <button type="button" class="secondary" onClick={() => store.ablateHead(head)}>
+          <button
+            type="button"
+            class="secondary"
+            disabled={isElsewhere}
+            title={refusal}
+            onClick={() => store.ablateHead(head)}
+          >
             {say('studyAblateHead', { head: name })}
           </button>
         </span>

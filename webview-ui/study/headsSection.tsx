@@ -4,6 +4,8 @@ import type { JSX } from 'preact';
 import { classTitles, headClasses, paperHeads, studyHeadName } from '../../src/shared/ioiPaper.ts';
 import type { IoiThresholds, StudiedHead } from '../../src/shared/study.ts';
 import { say, strings } from '../lib/strings.ts';
+import { AttentionPlots } from './attentionPlots.tsx';
+import { ClassAverages } from './classAverages.tsx';
 import { HeadName } from './headName.tsx';
 import type { SectionProps } from './studyApp.tsx';
 import { className, decimal, percent } from './studyFormat.ts';
@@ -21,8 +23,12 @@ export function HeadsSection({ store, study, has }: SectionProps): JSX.Element |
       {classified.length === 0 ? (
         <p class="quiet">{strings.studyNoHeads}</p>
       ) : (
-        <Evidence store={store} heads={classified} limits={thresholds} />
+        <>
+          <ClassAverages heads={heads} />
+          <Evidence store={store} heads={classified} limits={thresholds} />
+        </>
       )}
+      <AttentionPlots heads={heads} hasQueries={has('queries')} />
     </section>
   );
 }

@@ -2,8 +2,12 @@
 
 import { render } from 'preact';
 import '../ui.css';
+import '../marks/effectLegend.css';
+import '../marks/headGrid.css';
+import '../marks/scatter.css';
+import './plots.css';
 import './study.css';
-import './studyMarks.css';
+import './tables.css';
 import type { StudyViewApi } from '../../src/shared/studyViewApi.ts';
 import { connectHost, readState, writeState } from '../lib/host.ts';
 import { SavedState } from '../lib/savedState.ts';

@@ -5,10 +5,11 @@ import { studyHeadName } from '../../src/shared/ioiPaper.ts';
 import type { StudiedHead, StudyHead, StudyStage } from '../../src/shared/study.ts';
 import { say, strings } from '../lib/strings.ts';
 import { palette } from '../lib/theme.ts';
+import { EffectLegend } from '../marks/effectLegend.tsx';
 import { HeadGrid } from '../marks/headGrid.tsx';
 import { pathScale } from './pathScale.ts';
 import type { SectionProps } from './studyApp.tsx';
-import { className, percent, shortPercent } from './studyFormat.ts';
+import { className, percent, shortPercent, signedPercent } from './studyFormat.ts';
 
 type Path = keyof StudiedHead['effects'];
 
@@ -41,7 +42,13 @@ export function PathsSection({ store, study, has }: SectionProps): JSX.Element |
     <section aria-labelledby="paths">
       <h2 id="paths">{strings.studyPaths}</h2>
       <p class="small quiet">{strings.studyPathsAbout}</p>
-      <PathLegend max={max} />
+      <EffectLegend
+        title={strings.studyLogitChange}
+        scale={max}
+        text={signedPercent}
+        down={strings.sweepLegendLoss}
+        up={strings.sweepLegendGain}
+      />
       <div class="path-maps">
         {shown.map((map) => (
           <OneMap key={map.path} map={map} heads={heads} store={store} max={max} isThere={has(map.stage)} />
@@ -102,25 +109,6 @@ function OneMap(props: {
         <p class="small quiet">{isThere ? strings.studyNoReceivers : strings.studyWaiting}</p>
       )}
     </figure>
-  );
-}
-
-/** The scale that all maps share, as in a sweep of paths: red and hatched where the intervention costs the metric. */
-function PathLegend({ max }: { readonly max: number }): JSX.Element {
-  const [low, high] = [percent(-max), `+${percent(max)}`];
-  return (
-    <div class="path-legend small quiet">
-      <span class="path-ticks">
-        <span>{strings.sweepLegendLoss}</span>
-        <span>{strings.sweepLegendGain}</span>
-      </span>
-      <i class="path-ramp" role="img" aria-label={say('sweepLegendLabel', { low, high })} />
-      <span class="path-ticks" aria-hidden="true">
-        <span>{low}</span>
-        <span>0</span>
-        <span>{high}</span>
-      </span>
-    </div>
   );
 }
 

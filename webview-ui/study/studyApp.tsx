@@ -53,7 +53,7 @@ export function StudyApp({ store }: { readonly store: StudyStore }): JSX.Element
         <StudyProgressBar store={store} state={state} />
         <Report store={store} state={state} />
       </div>
-      {head && <HeadCard store={store} head={head} />}
+      {head && <HeadCard store={store} head={head} isElsewhere={state.elsewhere !== undefined} />}
     </main>
   );
 }

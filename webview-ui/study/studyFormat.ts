@@ -1,17 +1,29 @@
 /** Numbers of a study as they stand in its tables: two decimals, shares as percent, with real minus signs. */
 
+import { formatSigned } from '../../src/shared/format.ts';
 import { classTitles } from '../../src/shared/ioiPaper.ts';
 import type { IoiHeadClass } from '../../src/shared/study.ts';
 import { say } from '../lib/strings.ts';
 
+/** With a real minus sign, and none before what is rounded to 0. */
+function fixed(value: number, decimals: number): string {
+  const text = value.toFixed(decimals);
+  return Number(text) === 0 ? text.replace('-', '') : text.replace('-', '−');
+}
+
 /** `3.56`, `−0.99`. */
 export function decimal(value: number): string {
-  return value.toFixed(2).replace('-', '−');
+  return fixed(value, 2);
 }
 
 /** `13.0 %`. */
 export function percent(value: number): string {
-  return `${(100 * value).toFixed(1).replace('-', '−')} %`;
+  return `${fixed(100 * value, 1)} %`;
+}
+
+/** `+15 %`, `−0.5 %`, `0`: ticks of a scale. */
+export function signedPercent(value: number): string {
+  return value === 0 ? '0' : `${formatSigned(100 * value)} %`;
 }
 
 /** `13` for 13 %: in cells that all hold percent. */

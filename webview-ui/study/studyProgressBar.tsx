@@ -49,9 +49,11 @@ export function StudyProgressBar(props: {
             {state.failure && <>{state.failure} </>}
             {say('studyStopped', { done: finished.length, total: stages.length })}
           </span>
-          <button type="button" class="primary" onClick={store.resume}>
-            {strings.studyResume}
-          </button>
+          {!state.elsewhere && (
+            <button type="button" class="primary" onClick={store.resume}>
+              {strings.studyResume}
+            </button>
+          )}
         </div>
       )}
       <ol class="stages">
@@ -133,7 +135,8 @@ function Step(props: {
     state.finished.includes(stage) ||
     (now !== undefined && state.stages.indexOf(stage) < state.stages.indexOf(now));
   const isNow = stage === now && state.status === 'running';
-  const kind = isDone ? 'done' : isNowKind(isNow);
+  const open = isNow ? 'now' : 'pending';
+  const kind = isDone ? 'done' : open;
   const words = { done: strings.studyDone, now: strings.studyNow, pending: strings.studyPending }[kind];
   return (
     <li class={`stage stage-${kind}`} aria-current={isNow ? 'step' : undefined}>
@@ -142,8 +145,4 @@ function Step(props: {
       <span class="sr-only">, {words}</span>
     </li>
   );
-}
-
-function isNowKind(isNow: boolean): 'now' | 'pending' {
-  return isNow ? 'now' : 'pending';
 }

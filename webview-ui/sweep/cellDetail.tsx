@@ -19,10 +19,12 @@ import type { SweepStore } from './sweepStore.ts';
 interface DetailProps {
   readonly store: SweepStore;
   readonly sweep: WordedSweep;
+  /** Whether another model is open than the one that was swept: what would run it is not offered. */
+  readonly isElsewhere: boolean;
 }
 
 /** The line, or a word on how to choose a cell. */
-export function CellDetail({ store, sweep }: DetailProps): JSX.Element {
+export function CellDetail({ store, sweep, isElsewhere }: DetailProps): JSX.Element {
   const cell = store.cell.value;
   if (cell < 0 || cell >= sweep.values.length)
     return <p class="sweep-detail small quiet">{strings.sweepPick}</p>;
@@ -35,7 +37,7 @@ export function CellDetail({ store, sweep }: DetailProps): JSX.Element {
         </h2>
         <Numbers sweep={sweep} cell={cell} />
       </div>
-      <Actions store={store} sweep={sweep} place={place} cell={cell} />
+      <Actions store={store} sweep={sweep} isElsewhere={isElsewhere} place={place} cell={cell} />
     </section>
   );
 }
@@ -122,7 +124,7 @@ function Numbers(props: { readonly sweep: WordedSweep; readonly cell: number }):
 }
 
 function Actions(props: DetailProps & { readonly place: CellPlace; readonly cell: number }): JSX.Element {
-  const { cell, place, store, sweep } = props;
+  const { cell, isElsewhere, place, store, sweep } = props;
   const { question } = sweep;
   const { head, layer = 0, position, source, role } = place;
   const isPlaced = position !== undefined || source !== undefined || role !== undefined;
@@ -146,7 +148,14 @@ function Actions(props: DetailProps & { readonly place: CellPlace; readonly cell
       {actions
         .filter(([, , isOffered]) => isOffered)
         .map(([action, title]) => (
-          <button key={action} type="button" class="secondary" onClick={() => store.act(cell, action)}>
+          <button
+            key={action}
+            type="button"
+            class="secondary"
+            disabled={isElsewhere && action !== 'copy'}
+            title={isElsewhere && action !== 'copy' ? strings.sweepOfOtherModel : undefined}
+            onClick={() => store.act(cell, action)}
+          >
             {title}
           </button>
         ))}

@@ -59,3 +59,10 @@ export function strongestCells(values: Float32Array, resting: number, count: num
   }
   return best;
 }
+
+/** Decimals that give the largest of some effects three digits, so that all of them can stand under each other. */
+export function sharedDecimals(effects: readonly number[]): number {
+  const largest = Math.max(...effects.map(Math.abs));
+  if (!(largest > 0) || !Number.isFinite(largest)) return 2;
+  return Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(largest))));
+}

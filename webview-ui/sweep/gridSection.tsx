@@ -12,6 +12,7 @@ import { HeatThumb } from '../marks/heatThumb.tsx';
 import { facetsByStrength } from './cellEffects.ts';
 import { cellLabel, facetName, lineText, tokenAt, type WordedSweep } from './cellWords.ts';
 import { cellAt, type GridLayout, type GridLine, spotOf } from './gridLayout.ts';
+import { SweepLegend } from './sweepLegend.tsx';
 import type { SweepStore } from './sweepStore.ts';
 
 /** Pixels of the small multiples, which are smaller where there are many. */
@@ -48,7 +49,7 @@ export function GridSection(props: SectionProps): JSX.Element {
         })}
         rows={layout.rows.map((line) => heading(line, sweep, 'row'))}
         columns={layout.columns.map((line) => heading(line, sweep, 'column'))}
-        corner={layout.columns[0]?.axis === 'head' ? strings.sweepHeads : undefined}
+        corner={axisName(layout.columns[0]?.axis ?? '')}
         valueAt={(row, column) => {
           const at = cell(row, column);
           return at < 0 ? undefined : (values[at] ?? Number.NaN) - resting;
@@ -62,7 +63,7 @@ export function GridSection(props: SectionProps): JSX.Element {
         onSelect={({ row, column }) => store.chooseCell(cell(row, column))}
         onOpen={({ row, column }) => store.openCell(cell(row, column))}
       />
-      <Legend sweep={sweep} scale={store.scale.value} />
+      <SweepLegend sweep={sweep} scale={store.scale.value} />
     </section>
   );
 }
@@ -136,6 +137,19 @@ function facetLabel({ question }: WordedSweep, name: string, effects: Float32Arr
   return say('sweepFacetLabel', { name, value: effectText(question, strongest) });
 }
 
+/** What columns are. */
+function axisName(axis: string): string | undefined {
+  const names: Readonly<Record<string, string>> = {
+    head: strings.axisHead,
+    pos: strings.axisPosition,
+    dest_pos: strings.axisPosition,
+    src_pos: strings.axisKey,
+    role: strings.axisRole,
+    feature: strings.axisFeature,
+  };
+  return names[axis];
+}
+
 /** What stands beside a row or under a column. */
 function heading(line: GridLine, sweep: WordedSweep, side: 'row' | 'column'): HeatLine {
   const { outline } = sweep;
@@ -163,13 +177,15 @@ function positionHeading(
   const corrupted = tokens?.corrupted[position];
   const differs = corrupted !== undefined && corrupted !== clean;
   const isRole = !tokens && !common?.tokens[position] && common?.roles[position];
-  if (isRole) return { key, heading: <b>{labelText(isRole)}</b>, title: String(position) };
+  const index = side === 'column' ? position : undefined;
+  if (isRole) return { key, index, heading: <b>{labelText(isRole)}</b>, title: String(position) };
   if (clean === '') return { key, heading: String(position) };
   const spoken = differs
     ? say('sweepTokensDiffer', { clean: spokenToken(clean), corrupted: spokenToken(corrupted) })
     : spokenToken(clean);
   return {
     key,
+    index,
     title: `${position} ${spoken}`,
     heading: (
       <>
@@ -182,34 +198,4 @@ function positionHeading(
       </>
     ),
   };
-}
-
-function Legend(props: { readonly sweep: WordedSweep; readonly scale: number }): JSX.Element {
-  const { sweep, scale } = props;
-  const { question } = sweep;
-  const isLoss = question.method !== 'patch' || restingValue(question) === 1;
-  const [low, high] = [effectText(question, -scale), effectText(question, scale)];
-  const plain = isLoss
-    ? [strings.sweepLegendLoss, strings.sweepLegendGain]
-    : [strings.sweepLegendDown, strings.sweepLegendUp];
-  const [down, up] = sweep.other ? [strings.sweepLegendLess, strings.sweepLegendMore] : plain;
-  return (
-    <div class="sweep-legend small quiet">
-      <span class="sweep-scale">
-        <span class="sweep-ticks">
-          <span>{down}</span>
-          <span>{up}</span>
-        </span>
-        <i class="sweep-ramp" role="img" aria-label={say('sweepLegendLabel', { low, high })} />
-        <span class="sweep-ticks" aria-hidden="true">
-          <span>{low}</span>
-          <span>0</span>
-          <span>{high}</span>
-        </span>
-      </span>
-      <span class="sweep-unknown">
-        <i class="heat-unknown" aria-hidden="true" /> {strings.sweepLegendUnknown}
-      </span>
-    </div>
-  );
 }

@@ -2,6 +2,8 @@
 
 import { render } from 'preact';
 import '../ui.css';
+import '../marks/effectLegend.css';
+import '../marks/heat.css';
 import './sweep.css';
 import type { SweepViewApi } from '../../src/shared/sweepViewApi.ts';
 import { connectHost, readState, writeState } from '../lib/host.ts';

@@ -1,11 +1,18 @@
 /** The strongest cells as a list: the heat map for those who read it by keyboard or ear. */
 
 import type { JSX } from 'preact';
-import { cellPlace, componentName, effectOf, effectText, restingValue } from '../../src/shared/sweepCell.ts';
+import {
+  cellPlace,
+  componentName,
+  effectOf,
+  effectText,
+  isChange,
+  restingValue,
+} from '../../src/shared/sweepCell.ts';
 import { strings } from '../lib/strings.ts';
 import { labelText, TokenText } from '../lib/tokenText.tsx';
 import { SignedBarList, type SignedRow } from '../marks/signedBarList.tsx';
-import { strongestCells } from './cellEffects.ts';
+import { sharedDecimals, strongestCells } from './cellEffects.ts';
 import { cellLabel, tokenAt, type WordedSweep } from './cellWords.ts';
 import type { SweepStore } from './sweepStore.ts';
 
@@ -18,9 +25,13 @@ export function StrongestList(props: {
   readonly sweep: WordedSweep;
 }): JSX.Element {
   const { store, sweep } = props;
-  const rows = strongestCells(sweep.values, restingValue(sweep.question), listed).map((cell) =>
-    rowOf(store, sweep, cell),
-  );
+  const { question, values } = sweep;
+  const cells = strongestCells(values, restingValue(question), listed);
+  const effects = cells.map((cell) => effectOf(question, values[cell] ?? Number.NaN));
+  const decimals = sharedDecimals(effects);
+  const text = (effect: number): string =>
+    isChange(question) ? effectText(question, effect) : withSign(effect.toFixed(decimals));
+  const rows = cells.map((cell, i) => rowOf({ store, sweep, cell }, effects[i]!, text(effects[i]!)));
   return (
     <section class="sweep-strongest">
       <h2>{strings.sweepStrongest}</h2>
@@ -33,12 +44,19 @@ export function StrongestList(props: {
   );
 }
 
-function rowOf(store: SweepStore, sweep: WordedSweep, cell: number): SignedRow {
+function withSign(text: string): string {
+  return text.startsWith('-') ? text.replace('-', '−') : `+${text}`;
+}
+
+function rowOf(
+  { store, sweep, cell }: { readonly store: SweepStore; readonly sweep: WordedSweep; readonly cell: number },
+  value: number,
+  text: string,
+): SignedRow {
   const { outline, question } = sweep;
   const place = cellPlace(question, outline.axes, cell);
   const { position, role, source } = place;
   const label = typeof place.feature === 'number' ? sweep.labels?.[place.feature] : undefined;
-  const value = effectOf(question, sweep.values[cell] ?? Number.NaN);
   return {
     key: String(cell),
     name: (
@@ -58,8 +76,8 @@ function rowOf(store: SweepStore, sweep: WordedSweep, cell: number): SignedRow {
       </>
     ),
     value,
-    text: effectText(question, value),
-    label: cellLabel(sweep, cell) || effectText(question, value),
+    text,
+    label: cellLabel(sweep, cell) || text,
     onSelect: () => store.openCell(cell),
   };
 }

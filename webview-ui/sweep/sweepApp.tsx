@@ -15,6 +15,9 @@ import { SweepHeader, statusName } from './sweepHeader.tsx';
 import { SweepProgress } from './sweepProgress.tsx';
 import type { SweepStore } from './sweepStore.ts';
 
+/** More columns take the room that the list has beside them. */
+const manyColumns = 36;
+
 /** The whole panel. */
 export function SweepApp({ store }: { readonly store: SweepStore }): JSX.Element {
   const state = store.state.value;
@@ -57,7 +60,7 @@ function Filled(props: { readonly store: SweepStore; readonly sweep: SweepView }
   const { title: own, other } = props.sweep;
   const title = other ? `${own} − ${other.title}` : own;
   return (
-    <div class="sweep-body">
+    <div class={layout.columns.length > manyColumns ? 'sweep-body sweep-long' : 'sweep-body'}>
       <div class="sweep-main">
         <Totals sweep={worded} />
         <GridSection
@@ -67,7 +70,7 @@ function Filled(props: { readonly store: SweepStore; readonly sweep: SweepView }
           title={title}
           isSettled={props.sweep.status !== 'running'}
         />
-        <CellDetail store={store} sweep={worded} />
+        <CellDetail store={store} sweep={worded} isElsewhere={props.sweep.elsewhere !== undefined} />
       </div>
       <StrongestList store={store} sweep={worded} />
     </div>

@@ -102,9 +102,10 @@ export class SweepStore {
     });
   }
 
-  /** Chooses a cell and shows its token in the editor. */
+  /** Chooses a cell and shows its token in the editor, which needs the model that was swept. */
   openCell(cell: number): void {
     this.chooseCell(cell);
+    if (this.state.peek()?.sweep?.elsewhere) return;
     void this.#wish(this.host.api.revealCell({ cell }));
   }
 

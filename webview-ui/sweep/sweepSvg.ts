@@ -1,13 +1,14 @@
 /** The heat map with all its parts as one SVG file that needs nothing else: colors are written in, text is escaped. Pure. */
 
 import { formatSigned, formatToken } from '../../src/shared/format.ts';
-import { effectText, isChange, restingValue } from '../../src/shared/sweepCell.ts';
+import { isChange, restingValue } from '../../src/shared/sweepCell.ts';
 import { type Palette, signedFill, toCss } from '../lib/color.ts';
 import { escapeXml } from '../lib/escapeXml.ts';
 import { say } from '../lib/strings.ts';
 import { shortNumber, shortPercent } from '../marks/heatScale.ts';
 import { cellLabel, facetName, lineText, metricName, type WordedSweep } from './cellWords.ts';
 import { cellAt, type GridLayout } from './gridLayout.ts';
+import { scaleTitle } from './scaleTitle.ts';
 
 const [gutter, head, foot, margin] = [84, 44, 96, 12];
 const rowHeight = 22;
@@ -38,7 +39,7 @@ export function sweepSvg(
   const facetHeight = rows.length * rowHeight + (facets.length > 1 ? 24 : 0) + foot;
   const drawing: Drawing = { sweep, layout, scale, palette, columnWidth, facetHeight };
   const width = Math.max(420, gutter + columns.length * columnWidth + margin);
-  const height = head + facets.length * facetHeight + 30;
+  const height = head + facets.length * facetHeight + 56;
   const { clean, corrupted, metric } = sweep.outline;
   const totals = say('sweepScale', {
     metric: metricName(metric),
@@ -53,7 +54,7 @@ export function sweepSvg(
     `<text x="${margin}" y="19" font-size="13" font-weight="600">${escapeXml(title)}</text>`,
     `<text x="${margin}" y="36" opacity="0.75">${escapeXml(totals)}</text>`,
     ...facets.flatMap((_, facet) => facetLines(drawing, facet)),
-    legendLine(drawing, height - 14),
+    ...legendLines(drawing, height - 40),
     '</svg>',
   ].join('\n')}\n`;
 }
@@ -107,18 +108,28 @@ function cellLine(
   return `<g>${title}<rect ${box} fill="${fill.background}"/>${hatch}${number}</g>`;
 }
 
-function legendLine({ palette, scale, sweep: { question } }: Drawing, y: number): string {
-  const steps = 21;
+/** The ramp with its ticks, under the words for what it measures. */
+function legendLines({ palette, scale, sweep }: Drawing, y: number): readonly string[] {
+  const [steps, width] = [21, 10];
+  const isPercent = isChange(sweep.question);
+  const text = (share: number): string =>
+    isPercent ? `${formatSigned(100 * share * scale)} %` : formatSigned(share * scale);
   const boxes = Array.from({ length: steps }, (_, i) => {
     const share = (2 * i) / (steps - 1) - 1;
-    return `<rect x="${gutter + 60 + i * 8}" y="${y - 9}" width="8" height="10" fill="${signedFill(share, palette).background}"/>`;
+    const box = `x="${margin + i * width}" y="${y + 6}" width="${width}" height="10"`;
+    const hatch = share < 0 ? `<rect ${box} fill="url(#negative)"/>` : '';
+    return `<rect ${box} fill="${signedFill(share, palette).background}"/>${hatch}`;
   });
-  const end = gutter + 60 + steps * 8;
-  return [
-    `<text x="${gutter + 54}" y="${y}" text-anchor="end">${effectText(question, -scale)}</text>`,
-    ...boxes,
-    `<text x="${end + 6}" y="${y}">${effectText(question, scale)}</text>`,
-  ].join('');
+  const ends = [
+    [-1, 'start'],
+    [0, 'middle'],
+    [1, 'end'],
+  ] as const;
+  const ticks = ends.map(([share, anchor]) => {
+    const x = margin + ((share + 1) / 2) * steps * width;
+    return `<text x="${x}" y="${y + 29}" text-anchor="${anchor}">${text(share)}</text>`;
+  });
+  return [`<text x="${margin}" y="${y}">${escapeXml(scaleTitle(sweep))}</text>`, ...boxes, ...ticks];
 }
 
 /** A heading, visible and no longer than there is room for. */

@@ -2,6 +2,10 @@
 
 import { render } from 'preact';
 import '../ui.css';
+import '../marks/lens.css';
+import './attention.css';
+import './features.css';
+import './strip.css';
 import './tokens.css';
 import type { TokensViewApi } from '../../src/shared/viewApi.ts';
 import { connectHost, readState, writeState } from '../lib/host.ts';

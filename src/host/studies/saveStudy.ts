@@ -5,8 +5,8 @@ import { writeCircuit } from '../../shared/circuitDocument.ts';
 import type { IoiStudy } from '../../shared/study.ts';
 import { studyCircuitDocument } from '../../shared/studyCircuit.ts';
 import { studyReport } from '../../shared/studyReport.ts';
+import type { StudyQuestion } from './keptStudy.ts';
 import { numbersPath } from './numbersPath.ts';
-import type { StudyQuestion } from './studySession.ts';
 
 /** Asks where to save the report, and before the numbers beside it replace a file. Answers whether it was saved. */
 export async function saveReport(study: IoiStudy, { model }: StudyQuestion): Promise<boolean> {

@@ -1,52 +1,16 @@
 /** The studies of indirect objects of a window: one may run, the last few are kept. Knows no VS Code. */
 
 import { randomUUID } from 'node:crypto';
-import type { ModelInfo, Progress, Provenance } from '../../shared/domain.ts';
+import type { ModelInfo, Progress } from '../../shared/domain.ts';
 import type { EngineApi } from '../../shared/engineApi.ts';
 import { isEngineError } from '../../shared/errors.ts';
-import {
-  type IoiHeadClass,
-  type IoiStudy,
-  type IoiStudyRequest,
-  type StudyParts,
-  type StudySoFar,
-  type StudyStage,
-  studyStages,
-} from '../../shared/study.ts';
-import type { TaskSource } from '../../shared/task.ts';
+import type { IoiStudy, StudySoFar, StudyStage } from '../../shared/study.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import { describeForLog, type Log } from '../log.ts';
 import type { FoundWith } from '../requireModelOf.ts';
+import { isSafe, type KeptStudy, keptStudy, type StudyQuestion, stagesOf } from './keptStudy.ts';
 import type { StudyStorage } from './studyFolder.ts';
-
-/** What is studied: plain data, which outlives the session. */
-export interface StudyQuestion {
-  readonly model: { readonly name: string; readonly hash: string };
-  /** How prompts began when it was asked. */
-  readonly bos?: Provenance['bos'];
-  readonly task: TaskSource;
-  readonly request: IoiStudyRequest;
-  /** The pairs in words. */
-  readonly source: string;
-  /** Seconds that it was estimated to take. */
-  readonly estimate?: number;
-}
-
-/** A study as it is remembered. */
-export interface KeptStudy {
-  readonly version: 1;
-  readonly id: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  readonly question: StudyQuestion;
-  readonly parts?: StudyParts;
-  readonly soFar?: StudySoFar;
-  readonly finished: readonly StudyStage[];
-  readonly isDone: boolean;
-  /** Whether its report was saved as a file. */
-  readonly isSaved?: boolean;
-}
 
 /** What the session needs. */
 export interface StudySessionOptions {
@@ -192,6 +156,14 @@ export class StudySession extends Disposable {
     this.changed.fire();
   }
 
+  /** Takes a study off the list and off the disk; one that runs is stopped. */
+  remove(id: string): void {
+    if (id === this.running?.id) this.cancel();
+    this.forget(id);
+    if (id === this.shownId) this.shownId = this.records.at(-1)?.id;
+    this.changed.fire();
+  }
+
   /** Remembers that the report of the study that is shown is a file now. */
   markSaved(): void {
     const { current } = this;
@@ -288,30 +260,4 @@ export class StudySession extends Disposable {
     this.records = this.records.filter((kept) => kept.id !== id);
     this.options.storage.remove(id);
   }
-}
-
-/** The stages that a study has, see `StudySession.stages`. */
-export function stagesOf(kept: KeptStudy | undefined): readonly StudyStage[] {
-  const { finished = [], isDone, question, soFar } = kept ?? {};
-  const lacks = (name: IoiHeadClass) => !soFar?.heads?.some((head) => head.class === name);
-  const passedOver = new Set<StudyStage>();
-  const isPast = (stage: StudyStage) => isDone || finished.includes(stage);
-  if (isPast('logits') && lacks('nameMover')) passedOver.add('knockedOut');
-  if (isPast('inhibition') && lacks('sInhibition')) passedOver.add('signals');
-  // Too few pairs were left for it.
-  if (isDone && !finished.includes('heldOut')) passedOver.add('heldOut');
-  const all =
-    question?.request.circuit === false ? studyStages.slice(0, studyStages.indexOf('whole')) : studyStages;
-  return all.filter((stage) => !passedOver.has(stage));
-}
-
-function isSafe({ isDone, isSaved }: KeptStudy): boolean {
-  return isDone && isSaved === true;
-}
-
-/** What a file holds, when it is a study of that name. */
-function keptStudy(id: string, value: unknown): KeptStudy | undefined {
-  const kept = (value ?? {}) as Partial<KeptStudy>;
-  const isStudy = kept.version === 1 && kept.id === id && typeof kept.created === 'number';
-  return isStudy && kept.question && Array.isArray(kept.finished) ? (kept as KeptStudy) : undefined;
 }

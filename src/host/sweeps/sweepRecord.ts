@@ -100,11 +100,20 @@ export function cellsOf({ values, raw, pairs }: SweepGrid): SweepCells {
   return { values: Float32Array.from(values), raw: Float64Array.from(raw), pairs: Int32Array.from(pairs) };
 }
 
-/** Interventions that are known, of all: pairs behind the cells, of pairs times cells. */
-export function progressOf({ cells, outline }: SweepRecord): {
+/**
+ * Interventions that were run, of those that are to be. Cells that cannot change anything need none: they are known as
+ * soon as their pairs' turn comes, all at once.
+ */
+export function progressOf({ cells, estimate, outline }: SweepRecord): {
   readonly done: number;
   readonly total: number;
 } {
-  const done = cells.pairs.reduce((sum, count) => sum + count, 0);
-  return { done, total: cells.pairs.length * (outline?.pairCount ?? 1) };
+  const pairCount = outline?.pairCount ?? 1;
+  const all = cells.pairs.length * pairCount;
+  const total = Math.min(all, estimate?.runs ?? all);
+  const known = cells.pairs.reduce((sum, count) => sum + count, 0);
+  const begun = cells.pairs.reduce((most, count) => Math.max(most, count), 0);
+  if (known === all) return { done: total, total };
+  const idle = ((all - total) * begun) / Math.max(1, pairCount);
+  return { done: Math.round(Math.max(0, Math.min(total, known - idle))), total };
 }

@@ -42,6 +42,9 @@ export interface SweepSessionOptions {
 /** Sweeps that are kept; the oldest go first. */
 const mostKept = 20;
 
+/** The share of a sweep that has to be through before its own pace is trusted. */
+const leastPace = 0.02;
+
 /** Of one experiment: room is left for others. */
 const mostOfExperiment = 10;
 
@@ -103,7 +106,8 @@ export class SweepSession extends Disposable {
     if (current?.status !== 'running' || !pace) return undefined;
     const { done, total } = progressOf(current);
     const passed = done - pace.done;
-    if (passed > 0) return ((Date.now() - pace.since) / 1000 / passed) * (total - done);
+    // The first few come with what is prepared once, and tell little.
+    if (passed > leastPace * total) return ((Date.now() - pace.since) / 1000 / passed) * (total - done);
     return (current.estimate?.seconds ?? 0) * (1 - done / Math.max(1, total));
   }
 

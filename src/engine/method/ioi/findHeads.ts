@@ -97,12 +97,15 @@ async function sweep(
   return Array.from((await sweepAll(context, receivers, role, call)).effects);
 }
 
-function sweepAll(
+/** Effects as shares of the size of the metric: a model that fails the task has a negative one. */
+async function sweepAll(
   { model, task }: StudyContext,
   receivers: readonly PathReceiver[],
   role: IoiRole,
   call: CallOptions,
 ): Promise<PathPatchingResult> {
   const senders = allHeads(model.config);
-  return patchPaths({ model, task, metric: 'logitDifference', senders, receivers, positions: [role] }, call);
+  const inputs = { model, task, metric: 'logitDifference', senders, receivers, positions: [role] } as const;
+  const found = await patchPaths(inputs, call);
+  return found.original < 0 ? { ...found, effects: found.effects.map((effect) => -effect) } : found;
 }

@@ -15,6 +15,7 @@ import type {
   StudySignals,
   StudySoFar,
 } from '../../../shared/study.ts';
+import { studyDoubts } from '../../../shared/studyDoubts.ts';
 import { floatsOf } from '../../graph/value.ts';
 import { batchesByLength } from '../../model/tokenBatches.ts';
 import type { Transformer } from '../../model/transformer.ts';
@@ -98,6 +99,7 @@ function studySoFar(
 ): StudySoFar {
   const { classes, receivers } = readHeads(model.config, parts, limits);
   const heads = studiedHeads(model.config, parts, classes);
+  const doubts = parts.behaviour ? studyDoubts(parts.behaviour) : [];
   return {
     ...(provenance && { provenance }),
     task: task.name,
@@ -105,6 +107,7 @@ function studySoFar(
     smallestTemplate: smallestTemplate(task.pairs),
     thresholds: limits,
     ...(parts.behaviour && { behaviour: parts.behaviour }),
+    ...(doubts.length > 0 && { doubts }),
     ...(parts.knockedOut && { withoutNameMovers: parts.knockedOut.logitDifference }),
     receivers,
     ...(heads && { heads }),

@@ -18,6 +18,7 @@ import { smallCircuit } from './smallCircuit.ts';
 
 interface Fake {
   readonly store: CircuitStore;
+  /** The steps of the host's history. */
   readonly what: string[];
   readonly evaluated: (readonly string[])[];
   readonly annotations: () => CircuitAnnotations;
@@ -27,6 +28,7 @@ interface Fake {
 async function open(first: Partial<SentState> = {}): Promise<Fake> {
   let annotations = emptyAnnotations();
   const past: CircuitAnnotations[] = [];
+  let lastStroke: number | undefined;
   const what: string[] = [];
   const evaluated: (readonly string[])[] = [];
   const nothing = async (): Promise<void> => {};
@@ -49,7 +51,10 @@ async function open(first: Partial<SentState> = {}): Promise<Fake> {
       ...first,
     }),
     annotate: async (request) => {
-      past.push(annotations);
+      const goesOn = request.stroke !== undefined && request.stroke === lastStroke;
+      if (goesOn) what.pop();
+      else past.push(annotations);
+      lastStroke = request.stroke;
       annotations = request.annotations;
       what.push(request.what);
     },
@@ -110,7 +115,7 @@ describe('measuring', () => {
   it('waits until the slider rests, and asks for the newest nodes only', async () => {
     const { store, evaluated, what } = await open({ evaluation: measured });
     for (const keep of [0.8, 0.6, 0.4, 0.2]) {
-      store.setKeep(keep);
+      store.slider.move(keep);
       await vi.advanceTimersByTimeAsync(40);
     }
     expect(evaluated).toHaveLength(0);
@@ -121,7 +126,7 @@ describe('measuring', () => {
 
   it('asks again after a pin and after its undo', async () => {
     const { store, evaluated } = await open({ evaluation: measured });
-    store.setKeep(0.2);
+    store.slider.move(0.2);
     await vi.advanceTimersByTimeAsync(2000);
     togglePin(store, ['h2']);
     await vi.advanceTimersByTimeAsync(2000);
@@ -150,7 +155,7 @@ describe('edits', () => {
 
   it('take the slider along that has not been told of yet', async () => {
     const { store, what, annotations } = await open({ evaluation: measured });
-    store.setKeep(0.4);
+    store.slider.move(0.4);
     togglePin(store, ['h2']);
     await vi.advanceTimersByTimeAsync(2000);
     expect(what).toEqual(['Prune to 2 Nodes', 'Pin Head 1.2']);

@@ -1,8 +1,8 @@
-/** The window over a wide grid, and moving over its cells. */
+/** The window over a wide grid, and what its rows are called. */
 
 import { describe, expect, it } from 'vitest';
-import { layerName, moveOnGrid } from '../../../../webview-ui/marks/lensGrid.tsx';
-import { columnWindow, scrollToColumn } from '../../../../webview-ui/marks/lensWindow.ts';
+import { columnWindow, scrollToColumn } from '../../../../webview-ui/marks/columnWindow.ts';
+import { layerName } from '../../../../webview-ui/marks/lensGrid.tsx';
 
 describe('columnWindow', () => {
   it('holds every column that shows, and a few more', () => {
@@ -32,22 +32,6 @@ describe('scrollToColumn', () => {
   it('centers a column out of view, but not before the start', () => {
     expect(scrollToColumn({ ...view, column: 20 })).toBe(1850);
     expect(scrollToColumn({ ...view, column: 0 })).toBe(0);
-  });
-});
-
-describe('moveOnGrid', () => {
-  const from = { position: 2, row: 1 };
-
-  it('goes up to later layers and right to later positions, and stops at the edges', () => {
-    expect(moveOnGrid('ArrowUp', from, 5, 3)).toEqual({ position: 2, row: 2 });
-    expect(moveOnGrid('ArrowUp', { position: 2, row: 2 }, 5, 3)).toEqual({ position: 2, row: 2 });
-    expect(moveOnGrid('ArrowRight', from, 5, 3)).toEqual({ position: 3, row: 1 });
-    expect(moveOnGrid('ArrowLeft', { position: 0, row: 0 }, 5, 3)).toEqual({ position: 0, row: 0 });
-    expect(moveOnGrid('End', from, 5, 3)).toEqual({ position: 4, row: 1 });
-  });
-
-  it('leaves other keys alone', () => {
-    expect(moveOnGrid('Tab', from, 5, 3)).toBeUndefined();
   });
 });
 

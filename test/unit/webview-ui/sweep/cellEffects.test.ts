@@ -4,7 +4,7 @@ import { effectText } from '../../../../src/shared/sweepCell.ts';
 import { quarterPercent } from '../../../../webview-ui/lib/announcement.tsx';
 import { shortPercent } from '../../../../webview-ui/marks/heatScale.ts';
 import { pathScale } from '../../../../webview-ui/study/pathScale.ts';
-import { facetsByStrength } from '../../../../webview-ui/sweep/cellEffects.ts';
+import { facetsByStrength, sharedDecimals } from '../../../../webview-ui/sweep/cellEffects.ts';
 import { layOutGrid } from '../../../../webview-ui/sweep/gridLayout.ts';
 
 describe('parts of a sweep', () => {
@@ -42,5 +42,16 @@ describe('an effect', () => {
 describe('progress for screen readers', () => {
   it('is said in quarters', () => {
     expect([0, 0.2, 0.25, 0.7, 1, Number.NaN, 3].map(quarterPercent)).toEqual([0, 0, 25, 50, 100, 0, 100]);
+  });
+});
+
+describe('effects under each other', () => {
+  it('share the decimals that give the largest of them three digits', () => {
+    const given = [[0.798, -0.67], [12.3, 0.1], [-0.0089], [1], [340, -1]];
+    expect(given.map(sharedDecimals)).toEqual([3, 1, 5, 2, 0]);
+  });
+
+  it('have two decimals when there is nothing to go by', () => {
+    expect([[], [0], [Number.NaN, 1]].map(sharedDecimals)).toEqual([2, 2, 2]);
   });
 });

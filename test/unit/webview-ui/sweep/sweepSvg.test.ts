@@ -53,7 +53,9 @@ describe('sweepSvg', () => {
     expect(svg.match(/stroke-dasharray="2 2"/g)).toHaveLength(1);
     expect(svg).toContain('fill="rgb(64 0 0)"');
     expect(svg).toContain('fill="rgb(0 0 128)"');
-    expect(svg.match(/url\(#negative\)/g)).toHaveLength(1);
+    // Hatched cells; the ramp below is hatched too.
+    expect(svg.match(/url\(#negative\)" color/g)).toHaveLength(1);
+    expect(svg).toContain('Normalized logit difference: 0 corrupted prompt, 1 clean prompt');
   });
 
   it('takes no markup and no direction change from tokens or titles', () => {

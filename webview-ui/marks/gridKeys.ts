@@ -1,19 +1,24 @@
-/** Moving over the cells of a heat map by keyboard. Pure. */
+/** Moving over the cells of a grid by keyboard, the same in every grid. Pure. */
 
-/** A place on the grid. */
-export interface HeatSpot {
+/** A place on a grid; rows count from the top, as they are drawn. */
+export interface GridSpot {
   readonly row: number;
   readonly column: number;
 }
 
-/** The place that a key leads to; rows count from the top. Undefined when the key is not for moving. */
-export function moveOverHeat(
+/** How many rows and columns a grid has. */
+export interface GridSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The place that a key leads to, never over the edge. Undefined when the key is not for moving. */
+export function moveOnGrid(
   key: string,
-  { row, column }: HeatSpot,
-  rows: number,
-  columns: number,
-): HeatSpot | undefined {
-  const moves: Readonly<Record<string, HeatSpot>> = {
+  { row, column }: GridSpot,
+  { rows, columns }: GridSize,
+): GridSpot | undefined {
+  const moves: Readonly<Record<string, GridSpot>> = {
     ArrowLeft: { row, column: column - 1 },
     ArrowRight: { row, column: column + 1 },
     ArrowUp: { row: row - 1, column },

@@ -1,11 +1,10 @@
-/** Moving over a heat map by keyboard, and numbers that fit into its cells. */
+/** Moving over the cells of a grid by keyboard. */
 import { describe, expect, it } from 'vitest';
-import { shortNumber } from '../../../../webview-ui/marks/heatScale.ts';
-import { moveOverHeat } from '../../../../webview-ui/marks/moveOverHeat.ts';
+import { moveOnGrid } from '../../../../webview-ui/marks/gridKeys.ts';
 
-describe('moveOverHeat', () => {
+describe('moveOnGrid', () => {
   const move = (key: string, row: number, column: number) => {
-    const to = moveOverHeat(key, { row, column }, 3, 5);
+    const to = moveOnGrid(key, { row, column }, { rows: 3, columns: 5 });
     return to && [to.row, to.column];
   };
 
@@ -24,12 +23,5 @@ describe('moveOverHeat', () => {
     expect(move('PageDown', 0, 3)).toEqual([2, 3]);
     expect(move('Tab', 1, 1)).toBeUndefined();
     expect(move('toString', 1, 1)).toBeUndefined();
-  });
-});
-
-describe('shortNumber', () => {
-  it('takes few characters, keeps the sign, and says 0 only for what is nearly 0', () => {
-    const given = [0.421, -0.07, 1.34, -12.4, 0.998, 0.004, -0.004, 0, 104];
-    expect(given.map(shortNumber)).toEqual(['.42', '−.07', '1.3', '−12', '1.0', '0', '0', '0', '104']);
   });
 });
