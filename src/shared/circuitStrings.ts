@@ -59,6 +59,7 @@ export const circuitStrings = {
   graphOf: 'Graph of {title}',
   listLabel: 'Nodes of the circuit by layer',
   bandTokens: 'tokens',
+  bandEmbeddings: 'embed',
   bandLayer: 'L{layer}',
   bandLogits: 'logits',
   layerHeading: 'Layer {layer}',

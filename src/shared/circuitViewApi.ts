@@ -76,8 +76,12 @@ export interface CircuitViewApi {
   state(request: { readonly known: readonly string[] }, options?: CallOptions): Promise<SentState>;
   selectNode(request: { readonly node?: string; readonly reveal: boolean }): Promise<void>;
   hoverNode(request: { readonly node?: string }): Promise<void>;
-  /** New annotations; `what` names the change for undo, such as `Pin Head 2.3`. */
-  annotate(request: { readonly annotations: CircuitAnnotations; readonly what: string }): Promise<void>;
+  /** New annotations; `what` names the change for undo, such as `Pin Head 2.3`. Those of one `stroke` are one step. */
+  annotate(request: {
+    readonly annotations: CircuitAnnotations;
+    readonly what: string;
+    readonly stroke?: number;
+  }): Promise<void>;
   undo(request: Record<string, never>): Promise<void>;
   redo(request: Record<string, never>): Promise<void>;
   /** Asks for the faithfulness of these nodes; the newest question overtakes older ones. */

@@ -1,7 +1,10 @@
 /** Find Circuit: the graph beside the prompt, its way to the text and back, pruning, the list twin, interventions and export. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../scripts/vscodeServer.mjs';
+import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import { CircuitView } from '../vscode/circuitView.ts';
 import { InterventionsView } from '../vscode/interventionsView.ts';
 import { keepFailures } from '../vscode/keepFailures.ts';
@@ -321,4 +324,46 @@ test('a circuit of an older text says so and offers to look again', async () => 
   for (let i = 0; i < 4; i++) await workbench.page.keyboard.press('Backspace');
   await banner.waitFor({ state: 'detached', ...slow });
   expect(workbench.policyViolations).toEqual([]);
+});
+
+describe('the menu of formats', () => {
+  /** Writes the circuit in a format and reads it back with the command line. */
+  async function roundTrip(item: string, name: string): Promise<CircuitGraph> {
+    const file = join(workbench.folder, name);
+    const back = join(workbench.folder, `${name}.back.circuit.json`);
+    await circuit.choose('Export', item);
+    await workbench.quickInput().waitFor(slow);
+    await workbench.answer(file);
+    await expect.poll(() => existsSync(file), slow).toBe(true);
+    await workbench.waitForNotification(`Saved ${name}`);
+    await workbench.clearNotifications();
+    execFileSync(process.execPath, [join(projectRoot, 'dist/cli.cjs'), 'circuit', 'convert', file, back]);
+    return JSON.parse(readFileSync(back, 'utf8'));
+  }
+
+  const strongest = ({ edges }: CircuitGraph): number =>
+    Math.max(...edges.map(({ weight }) => Math.abs(weight)));
+
+  test('writes what the readers of EAP-IG, auto-circuit and public graphs take', async () => {
+    await workbench.runCommand('Fovea: Attribute Edges…');
+    for (const row of ['Generated Pairs…', 'Indirect Objects']) await workbench.pick(row);
+    await workbench.answer('4');
+    await workbench.pick('One backward pass');
+    await workbench.answer('30');
+    await workbench.pick('Start');
+    await workbench.waitForNotification(/edges on 4 pairs: faithfulness/, 120_000);
+    await workbench.clearNotifications();
+    const own = await roundTrip('Fovea Circuit…', 'edges.circuit.json');
+    expect(own.edges.length).toBeGreaterThan(10);
+    for (const [item, name] of [
+      ['EAP-IG JSON…', 'edges.eap.json'],
+      ['auto-circuit Scores…', 'edges.pt'],
+      ['Public Attribution Graph…', 'edges.graph.json'],
+    ] as const) {
+      const back = await roundTrip(item, name);
+      expect(back.edges.length, name).toBeGreaterThan(10);
+      expect(strongest(back), name).toBeCloseTo(strongest(own), 3);
+    }
+    await workbench.screenshot('circuit-edges');
+  });
 });

@@ -1,5 +1,5 @@
 /** Circuits as files: found, saved, opened in an editor of their own, undone and redone, compared, exported and imported again. */
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CircuitView } from '../vscode/circuitView.ts';
@@ -176,8 +176,8 @@ describe('the circuit of a task’s features', () => {
     await workbench.answer('6');
     await workbench.answer('0.3 0.1');
     await workbench.pick('Start');
-    await workbench.waitForNotification(/nodes of .+ active ones, tested on 6 pairs: faithfulness/, 240_000);
-    await workbench.clearNotifications();
+    const told = workbench.statusBarItem(/nodes of .+ active ones, tested on 6 pairs: faithfulness/);
+    await told.waitFor({ timeout: 240_000 });
     const panel = workbench.page.locator('.tab').filter({ hasText: 'Circuit: indirectObject: features' });
     await panel.first().waitFor(slow);
     await workbench.screenshot('circuitFiles-features');
@@ -239,4 +239,43 @@ test('changes that were not saved are there again after the window is loaded ane
   await expect.poll(isDirty, slow).toBe(false);
   await expect.poll(pins, slow).toBe(before);
   expect(workbench.policyViolations).toEqual([]);
+});
+
+describe('another tool’s graph that VS Code would save by itself', () => {
+  const theirs = 'theirs.circuit.json';
+  const own = 'theirs.fovea.circuit.json';
+
+  test('stays as it is and is told of once, not at each change', async () => {
+    await workbench.runCommand('View: Close All Editors');
+    copyFileSync(join(workbench.folder, 'mine.graph.json'), join(workbench.folder, theirs));
+    workbench.changeSettings({ 'files.autoSave': 'afterDelay', 'files.autoSaveDelay': 200 });
+    await workbench.page.locator('.explorer-folders-view').getByText(theirs).dblclick(slow);
+    await tab(theirs).waitFor(slow);
+    await (await circuit.frame()).locator('.node').first().waitFor(slow);
+    await workbench.clearNotifications();
+    const before = readFileSync(join(workbench.folder, theirs), 'utf8');
+    for (let change = 0; change < 3; change++) {
+      await focusNode();
+      await workbench.page.keyboard.press('p');
+      await workbench.waitForNotification(/attribution graph of another tool/);
+      // Longer than the delay after which VS Code saves.
+      await workbench.page.waitForTimeout(700);
+    }
+    expect(await workbench.notifications()).toHaveLength(1);
+    expect(await workbench.page.locator('.monaco-dialog-box').count()).toBe(0);
+    expect(readFileSync(join(workbench.folder, theirs), 'utf8')).toBe(before);
+    await workbench.screenshot('circuitFiles-foreign');
+  });
+
+  test('goes into a file of its own from there', async () => {
+    const count = await pins();
+    const notification = await workbench.waitForNotification(/attribution graph of another tool/);
+    await notification.getByRole('button', { name: 'Save As…' }).click();
+    await workbench.quickInput().waitFor(slow);
+    await workbench.answer(join(workbench.folder, own));
+    await tab(own).waitFor(slow);
+    expect(saved(own).annotations.pinned).toHaveLength(count);
+    await expect.poll(() => tab(theirs).getAttribute('class'), slow).not.toMatch(/dirty/);
+    expect(workbench.policyViolations).toEqual([]);
+  });
 });

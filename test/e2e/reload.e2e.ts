@@ -87,10 +87,9 @@ describe('a reloaded window', () => {
     for (let i = 0; i < 30; i++) await workbench.page.keyboard.press('ArrowRight');
     await expect.poll(() => slider.inputValue(), slow).toBe('30');
     await expect.poll(() => circuit.measure('Faithfulness'), slow).not.toBe(faithful);
+    // Just before the reload: where it stands must be known to the host at once.
+    for (let i = 0; i < 3; i++) await workbench.page.keyboard.press('ArrowRight');
     const before = { kept: await circuit.kept(), nodes: await circuit.nodes() };
-    // The slider's rest is a step that can be undone; from then on it must outlive the window.
-    const undo = (await circuit.frame()).getByRole('button', { name: 'Undo' });
-    await expect.poll(() => undo.isEnabled(), slow).toBe(true);
     await workbench.reload();
     await circuit.frame();
     expect(await circuit.kept()).toBe(before.kept);

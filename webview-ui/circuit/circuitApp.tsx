@@ -21,6 +21,7 @@ import { DifferenceList } from './differenceList.tsx';
 import { GraphTab, PinnedTab } from './graphTab.tsx';
 import { GroupBar } from './groupBar.tsx';
 import { ListTab } from './listTab.tsx';
+import { metricName } from './metricName.ts';
 import { NodeCard } from './nodeCard.tsx';
 import { PruneBar } from './pruneBar.tsx';
 import { SearchBar } from './searchBar.tsx';
@@ -165,8 +166,7 @@ function Title({ store, state, graph }: CircuitProps): JSX.Element {
         class="metric-value"
         title={say('circuitMetricTitle', { baseline: formatSigned(metric.baseline), method: method.name })}
       >
-        <span class="quiet metric-name">{labelText(metric.name.slice(0, 120))}</span>{' '}
-        <b>{formatSigned(metric.clean)}</b>
+        <span class="quiet metric-name">{metricName(metric.name)}</span> <b>{formatSigned(metric.clean)}</b>
       </span>
     </header>
   );

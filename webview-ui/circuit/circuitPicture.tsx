@@ -9,12 +9,13 @@ import { palette } from '../lib/theme.ts';
 import { CircuitGraphView } from '../marks/circuitGraph.tsx';
 import type { Mark } from '../marks/circuitMark.ts';
 import { largestEffect } from '../marks/nodeGlyph.tsx';
+import type { Size } from '../marks/planeView.ts';
 import { isPinned } from './circuitEdits.ts';
 import { pickMark } from './circuitKeys.ts';
 import { type Drawing, groupOfMark } from './circuitMarks.ts';
 import type { CircuitSearch } from './circuitSearch.ts';
 import type { CircuitStore } from './circuitStore.ts';
-import { columnName, edgesAtRest, layoutDrawing, nameBeside, showsNames } from './drawnCircuit.ts';
+import { type BandHeights, columnName, edgesAtRest, fitDrawing, nameBeside } from './drawnCircuit.ts';
 import { nodeLabel, nodeTitle } from './nodeName.ts';
 
 interface PictureProps {
@@ -26,6 +27,8 @@ interface PictureProps {
   readonly pinned: readonly string[];
   readonly tokenSelected: number;
   readonly label?: string;
+  /** What the bands are at least as high as, beside another picture. */
+  readonly heights?: BandHeights;
   readonly legend?: ComponentChildren;
 }
 
@@ -34,12 +37,11 @@ const noIds: ReadonlySet<string> = new Set();
 /** The picture. */
 export function CircuitPicture(props: PictureProps): JSX.Element {
   const { store, search, graph, drawing } = props;
-  const count = drawing.marks.length;
-  const named = useMemo(
-    () => (showsNames(count) ? layoutDrawing(graph, drawing, true) : undefined),
-    [graph, drawing],
+  const { heights } = props;
+  const layoutIn = useCallback(
+    (size: Size) => fitDrawing(graph, drawing, size, heights),
+    [graph, drawing, heights],
   );
-  const plain = useMemo(() => layoutDrawing(graph, drawing, false), [graph, drawing]);
   const atRest = useMemo(() => edgesAtRest(drawing.edges), [drawing]);
   const scale = useMemo(
     () => ({
@@ -75,8 +77,7 @@ export function CircuitPicture(props: PictureProps): JSX.Element {
     <CircuitGraphView
       label={props.label ?? strings.graphLabel}
       nLayers={graph.nLayers}
-      named={named}
-      plain={plain}
+      layoutIn={layoutIn}
       edges={drawing.edges}
       atRest={atRest}
       largestEffect={scale.effect}

@@ -25,14 +25,12 @@ import {
 import { type DifferencePicture, differencePicture, type LinkedCircuit, linkCircuit } from './comparison.ts';
 import { GraphCache } from './graphCache.ts';
 import { hasInfluence, heldNodes, type KeepOrder, keepNodes, rankNodes } from './keepNodes.ts';
+import { KeepSlider } from './keepSlider.ts';
+import { KeptMeasure } from './keptMeasure.ts';
 import { sameContent, sameGraph, sameOther } from './sameGraph.ts';
 
 /** Ways to see the circuit. */
 export type CircuitTab = 'graph' | 'pinned' | 'list';
-
-/** Rest of the slider, in milliseconds, after which the host measures what is kept, and after which its place is an edit. */
-const measureRest = 160;
-const editRest = 600;
 
 const nothing: Drawing = { marks: [], edges: [] };
 
@@ -49,11 +47,11 @@ export class CircuitStore {
   readonly chosen = signal<ReadonlySet<string>>(new Set());
   /** The mark whose name is being written. */
   readonly renaming = signal<string | undefined>(undefined);
-  readonly keep = signal(1);
   readonly openGroups = signal<ReadonlySet<string>>(new Set());
   readonly tab: Signal<CircuitTab>;
   readonly chosenOrder: Signal<string>;
   readonly details = new Resource<NodeDetails>();
+  readonly slider = new KeepSlider((stroke) => this.#tellKeep(stroke));
 
   /** The graph; the same object as long as it is the same graph. */
   readonly graph: ReadonlySignal<CircuitGraph | undefined>;
@@ -78,9 +76,9 @@ export class CircuitStore {
   #hostSelected: string | undefined;
   #selections = 0;
   #edits = 0;
-  #measured = '';
-  #measureTimer: ReturnType<typeof setTimeout> | undefined;
-  #editTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #measure = new KeptMeasure((nodes) => {
+    this.host.api.evaluate({ nodes }).catch((error: unknown) => console.error(reasonOf(error)));
+  });
 
   constructor(
     readonly host: Host<CircuitViewApi>,
@@ -99,7 +97,7 @@ export class CircuitStore {
     this.kept = computed(() => {
       const graph = this.#graph.value;
       if (!graph) return new Set<string>();
-      return keepNodes(graph, this.keep.value, heldNodes(this.#annotations.value), ranked.value);
+      return keepNodes(graph, this.slider.keep.value, heldNodes(this.#annotations.value), ranked.value);
     });
     this.held = computed(
       () => new Set(heldNodes(this.#annotations.value).filter((id) => this.nodes.value.has(id))),
@@ -133,7 +131,7 @@ export class CircuitStore {
     );
     host.on('changed', () => void this.refresh());
     host.on('selectionChanged', () => void this.refresh());
-    effect(() => this.#measureSoon(keyOf(this.kept.value), this.#graph.value));
+    effect(() => this.#measure.soon(this.kept.value));
   }
 
   /** Asks the host what is true now. */
@@ -150,14 +148,12 @@ export class CircuitStore {
       if (isNew) this.#begin(circuit);
       if (!sameOther(other, this.#other.peek())) this.#other.value = other;
       // What the reader is doing right now is newer than this answer.
-      if (circuit && (isNew || (this.#edits === 0 && this.#editTimer === undefined)))
-        this.#take(circuit.annotations);
+      if (circuit && (isNew || (this.#edits === 0 && !this.slider.isMoving))) this.#take(circuit.annotations);
       if (this.#selections === 0 && (isNew || state.selected !== this.#hostSelected)) {
         this.#hostSelected = state.selected;
         this.selected.value = state.selected;
       }
-      // What comes measured is not measured again.
-      if (isNew && (state.evaluation || state.evaluating)) this.#measured = keyOf(this.kept.peek());
+      if (isNew && (state.evaluation || state.evaluating)) this.#measure.isKnown(this.kept.peek());
     });
   }
 
@@ -166,15 +162,13 @@ export class CircuitStore {
     this.#graph.value = circuit?.graph;
     this.chosen.value = new Set();
     this.renaming.value = undefined;
-    clearTimeout(this.#editTimer);
-    clearTimeout(this.#measureTimer);
-    this.#editTimer = undefined;
-    this.#measured = '';
+    this.slider.end();
+    this.#measure.forget();
   }
 
   #take(annotations: CircuitAnnotations): void {
     if (!sameContent(annotations, this.#annotations.peek())) this.#annotations.value = annotations;
-    this.keep.value = annotations.keep;
+    this.slider.keep.value = annotations.keep;
   }
 
   /** The mark of an id that may be a node here, a group, or a node of the other circuit. */
@@ -250,31 +244,28 @@ export class CircuitStore {
     this.select(node);
   }
 
-  /** Prunes at once; the host measures once the slider rests. */
-  setKeep(fraction: number): void {
-    this.keep.value = fraction;
-    clearTimeout(this.#editTimer);
-    this.#editTimer = setTimeout(() => this.#flushKeep(), editRest);
-  }
-
   /** Changes what a person has added; `make` gets it as it is now. */
   edit(make: (annotations: CircuitAnnotations) => AnnotationChange | undefined): void {
-    this.#flushKeep();
+    this.slider.end();
+    this.#change(make);
+  }
+
+  #change(make: (annotations: CircuitAnnotations) => AnnotationChange | undefined, stroke?: number): void {
     const change = make(this.#annotations.peek());
     if (!change) return;
     const { annotations, what } = change;
     this.#annotations.value = annotations;
     this.#edits++;
-    this.wish(this.host.api.annotate({ annotations, what }).finally(() => this.#edits--));
+    this.wish(this.host.api.annotate({ annotations, what, stroke }).finally(() => this.#edits--));
   }
 
   undo(): void {
-    this.#flushKeep();
+    this.slider.end();
     this.wish(this.host.api.undo({}));
   }
 
   redo(): void {
-    this.#flushKeep();
+    this.slider.end();
     this.wish(this.host.api.redo({}));
   }
 
@@ -283,29 +274,12 @@ export class CircuitStore {
     void answer.catch((error: unknown) => console.error(reasonOf(error))).then(() => this.refresh());
   }
 
-  #flushKeep(): void {
-    if (this.#editTimer === undefined) return;
-    clearTimeout(this.#editTimer);
-    this.#editTimer = undefined;
+  #tellKeep(stroke: number): void {
     const kept = [...this.kept.peek()].filter((id) => isCounted(this.nodes.peek().get(id))).length;
-    this.edit((annotations) => keepShare(annotations, this.keep.peek(), kept));
-  }
-
-  #measureSoon(key: string, graph: CircuitGraph | undefined): void {
-    clearTimeout(this.#measureTimer);
-    if (!graph || key === this.#measured) return;
-    this.#measureTimer = setTimeout(() => {
-      this.#measured = key;
-      const nodes = [...this.kept.peek()];
-      this.host.api.evaluate({ nodes }).catch((error: unknown) => console.error(reasonOf(error)));
-    }, measureRest);
+    this.#change((annotations) => keepShare(annotations, this.slider.keep.peek(), kept), stroke);
   }
 }
 
 function isCounted(mark: Mark | undefined): boolean {
   return mark !== undefined && mark.kind !== 'token' && mark.kind !== 'logit';
-}
-
-function keyOf(kept: ReadonlySet<string>): string {
-  return [...kept].sort().join('\n');
 }

@@ -16,7 +16,8 @@ import {
   removedDash,
   shareOf,
 } from '../marks/nodeGlyph.tsx';
-import { columnName, nameBeside, showsNames } from './drawnCircuit.ts';
+import { columnName, nameBeside } from './drawnCircuit.ts';
+import { metricName } from './metricName.ts';
 import { clipText, nodeTitle } from './nodeName.ts';
 
 const gutter = 56;
@@ -41,7 +42,6 @@ export function circuitSvg(picture: SvgPicture): string {
   const height = layout.height + head + footer;
   const places = new Map(layout.nodes.map((place) => [place.node.id, anchorOf(place)]));
   const largestWeight = graph.edges.reduce((most, { weight }) => Math.max(most, Math.abs(weight)), 1e-12);
-  const named = showsNames(layout.nodes.length);
   const largest = largestEffect(graph.nodes);
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11" fill="${toCss(palette.foreground)}">`,
@@ -50,9 +50,11 @@ export function circuitSvg(picture: SvgPicture): string {
     `<text x="12" y="19" font-size="13" font-weight="600">${escapeXml(title)}</text>`,
     `<g transform="translate(${gutter} ${head})">`,
     ...bandLines(graph, layout),
-    ...edges.toReversed().map((edge) => edgeLine(edge, places, largestWeight, palette)),
-    ...layout.nodes.map((place) => nodeLines(place, shareOf(place.node.effect, largest), palette, named)),
-    ...columnLines(graph, layout, named),
+    ...edges.toReversed().map((edge) => edgeLine(edge, edges.length, places, largestWeight, palette)),
+    ...layout.nodes.map((place) =>
+      nodeLines(place, shareOf(place.node.effect, largest), palette, layout.nameLength),
+    ),
+    ...columnLines(graph, layout),
     '</g>',
     '</svg>',
   ];
@@ -60,7 +62,7 @@ export function circuitSvg(picture: SvgPicture): string {
 }
 
 function titleOf({ graph, title }: SvgPicture): string {
-  const metric = `${graph.metric.name} ${formatSigned(graph.metric.clean)}`;
+  const metric = `${metricName(graph.metric.name)} ${formatSigned(graph.metric.clean)}`;
   return clipText(title ? `${title} · ${metric}` : metric, 140);
 }
 
@@ -69,15 +71,16 @@ function bandLines(graph: CircuitGraph, layout: CircuitLayout): readonly string[
     .filter((band) => !band.empty)
     .map((band) => {
       const y = band.top + band.height / 2 + 4;
-      const name = escapeXml(bandName(band.layer, graph.nLayers));
+      const name = escapeXml(bandName(band.layer, graph.nLayers, graph.isAggregated === true));
       return `<text x="-8" y="${y}" text-anchor="end" opacity="0.7">${name}</text>`;
     });
 }
 
-function columnLines(graph: CircuitGraph, layout: CircuitLayout, named: boolean): readonly string[] {
+function columnLines(graph: CircuitGraph, layout: CircuitLayout): readonly string[] {
+  const named = layout.nameLength > 0;
   return layout.columns.map((column) => {
     const name = columnName(graph, column.position);
-    const text = clipText(graph.isAggregated ? name : formatToken(name), 14);
+    const text = graph.isAggregated ? name : clipText(formatToken(name), 14);
     // As on the screen: names begin where the marks of their column do.
     const x = named ? column.left + 2 : column.left + column.width / 2;
     const anchor = named ? 'start' : 'middle';
@@ -88,6 +91,7 @@ function columnLines(graph: CircuitGraph, layout: CircuitLayout, named: boolean)
 
 function edgeLine(
   edge: MarkEdge,
+  count: number,
   places: ReadonlyMap<string, PlacedNode>,
   largest: number,
   palette: Palette,
@@ -98,17 +102,17 @@ function edgeLine(
   const share = Math.abs(edge.weight) / largest;
   const color = toCss(edge.weight < 0 ? palette.negative : palette.positive);
   const dash = edge.weight < 0 ? ` stroke-dasharray="${edgeDash(share)}"` : '';
-  const opacity = restOpacity(edge, share).toFixed(2);
+  const opacity = restOpacity(edge, share, count).toFixed(2);
   return `<path d="${edgePath(from, to, edgeRadius)}" fill="none" stroke="${color}" stroke-width="${edgeWidth(share).toFixed(2)}" stroke-opacity="${opacity}"${dash}/>`;
 }
 
-function nodeLines(place: PlacedNode, share: number, palette: Palette, named: boolean): string {
+function nodeLines(place: PlacedNode, share: number, palette: Palette, nameLength: number): string {
   const { node, x, y, box } = place;
   const colors = glyphColors(node.kind, share, palette);
   const title = `<title>${escapeXml(`${nodeTitle(node)}, ${formatSigned(node.effect)}`)}</title>`;
   const minus =
     share < 0 ? `<path d="${minusPath}" stroke="${colors.sign}" stroke-width="1.6" fill="none"/>` : '';
-  const name = escapeXml(nameBeside(node) ?? '');
+  const name = escapeXml(nameBeside(node, nameLength) ?? '');
   const change = node.change ? changeSigns[node.change] : '';
   const sign = change === '' ? '' : `<text x="6" y="-5" font-weight="700">${change}</text>`;
   const dash = node.change === 'removed' ? ` stroke-dasharray="${removedDash}"` : '';
@@ -117,6 +121,6 @@ function nodeLines(place: PlacedNode, share: number, palette: Palette, named: bo
     const words = `${name} · ${node.members?.length ?? 0}`;
     return `${start}<rect x="-11" y="-10" width="${box.toFixed(1)}" height="20" rx="6" fill="${colors.fill}" stroke="${colors.stroke}" stroke-width="1.4"/><text x="${(box / 2 - 11).toFixed(1)}" y="3.5" text-anchor="middle" font-size="10.5" fill="${colors.sign}">${share < 0 ? '− ' : ''}${words}</text>${sign}</g>`;
   }
-  const label = named ? `<text x="13" y="3.5" font-size="10.5">${name}</text>` : '';
+  const label = nameLength > 0 ? `<text x="13" y="3.5" font-size="10.5">${name}</text>` : '';
   return `${start}<path d="${glyphPaths[node.kind]}" fill="${colors.fill}" stroke="${colors.stroke}" stroke-width="1.4"${dash}/>${minus}${label}${sign}</g>`;
 }

@@ -6,7 +6,7 @@ import { say } from '../lib/strings.ts';
 import { palette } from '../lib/theme.ts';
 import type { CircuitStore } from './circuitStore.ts';
 import { circuitSvg } from './circuitSvg.ts';
-import { edgesAtRest, layoutDrawing } from './drawnCircuit.ts';
+import { edgesAtRest, wideDrawing } from './drawnCircuit.ts';
 import { drawPng } from './pngPicture.ts';
 
 /** What a circuit can be written as. */
@@ -35,7 +35,7 @@ function currentSvg(store: CircuitStore): string | undefined {
   const graph = difference?.graph ?? store.graph.peek();
   if (!graph) return undefined;
   const drawing = difference?.drawing ?? store.drawing.peek();
-  const layout = layoutDrawing(graph, drawing);
+  const layout = wideDrawing(graph, drawing);
   const title = store.annotations.peek().title ?? state?.circuit?.title ?? '';
   return circuitSvg({ graph, layout, edges: edgesAtRest(drawing.edges), palette: palette.peek(), title });
 }

@@ -13,8 +13,10 @@ import { CircuitPicture } from './circuitPicture.tsx';
 import type { CircuitSearch } from './circuitSearch.ts';
 import type { CircuitStore } from './circuitStore.ts';
 import type { LinkedCircuit } from './comparison.ts';
+import { sharedHeights } from './drawnCircuit.ts';
 import { countComponents } from './keepNodes.ts';
 import { Legend } from './legend.tsx';
+import { metricName } from './metricName.ts';
 import { clipText } from './nodeName.ts';
 
 interface GraphTabProps {
@@ -55,7 +57,7 @@ export function PinnedTab(props: GraphTabProps): JSX.Element {
   return (
     <>
       <div class="pinned-tools">
-        <button type="button" class="link" onClick={() => store.setKeep(0)}>
+        <button type="button" class="link" onClick={() => store.slider.move(0)}>
           {strings.pinnedOnly}
         </button>
       </div>
@@ -83,6 +85,11 @@ function SideBySide(props: GraphTabProps & { readonly linked: LinkedCircuit }): 
   const { store, search, state, graph, linked } = props;
   const open = store.openGroups.value;
   const there = useMemo(() => drawMarks(linked.graph, linked.annotations, linked.kept, open), [linked, open]);
+  const here = store.drawing.value;
+  const heights = useMemo(
+    () => sharedHeights({ graph, drawing: here }, { graph: linked.graph, drawing: there }),
+    [graph, here, linked, there],
+  );
   const title = state.circuit?.title ?? '';
   return (
     <div class="side-by-side">
@@ -91,7 +98,8 @@ function SideBySide(props: GraphTabProps & { readonly linked: LinkedCircuit }): 
           store={store}
           search={search}
           graph={graph}
-          drawing={store.drawing.value}
+          drawing={here}
+          heights={heights}
           pinned={store.annotations.value.pinned}
           tokenSelected={state.tokenSelected}
           label={say('graphOf', { title: labelText(title) })}
@@ -103,6 +111,7 @@ function SideBySide(props: GraphTabProps & { readonly linked: LinkedCircuit }): 
           search={search}
           graph={linked.graph}
           drawing={there}
+          heights={heights}
           pinned={linked.annotations.pinned}
           tokenSelected={-1}
           label={say('graphOf', { title: labelText(linked.title) })}
@@ -123,7 +132,7 @@ function Half(props: {
       <h2 class="half-title">
         <span class="half-name">{labelText(props.title)}</span>
         <span class="quiet small">
-          {labelText(metric.name.slice(0, 80))} <b>{formatSigned(metric.clean)}</b>
+          {metricName(metric.name)} <b>{formatSigned(metric.clean)}</b>
         </span>
       </h2>
       {props.children}

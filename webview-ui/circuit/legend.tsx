@@ -64,8 +64,8 @@ function Line({ name, isNegative }: { readonly name: string; readonly isNegative
       <svg class="legend-line" viewBox="0 0 24 6" width="24" height="6" aria-hidden="true" focusable="false">
         <path
           class={isNegative ? 'edge edge-negative' : 'edge'}
+          style={{ '--width': '2.5' }}
           d="M0 3h24"
-          stroke-width="2.5"
           stroke-dasharray={isNegative ? '6 4' : undefined}
         />
       </svg>

@@ -7,6 +7,7 @@ import type { ViewStrings } from '../../src/shared/viewStrings.ts';
 import { say, strings } from '../lib/strings.ts';
 import { labelText, spokenToken } from '../lib/tokenText.tsx';
 import type { Mark } from '../marks/circuitMark.ts';
+import { isTaskMetric, metricName } from './metricName.ts';
 
 const kindKeys: Readonly<Record<CircuitNodeKind, keyof ViewStrings>> = {
   token: 'kindToken',
@@ -35,6 +36,7 @@ function ownName(mark: Mark): string {
   if (mark.kind === 'head' && mark.head !== undefined) return formatHead(mark.layer, mark.head);
   if (mark.kind === 'mlp' || mark.kind === 'error') return String(mark.layer);
   if (mark.kind === 'token') return '';
+  if (mark.kind === 'logit') return metricName(mark.label);
   const text = labelText(mark.label.slice(0, 400)).trim();
   if (text) return text;
   if (mark.kind === 'feature') return `#${mark.feature?.index ?? ''}`;
@@ -48,6 +50,9 @@ export function ownTitle(mark: Mark): string {
     return (
       labelText(mark.label.slice(0, 400)).trim() || say('featureName', { index: mark.feature?.index ?? '' })
     );
+  // These say themselves what they are: the metric of a task, and the embeddings of all tokens.
+  if (mark.kind === 'logit' && isTaskMetric(mark.label)) return metricName(mark.label);
+  if (mark.kind === 'token' && mark.hook !== undefined) return labelText(mark.label.slice(0, 400));
   return `${kindName(mark.kind)} ${ownName(mark)}`.trim();
 }
 

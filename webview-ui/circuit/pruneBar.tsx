@@ -32,9 +32,9 @@ export function PruneBar(props: {
             min="0"
             max={steps}
             step="1"
-            value={Math.round(store.keep.value * steps)}
+            value={Math.round(store.slider.keep.value * steps)}
             aria-valuetext={text}
-            onInput={(event) => store.setKeep(event.currentTarget.valueAsNumber / steps)}
+            onInput={(event) => store.slider.move(event.currentTarget.valueAsNumber / steps)}
           />
         </label>
         <span class="prune-count" style={{ minWidth: `${most.length}ch` }}>

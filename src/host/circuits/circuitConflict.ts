@@ -30,8 +30,36 @@ export async function askConflict(uri: vscode.Uri): Promise<ConflictAnswer> {
   return chosen === compare ? 'compare' : undefined;
 }
 
-/** Asks where another tool's graph goes as a circuit of Fovea's own; undefined when nowhere. */
-export async function askOwnFile(uri: vscode.Uri): Promise<vscode.Uri | undefined> {
+/** Whether VS Code saves this file without being asked to. */
+export function isSavedByItself(uri: vscode.Uri): boolean {
+  return vscode.workspace.getConfiguration('files', uri).get<string>('autoSave', 'off') !== 'off';
+}
+
+/** Tells that changes of another tool's graph stay in the editor; true when the user wants a file for them. */
+export async function offerOwnFile(uri: vscode.Uri): Promise<boolean> {
+  const saveAs = vscode.l10n.t('Save As…');
+  const chosen = await vscode.window.showInformationMessage(
+    vscode.l10n.t(
+      '{0} is an attribution graph of another tool and is not saved by itself. Your changes stay in the editor; save them as a circuit of their own to keep them.',
+      basename(uri.path),
+    ),
+    saveAs,
+  );
+  return chosen === saveAs;
+}
+
+/** Asks where another tool's graph goes as a circuit of Fovea's own; undefined when nowhere. Who `knows` is not told why. */
+export async function askOwnFile(uri: vscode.Uri, knows: boolean): Promise<vscode.Uri | undefined> {
+  if (!knows && !(await explainOwnFile(uri))) return undefined;
+  const stem = basename(uri.path).replace(/(\.circuit)?\.json$/, '');
+  return vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.joinPath(uri, '..', `${stem}.fovea.${circuitFileEnding}`),
+    filters: { [vscode.l10n.t('Circuit')]: ['json'] },
+    title: vscode.l10n.t('Save Circuit'),
+  });
+}
+
+async function explainOwnFile(uri: vscode.Uri): Promise<boolean> {
   const saveAs = vscode.l10n.t('Save As…');
   const chosen = await vscode.window.showWarningMessage(
     vscode.l10n.t('{0} is an attribution graph of another tool.', basename(uri.path)),
@@ -43,13 +71,7 @@ export async function askOwnFile(uri: vscode.Uri): Promise<vscode.Uri | undefine
     },
     saveAs,
   );
-  if (chosen !== saveAs) return undefined;
-  const stem = basename(uri.path).replace(/(\.circuit)?\.json$/, '');
-  return vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.joinPath(uri, '..', `${stem}.fovea.${circuitFileEnding}`),
-    filters: { [vscode.l10n.t('Circuit')]: ['json'] },
-    title: vscode.l10n.t('Save Circuit'),
-  });
+  return chosen === saveAs;
 }
 
 /** Shows the texts of two versions of a circuit file beside each other. */

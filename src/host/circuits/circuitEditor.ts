@@ -2,12 +2,7 @@
 
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
-import type { CircuitAnnotations, CircuitDocument } from '../../shared/circuit.ts';
-import { EngineError } from '../../shared/errors.ts';
-import { FieldReader } from '../../shared/fieldReader.ts';
-import { withTaskPath } from '../../shared/portableCircuit.ts';
-import { isPublicGraph, readPublicContent } from '../../shared/publicGraphReader.ts';
-import { maxCircuitBytes, readCircuitContent } from '../../shared/readCircuit.ts';
+import { isEngineError } from '../../shared/errors.ts';
 import { Disposable } from '../disposable.ts';
 import { describeForLog } from '../log.ts';
 import { circuitFileEnding, customEditors } from '../names.ts';
@@ -16,59 +11,21 @@ import type { Services } from '../services.ts';
 import { showPage } from '../webviews/page.ts';
 import { panelIcon } from '../webviews/panelIcon.ts';
 import { Surface } from '../webviews/surface.ts';
-import { askConflict, askOwnFile, CircuitTexts } from './circuitConflict.ts';
+import { BrokenCircuit, showBroken } from './brokenCircuit.ts';
+import { askConflict, askOwnFile, CircuitTexts, isSavedByItself, offerOwnFile } from './circuitConflict.ts';
+import { bytesIn, CircuitFile, type FileContent, isSame, readCircuitFile } from './circuitFile.ts';
 import { CircuitServer } from './circuitServer.ts';
 import { DiskCopy, hashOf } from './diskCopy.ts';
 import { circuitBytes } from './exportCircuit.ts';
-import type { OpenCircuit } from './openCircuit.ts';
 
 /** Marks the id of a backup of another tool's file: the backup itself is a circuit of Fovea's own. */
 const foreignMark = 'foreign';
 
-/** What was read. */
-interface FileContent {
-  readonly document: CircuitDocument;
-  readonly bytes: Uint8Array;
-  readonly isForeign: boolean;
-  /** What a file of another tool does not say. */
-  readonly notes: readonly string[];
-}
-
-/** A circuit file that is open in one or several editors. */
-class CircuitFile extends Disposable implements vscode.CustomDocument {
-  /** The annotations as they are on disk. */
-  private saved: CircuitAnnotations | undefined;
-
-  constructor(
-    readonly uri: vscode.Uri,
-    readonly circuit: OpenCircuit,
-    /** What the file holds, as far as is known here. */
-    readonly disk: DiskCopy,
-    /** True when another tool has written it, in a format that saving would end. */
-    public isForeign: boolean,
-    onClose: () => void,
-  ) {
-    super();
-    this.own({ dispose: onClose });
-  }
-
-  get isDirty(): boolean {
-    return this.circuit.annotations !== this.saved;
-  }
-
-  /** These annotations are on disk; newer ones may have come while they were written. */
-  markSaved(annotations: CircuitAnnotations = this.circuit.annotations): void {
-    this.saved = annotations;
-  }
-
-  /** Goes when the file is closed. */
-  adopt(resource: vscode.Disposable): void {
-    this.own(resource);
-  }
-}
+/** What an editor shows: a circuit, or why there is none. */
+type OpenFile = CircuitFile | BrokenCircuit;
 
 /** Provides the editors. */
-export class CircuitEditor extends Disposable implements vscode.CustomEditorProvider<CircuitFile> {
+export class CircuitEditor extends Disposable implements vscode.CustomEditorProvider<OpenFile> {
   readonly onDidChangeCustomDocument;
   private readonly changed = this.own(new vscode.EventEmitter<vscode.CustomDocumentEditEvent<CircuitFile>>());
 
@@ -84,10 +41,20 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
     );
   }
 
-  async openCustomDocument(uri: vscode.Uri, context: vscode.CustomDocumentOpenContext): Promise<CircuitFile> {
+  async openCustomDocument(uri: vscode.Uri, context: vscode.CustomDocumentOpenContext): Promise<OpenFile> {
+    try {
+      return await this.open(uri, context);
+    } catch (error) {
+      // VS Code would put a dialog before an empty tab; the tab can say itself what is wrong.
+      if (isEngineError(error, 'file.malformed')) return new BrokenCircuit(uri, error);
+      throw error;
+    }
+  }
+
+  private async open(uri: vscode.Uri, context: vscode.CustomDocumentOpenContext): Promise<CircuitFile> {
     const backup = context.backupId === undefined ? undefined : vscode.Uri.parse(context.backupId, true);
     const from = backup?.with({ query: '', fragment: '' }) ?? uri;
-    const { document, bytes, isForeign, notes } = await readFile(uri, from);
+    const { document, bytes, isForeign, notes } = await readCircuitFile(uri, from);
     // A backup was made of the file as it was then, which its id tells.
     const disk = new DiskCopy(backup ? backup.fragment || undefined : hashOf(bytes));
     const { circuits } = this.services;
@@ -106,10 +73,21 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
     return file;
   }
 
-  async resolveCustomEditor(file: CircuitFile, panel: vscode.WebviewPanel): Promise<void> {
+  async resolveCustomEditor(file: OpenFile, panel: vscode.WebviewPanel): Promise<void> {
     const { services } = this;
     const { extensionUri } = services.context;
     panel.iconPath = panelIcon(extensionUri, 'circuit');
+    if (file instanceof BrokenCircuit) {
+      const { viewColumn } = panel;
+      const open = (): void => {
+        panel.dispose();
+        void vscode.commands.executeCommand('vscode.openWith', file.uri, customEditors.circuit, {
+          viewColumn,
+          preserveFocus: true,
+        });
+      };
+      return showBroken(services, file, { panel, open });
+    }
     // VS Code keeps a history of the file; going back by any other way would leave it behind.
     const inEditor = async (command: 'undo' | 'redo'): Promise<void> => {
       if (panel.active) await vscode.commands.executeCommand(command);
@@ -123,7 +101,7 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
       redo: () => inEditor('redo'),
       save: async () => {
         panel.reveal();
-        await vscode.commands.executeCommand('workbench.action.files.save');
+        await this.saveActive(file);
       },
       tell: (change) => {
         if (change === 'state') surface.tell('changed', {});
@@ -143,8 +121,20 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
     showPage({ webview: panel.webview, extensionUri, app: 'circuit', title: file.circuit.title });
   }
 
-  async saveCustomDocument(file: CircuitFile): Promise<void> {
+  /** Saves the editor that is active, as its own command does, when somebody has asked for just that. */
+  private async saveActive(file: CircuitFile): Promise<void> {
+    file.wantsOwnFile = true;
+    try {
+      await vscode.commands.executeCommand('workbench.action.files.save');
+    } finally {
+      file.wantsOwnFile = false;
+    }
+  }
+
+  async saveCustomDocument(file: OpenFile): Promise<void> {
+    if (file instanceof BrokenCircuit) return;
     if (file.isForeign) return this.saveElsewhere(file);
+    file.circuit.endStroke();
     const { annotations } = file.circuit;
     const bytes = circuitBytes(file.circuit.document, file.uri);
     const outcome = await file.disk.save(bytes, {
@@ -162,7 +152,11 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
 
   /** Another tool's graph stays as it is; what was added to it goes into a file of its own, which is open from then on. */
   private async saveElsewhere(file: CircuitFile): Promise<void> {
-    const target = await askOwnFile(file.uri);
+    if (isSavedByItself(file.uri) && !file.wantsOwnFile) {
+      this.tellForeign(file);
+      throw new vscode.CancellationError();
+    }
+    const target = await askOwnFile(file.uri, file.wantsOwnFile);
     if (!target) throw new vscode.CancellationError();
     await this.saveCustomDocumentAs(file, target);
     if (target.toString() === file.uri.toString()) return;
@@ -170,7 +164,22 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
     await vscode.commands.executeCommand('vscode.openWith', target, customEditors.circuit);
   }
 
-  async saveCustomDocumentAs(file: CircuitFile, destination: vscode.Uri): Promise<void> {
+  /** Saving by itself would ask at every change; it is told once where changes are, and how to keep them. */
+  private tellForeign(file: CircuitFile): void {
+    const told = vscode.l10n.t('{0} is another tool’s file and was not saved.', basename(file.uri.path));
+    vscode.window.setStatusBarMessage(`$(info) ${told}`, 5000);
+    if (file.isForeignTold) return;
+    file.isForeignTold = true;
+    void offerOwnFile(file.uri).then(async (accepted) => {
+      if (!accepted || !file.isDirty) return;
+      await vscode.commands.executeCommand('vscode.openWith', file.uri, customEditors.circuit);
+      await this.saveActive(file);
+    });
+  }
+
+  async saveCustomDocumentAs(file: OpenFile, destination: vscode.Uri): Promise<void> {
+    if (file instanceof BrokenCircuit) return vscode.workspace.fs.copy(file.uri, destination);
+    file.circuit.endStroke();
     const { annotations } = file.circuit;
     const bytes = circuitBytes(file.circuit.document, destination);
     await vscode.workspace.fs.writeFile(destination, bytes);
@@ -180,15 +189,19 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
     file.markSaved(annotations);
   }
 
-  async revertCustomDocument(file: CircuitFile): Promise<void> {
-    this.take(file, await readFile(file.uri, file.uri));
+  async revertCustomDocument(file: OpenFile): Promise<void> {
+    if (file instanceof BrokenCircuit) return;
+    this.take(file, await readCircuitFile(file.uri, file.uri));
   }
 
   async backupCustomDocument(
-    file: CircuitFile,
+    file: OpenFile,
     context: vscode.CustomDocumentBackupContext,
   ): Promise<vscode.CustomDocumentBackup> {
     const { destination } = context;
+    // It has no changes of its own that could be lost.
+    if (file instanceof BrokenCircuit) return { id: file.uri.toString(), delete: () => undefined };
+    file.circuit.endStroke();
     // The file's own place decides how its task is named, not that of the backup.
     await vscode.workspace.fs.writeFile(destination, circuitBytes(file.circuit.document, file.uri));
     return {
@@ -215,7 +228,7 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
       try {
         const there = await bytesIn(file.uri);
         if (!there || file.disk.isOurs(there)) return;
-        const content = await readFile(file.uri, file.uri);
+        const content = await readCircuitFile(file.uri, file.uri);
         if (file.isDirty) return;
         if (isSame(content.document, file.circuit.document)) file.disk.note(content.bytes);
         else this.take(file, content);
@@ -225,39 +238,4 @@ export class CircuitEditor extends Disposable implements vscode.CustomEditorProv
     });
     file.adopt(watcher);
   }
-}
-
-/** Reads the content of the file `uri` from `from`, which is the file or a backup of it. @throws file.malformed */
-async function readFile(uri: vscode.Uri, from: vscode.Uri): Promise<FileContent> {
-  const path = uri.fsPath;
-  const { size } = await vscode.workspace.fs.stat(from);
-  if (size > maxCircuitBytes) {
-    const expected = `at most ${maxCircuitBytes} bytes`;
-    throw new EngineError('file.malformed', { path, field: 'file size', expected, found: `${size} bytes` });
-  }
-  const bytes = await vscode.workspace.fs.readFile(from);
-  const content = FieldReader.parse(path, new TextDecoder().decode(bytes));
-  const isForeign = isPublicGraph(content);
-  const { document, notes } = isForeign
-    ? readPublicContent(content)
-    : { document: readCircuitContent(content), notes: [] };
-  const placed = withTaskPath(document, (task) => vscode.Uri.joinPath(uri, '..', task).fsPath);
-  return { document: placed, bytes, isForeign, notes };
-}
-
-/** The bytes of a file; undefined when it is gone. */
-async function bytesIn(uri: vscode.Uri): Promise<Uint8Array | undefined> {
-  try {
-    return await vscode.workspace.fs.readFile(uri);
-  } catch (error) {
-    if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return undefined;
-    throw error;
-  }
-}
-
-/** Whether two documents would be written alike, but for what was measured since. */
-function isSame(one: CircuitDocument, other: CircuitDocument): boolean {
-  const uri = vscode.Uri.file('/');
-  const bytesOf = (document: CircuitDocument) => circuitBytes({ ...document, evaluation: undefined }, uri);
-  return Buffer.compare(bytesOf(one), bytesOf(other)) === 0;
 }

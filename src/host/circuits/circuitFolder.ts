@@ -18,6 +18,8 @@ export interface KeptCircuit {
   readonly task?: string;
   /** Milliseconds since 1970 when it came to the front of the shelf. */
   readonly shown: number;
+  /** Milliseconds since 1970 when it was found; absent in those that were kept before this was known. */
+  readonly created?: number;
   /** True when a person has pinned, named or grouped something in it. */
   readonly annotated: boolean;
 }
@@ -78,6 +80,7 @@ function readKept(path: string, text: string): KeptCircuit {
     text: file.get('text').text(maxCircuitBytes),
     task: maybeText('task'),
     shown: file.get('shown').number(),
+    created: file.maybe('created', (it) => it.number()),
     annotated: file.get('annotated').flag(),
   };
 }

@@ -10,10 +10,10 @@ import { describeForLog } from '../log.ts';
 import type { Services } from '../services.ts';
 import { runViewCommand } from '../webviews/tokensPanel.ts';
 import { showError, wordError } from '../wordError.ts';
+import type { CircuitPlace } from './circuitPlace.ts';
 import { exportCircuit } from './exportCircuit.ts';
 import { localFeature } from './localCircuit.ts';
 import type { OpenCircuit } from './openCircuit.ts';
-import type { CircuitPlace } from './openCircuits.ts';
 import { searchAgain } from './searchAgain.ts';
 import { sentCircuit } from './sentCircuit.ts';
 import { concerns, type ShelfChange } from './shelfChange.ts';
@@ -69,7 +69,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
       state: async ({ known }) => this.state(known),
       selectNode: ({ node, reveal }) => this.selectNode(node, reveal),
       hoverNode: async ({ node }) => this.circuit?.hover(node),
-      annotate: async ({ annotations, what }) => this.circuit?.annotate(annotations, what),
+      annotate: async ({ annotations, what, stroke }) => this.circuit?.annotate(annotations, what, stroke),
       undo: async () => this.surface.undo(),
       redo: async () => this.surface.redo(),
       evaluate: async ({ nodes }) => this.circuit?.evaluate(nodes),
@@ -115,7 +115,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     const common = {
       message: this.surface.message(),
       failure: this.surface.failure?.(),
-      openCircuits: circuits.all.filter((open) => open !== circuit).map(({ id, title }) => ({ id, title })),
+      openCircuits: circuits.othersThan(circuit).map(({ id, title }) => ({ id, title })),
       isFile: this.surface.isFile,
       ...(!this.surface.isFile && { progress: circuits.progress }),
     };
@@ -213,7 +213,9 @@ export class CircuitServer extends Disposable implements CircuitPlace {
   private ablateNode(id: string): void {
     const edit = this.circuit?.ablationOf(id);
     if (edit) {
-      this.services.session.interventions.add(edit);
+      const { session } = this.services;
+      session.interventions.add(edit);
+      if (!session.prompt) this.tellNoPrompt();
       return;
     }
     const message = vscode.l10n.t(
@@ -226,11 +228,18 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     const { circuit } = this;
     const node = circuit?.node(id);
     const feature = circuit && node && localFeature(circuit.graph, node, this.services.models);
-    if (feature) await runCommand('steerFeature', feature);
+    if (feature && !this.services.session.prompt) this.tellNoPrompt();
+    else if (feature) await runCommand('steerFeature', feature);
     else
       void vscode.window.showInformationMessage(
         vscode.l10n.t('Only features of the open SAEs can be steered.'),
       );
+  }
+
+  /** A circuit of a task may be open with no text at all. */
+  private tellNoPrompt(): void {
+    const message = vscode.l10n.t('Interventions act on a text. Inspect a document to see what they change.');
+    void vscode.window.showInformationMessage(message);
   }
 
   private async export(

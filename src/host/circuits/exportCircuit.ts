@@ -40,7 +40,10 @@ export async function exportCircuit(
 export async function saveAsFile(services: Needed, circuit: OpenCircuit): Promise<void> {
   const target = await askTarget(services, circuit, 'fovea');
   if (!target) return;
+  circuit.endStroke();
+  const { annotations } = circuit;
   await writeBytes(target, circuitBytes(circuit.document, target));
+  circuit.saved = { uri: target.toString(), annotations };
   await vscode.commands.executeCommand('vscode.openWith', target, customEditors.circuit);
 }
 
@@ -50,7 +53,7 @@ async function askTarget(
   kind: ExportKind,
 ): Promise<vscode.Uri | undefined> {
   return vscode.window.showSaveDialog({
-    defaultUri: suggestFile(services, circuit, kind),
+    defaultUri: await suggestFile(services, circuit, kind),
     // A filter of two parts would be appended again to a name that has it.
     filters: { [filterNames()[kind]]: [endings[kind].split('.').at(-1) ?? 'json'] },
     title: kind === 'fovea' ? vscode.l10n.t('Save Circuit') : vscode.l10n.t('Export Circuit'),
@@ -120,23 +123,45 @@ function tellSaved(target: vscode.Uri, kind: ExportKind, notes: readonly string[
 }
 
 /** Beside the file or the prompt that the circuit belongs to, and called like it; others are called by their title. */
-function suggestFile(
+async function suggestFile(
   { documents }: Pick<Services, 'documents'>,
   circuit: OpenCircuit,
   kind: ExportKind,
-): vscode.Uri | undefined {
+): Promise<vscode.Uri | undefined> {
   const own = circuit.fileUri ?? circuit.promptUri;
   const ownUri = own === undefined ? undefined : vscode.Uri.parse(own);
   const base = ownUri && ownUri.scheme !== 'untitled' ? ownUri : undefined;
-  const stem = base
-    ? basename(base.path).replace(/(\.prompt|\.circuit)?\.\w+$/, '')
-    : circuit.title
-        .replace(/[^\p{L}\p{N}]+/gu, '-')
-        .replace(/^-|-$/g, '')
-        .slice(0, 60) || 'circuit';
-  const name = `${stem}.${endings[kind]}`;
   const near = base ?? documents.document?.uri;
-  if (near && near.scheme !== 'untitled') return vscode.Uri.joinPath(near, '..', name);
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-  return folder && vscode.Uri.joinPath(folder, name);
+  const root = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const folder = near && near.scheme !== 'untitled' ? vscode.Uri.joinPath(near, '..') : root;
+  return folder && freeFile(folder, base ? stemOf(base) : stemOfTitle(circuit.title), endings[kind]);
+}
+
+function stemOf({ path }: vscode.Uri): string {
+  return basename(path).replace(/(\.prompt|\.circuit)?\.\w+$/, '');
+}
+
+function stemOfTitle(title: string): string {
+  const stem = title
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60);
+  return stem || 'circuit';
+}
+
+/** The first name that no file has yet: a second circuit of one prompt is not to replace the first. */
+async function freeFile(folder: vscode.Uri, stem: string, ending: string): Promise<vscode.Uri> {
+  const taken = new Set((await listFolder(folder)).map(([name]) => name));
+  let name = `${stem}.${ending}`;
+  for (let number = 2; taken.has(name); number++) name = `${stem}-${number}.${ending}`;
+  return vscode.Uri.joinPath(folder, name);
+}
+
+async function listFolder(folder: vscode.Uri): Promise<readonly [string, vscode.FileType][]> {
+  try {
+    return await vscode.workspace.fs.readDirectory(folder);
+  } catch {
+    // A folder that is gone takes no names; saving there will say so.
+    return [];
+  }
 }

@@ -89,7 +89,7 @@ export class KeptCircuits extends Disposable {
   }
 
   private write(circuit: OpenCircuit, entry: Entry): void {
-    const { annotations, evaluation, promptUri, title, isAnnotated, isEvaluating } = circuit;
+    const { annotations, created, evaluation, promptUri, title, isAnnotated, isEvaluating } = circuit;
     const { pairs } = circuit.graph;
     const task = pairs?.kind === 'task' && pairs.task.kind === 'file' ? pairs.task.path : undefined;
     // What is measured now is of other nodes than what was measured last.
@@ -99,7 +99,7 @@ export class KeptCircuits extends Disposable {
       const text = writeCircuit(isEvaluating ? unmeasured : circuit.document);
       if (text.length > maxCircuitBytes) throw new RangeError(`${text.length} characters are too many`);
       const { id, shown } = entry;
-      this.storage.save({ id, name: title, promptUri, text, task, shown, annotated: isAnnotated });
+      this.storage.save({ id, name: title, promptUri, text, task, shown, created, annotated: isAnnotated });
     } catch (error) {
       this.log.warn(`The circuit is not kept: ${describeForLog(error)}`);
     }

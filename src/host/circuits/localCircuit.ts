@@ -1,7 +1,7 @@
 /** Circuits name SAEs by their hooks, as files do; this finds the open model's SAEs that are meant, and says what is missing. */
 
 import type { CircuitGraph, CircuitNode } from '../../shared/circuit.ts';
-import type { FeatureRef, ModelInfo, SaeInfo } from '../../shared/domain.ts';
+import type { Edit, FeatureRef, ModelInfo, SaeInfo } from '../../shared/domain.ts';
 import { portableCircuit, withSaes } from '../../shared/portableCircuit.ts';
 
 /** The model and SAEs that are open. `ModelStore` has this shape. */
@@ -46,6 +46,32 @@ export function localFeature(
   if (!feature || !model || !isOfModel(graph, model)) return undefined;
   const sae = findSae(graph, feature.sae, saes);
   return sae && feature.index < sae.dSae ? { sae: sae.id, index: feature.index } : undefined;
+}
+
+/**
+ * The intervention that zeroes a node; nothing for nodes that are no component, whose SAE is not there, or of another model
+ * than the open one. A position is one of a text that begins alike.
+ */
+export function ablationOf(
+  graph: CircuitGraph,
+  node: CircuitNode,
+  models: CircuitModels,
+): Pick<Edit, 'target' | 'action' | 'positions'> | undefined {
+  const { model } = models;
+  if (!model || !isOfModel(graph, model)) return undefined;
+  const target = targetOf(graph, node, models);
+  if (!target) return undefined;
+  const action = { kind: 'zero' } as const;
+  if (graph.isAggregated) return { target, action };
+  return hasSameBos(graph, model) ? { target, action, positions: [node.position] } : undefined;
+}
+
+function targetOf(graph: CircuitGraph, node: CircuitNode, models: CircuitModels): Edit['target'] | undefined {
+  const { kind, layer, head } = node;
+  if (kind === 'head' && head !== undefined) return { kind: 'head', layer, head };
+  if (kind === 'mlp') return { kind: 'mlp', layer };
+  const feature = localFeature(graph, node, models);
+  return feature && { kind: 'feature', feature };
 }
 
 /** Whether the circuit may be of this model: its hash, or its name where it has none. */

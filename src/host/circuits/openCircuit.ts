@@ -1,4 +1,4 @@
-/** One open circuit: its graph, what a person added with a history of steps, and how well what is kept explains the metric. */
+/** One open circuit: its graph, what a person added, how well what is kept explains the metric, and what is looked at. */
 
 import type {
   CircuitAnnotations,
@@ -8,58 +8,27 @@ import type {
   CircuitNode,
 } from '../../shared/circuit.ts';
 import type { Edit } from '../../shared/domain.ts';
-import type { EngineApi } from '../../shared/engineApi.ts';
 import { firstAnnotations } from '../../shared/firstAnnotations.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
-import { LatestOnly } from '../latestOnly.ts';
-import { describeForLog, type Log } from '../log.ts';
-import {
-  type CircuitModels,
-  hasSameBos,
-  isOfModel,
-  localCircuit,
-  localFeature,
-  type Obstacle,
-  obstacleTo,
-} from './localCircuit.ts';
-
-/** One change of the annotations, for editors that keep a history of their own. */
-export interface CircuitStep {
-  readonly what: string;
-  readonly undo: () => void;
-  readonly redo: () => void;
-}
+import { AnnotationHistory, type CircuitStep } from './annotationHistory.ts';
+import { CircuitMeasurement, type MeasurementOptions } from './circuitMeasurement.ts';
+import { ablationOf, type Obstacle, obstacleTo } from './localCircuit.ts';
 
 /** What a circuit needs beside its content. */
-export interface OpenCircuitOptions {
+export interface OpenCircuitOptions extends MeasurementOptions {
   readonly id: string;
   /** A name for people, for as long as nobody gave it a title. */
   readonly name: string;
-  readonly engine: Pick<EngineApi, 'evaluateCircuit'>;
-  readonly models: CircuitModels;
-  readonly log: Log;
   /** The document of the prompt it was found for. */
   readonly promptUri?: string;
   /** The file it is the content of. */
   readonly fileUri?: string;
   /** True when its annotations are a person's from the start, as in a circuit of an earlier session. */
   readonly isAnnotated?: boolean;
+  /** Milliseconds since 1970 when it was found; now, when it is new. */
+  readonly created?: number;
 }
-
-interface Step {
-  readonly what: string;
-  /** Which of the contents it belongs to; see `replace`. */
-  readonly epoch: number;
-  readonly before: CircuitAnnotations;
-  readonly after: CircuitAnnotations;
-}
-
-/** Undo goes back this far. */
-const longestHistory = 200;
-
-/** Evaluations that are remembered, so that a slider that goes back answers at once. */
-const rememberedEvaluations = 64;
 
 /** A circuit that is open. SAEs in it are named by their hooks; see `localCircuit`. */
 export class OpenCircuit extends Disposable {
@@ -67,24 +36,20 @@ export class OpenCircuit extends Disposable {
   readonly onDidHover;
   readonly onDidStep;
   readonly id: string;
+  /** Milliseconds since 1970 when it was found. */
+  readonly created: number;
   private readonly changed = this.own(new Emitter<void>());
   private readonly hoverChanged = this.own(new Emitter<void>());
   private readonly stepped = this.own(new Emitter<CircuitStep>());
-  private readonly evaluating = new LatestOnly();
-  private readonly remembered = new Map<string, CircuitEvaluation>();
   private current: CircuitDocument;
-  private marks: CircuitAnnotations;
-  /** The annotations that it came with. */
-  private first: CircuitAnnotations;
-  private steps: Step[] = [];
-  /** How many of the steps are done; the others can be done again. */
-  private done = 0;
+  private history: AnnotationHistory;
+  private measurement: CircuitMeasurement;
   /** Counts the contents it has had. */
   private epoch = 0;
+  /** The file that a found circuit was saved as, and what it held then. */
+  saved: { readonly uri: string; readonly annotations: CircuitAnnotations } | undefined;
   private chosen: string | undefined;
   private pointed: string | undefined;
-  private latest: CircuitEvaluation | undefined;
-  private failure: unknown;
 
   constructor(
     document: CircuitDocument,
@@ -92,14 +57,14 @@ export class OpenCircuit extends Disposable {
   ) {
     super();
     this.id = options.id;
+    this.created = options.created ?? Date.now();
     this.current = document;
-    this.marks = firstAnnotations(document);
-    this.first = this.marks;
-    this.latest = document.evaluation;
+    this.history = this.historyOf(document);
+    this.measurement = this.measurementOf(document);
     this.onDidChange = this.changed.event;
     this.onDidHover = this.hoverChanged.event;
     this.onDidStep = this.stepped.event;
-    this.own({ dispose: () => this.evaluating.cancel() });
+    this.own({ dispose: () => this.measurement.cancel() });
   }
 
   get graph(): CircuitGraph {
@@ -107,11 +72,11 @@ export class OpenCircuit extends Disposable {
   }
 
   get annotations(): CircuitAnnotations {
-    return this.marks;
+    return this.history.annotations;
   }
 
   get title(): string {
-    return this.marks.title || this.options.name;
+    return this.annotations.title || this.options.name;
   }
 
   /** Names its content: another one has another version. */
@@ -122,8 +87,9 @@ export class OpenCircuit extends Disposable {
   /** Whether somebody has added more than a place of the slider, which would be lost with it. */
   get isAnnotated(): boolean {
     if (this.options.isAnnotated) return true;
-    const noted = (annotations: CircuitAnnotations): string => JSON.stringify({ ...annotations, keep: 0 });
-    return this.marks !== this.first && noted(this.marks) !== noted(this.first);
+    const { annotations, first } = this.history;
+    const noted = (marks: CircuitAnnotations): string => JSON.stringify({ ...marks, keep: 0 });
+    return annotations !== first && noted(annotations) !== noted(first);
   }
 
   get promptUri(): string | undefined {
@@ -139,24 +105,24 @@ export class OpenCircuit extends Disposable {
   }
 
   get evaluation(): CircuitEvaluation | undefined {
-    return this.latest;
+    return this.measurement.latest;
   }
 
   get isEvaluating(): boolean {
-    return this.evaluating.isBusy;
+    return this.measurement.isBusy;
   }
 
   /** Why the newest choice could not be evaluated. */
   get evaluationError(): unknown {
-    return this.failure;
+    return this.measurement.failure;
   }
 
   get canUndo(): boolean {
-    return this.done > 0;
+    return this.history.canUndo;
   }
 
   get canRedo(): boolean {
-    return this.done < this.steps.length;
+    return this.history.canRedo;
   }
 
   /** What keeps it from being evaluated with the open model. */
@@ -167,27 +133,33 @@ export class OpenCircuit extends Disposable {
   /** Everything that a file of it holds. */
   get document(): CircuitDocument {
     const { evaluation: _, ...graph } = this.current;
-    return { ...graph, annotations: this.marks, ...(this.latest && { evaluation: this.latest }) };
+    const { annotations, evaluation } = this;
+    return { ...graph, annotations, ...(evaluation && { evaluation }) };
   }
 
-  /**
-   * Another content from now on, without history, as when a file is read again. An editor may still have steps of the
-   * content before: they do nothing.
-   */
+  /** Another content from now on, without history, as when a file is read again. */
   replace(document: CircuitDocument): void {
-    this.evaluating.cancel();
-    this.remembered.clear();
+    this.measurement.cancel();
+    this.history.end();
     this.current = document;
-    this.marks = firstAnnotations(document);
-    this.first = this.marks;
-    this.latest = document.evaluation;
-    this.failure = undefined;
-    this.steps = [];
-    this.done = 0;
+    this.history = this.historyOf(document);
+    this.measurement = this.measurementOf(document);
     this.epoch++;
     if (this.chosen !== undefined && !this.node(this.chosen)) this.chosen = undefined;
     this.hover(undefined);
     this.changed.fire();
+  }
+
+  private historyOf(document: CircuitDocument): AnnotationHistory {
+    return new AnnotationHistory(
+      firstAnnotations(document),
+      () => this.changed.fire(),
+      (step) => this.stepped.fire(step),
+    );
+  }
+
+  private measurementOf(document: CircuitDocument): CircuitMeasurement {
+    return new CircuitMeasurement(document, document.evaluation, this.options, () => this.changed.fire());
   }
 
   /** A node of the circuit. */
@@ -195,37 +167,22 @@ export class OpenCircuit extends Disposable {
     return this.current.nodes.find((node) => node.id === id);
   }
 
-  /** Changes what a person added, as one step of the history. */
-  annotate(annotations: CircuitAnnotations, what: string): void {
-    if (JSON.stringify(annotations) === JSON.stringify(this.marks)) return;
-    const step: Step = { what, epoch: this.epoch, before: this.marks, after: annotations };
-    this.steps = [...this.steps.slice(0, this.done), step].slice(-longestHistory);
-    this.done = this.steps.length;
-    this.marks = annotations;
-    this.stepped.fire({
-      what,
-      undo: () => this.goTo(step, 'before'),
-      redo: () => this.goTo(step, 'after'),
-    });
-    this.changed.fire();
+  /** Changes what a person added, as one step of the history; changes of one `stroke` are one step together. */
+  annotate(annotations: CircuitAnnotations, what: string, stroke?: number): void {
+    this.history.edit(annotations, what, stroke);
+  }
+
+  /** The next change is a step of its own, whatever drag of the slider it belongs to. */
+  endStroke(): void {
+    this.history.endStroke();
   }
 
   undo(): void {
-    const step = this.steps[this.done - 1];
-    if (step) this.goTo(step, 'before');
+    this.history.undo();
   }
 
   redo(): void {
-    const step = this.steps[this.done];
-    if (step) this.goTo(step, 'after');
-  }
-
-  private goTo(step: Step, side: 'before' | 'after'): void {
-    if (step.epoch !== this.epoch) return;
-    const at = this.steps.indexOf(step);
-    if (at >= 0) this.done = side === 'before' ? at : at + 1;
-    this.marks = step[side];
-    this.changed.fire();
+    this.history.redo();
   }
 
   select(node: string | undefined): void {
@@ -254,90 +211,19 @@ export class OpenCircuit extends Disposable {
 
   /** Measures how well these nodes explain the metric; a newer choice overtakes an older one. */
   async evaluate(nodes: readonly string[]): Promise<void> {
-    const { hash, bos, precision } = this.options.models.model ?? {};
-    const key = `${hash} ${bos} ${precision} ${[...nodes].sort().join('\n')}`;
-    const known = this.remembered.get(key);
-    if (known) {
-      this.evaluating.cancel();
-      this.finish(known);
-      return;
-    }
-    try {
-      const evaluation = await this.evaluating.run((signal) => {
-        this.changed.fire();
-        return this.ask(nodes, signal);
-      });
-      if (evaluation) {
-        this.remember(key, evaluation);
-        this.finish(evaluation);
-      }
-    } catch (error) {
-      this.options.log.warn(`The circuit could not be evaluated: ${describeForLog(error)}`);
-      this.latest = undefined;
-      this.failure = error;
-      this.changed.fire();
-    }
+    await this.measurement.measure(nodes);
   }
 
   /** Ends an evaluation that is under way. */
   cancelEvaluation(): void {
-    if (!this.evaluating.isBusy) return;
-    this.evaluating.cancel();
+    if (!this.isEvaluating) return;
+    this.measurement.cancel();
     this.changed.fire();
   }
 
-  private async ask(nodes: readonly string[], signal: AbortSignal): Promise<CircuitEvaluation | undefined> {
-    const { engine, models } = this.options;
-    if (obstacleTo(this.current, models)) return undefined;
-    // After a reload the engine may not have the model yet.
-    const model = await models.ensure();
-    if (signal.aborted || obstacleTo(this.current, models)) return undefined;
-    const graph = localCircuit(this.current, models);
-    const hooks = new Set(graph.provenance.saes.map(({ hook }) => hook));
-    const saes = models.saes.filter(({ hook }) => hooks.has(hook)).map(({ id }) => id);
-    const evaluation = await engine.evaluateCircuit(
-      { graph, model: model.id, kept: nodes, saes },
-      { signal },
-    );
-    // The model may be read in another way by now; then nobody knows of which one the answer is.
-    return obstacleTo(this.current, models) ? undefined : evaluation;
-  }
-
-  private finish(evaluation: CircuitEvaluation): void {
-    this.latest = evaluation;
-    this.failure = undefined;
-    this.changed.fire();
-  }
-
-  private remember(key: string, evaluation: CircuitEvaluation): void {
-    this.remembered.set(key, evaluation);
-    for (const old of this.remembered.keys()) {
-      if (this.remembered.size <= rememberedEvaluations) return;
-      this.remembered.delete(old);
-    }
-  }
-
-  /**
-   * The intervention that zeroes a node; nothing for nodes that are no component, whose SAE is not there, or of another
-   * model than the open one. A position is one of a text that begins alike.
-   */
+  /** The intervention that zeroes a node; see `ablationOf`. */
   ablationOf(id: string): Pick<Edit, 'target' | 'action' | 'positions'> | undefined {
     const node = this.node(id);
-    const target = node && this.targetOf(node);
-    if (!node || !target) return undefined;
-    const { model } = this.options.models;
-    if (!this.current.isAggregated && !(model && hasSameBos(this.current, model))) return undefined;
-    const action = { kind: 'zero' } as const;
-    return this.current.isAggregated ? { target, action } : { target, action, positions: [node.position] };
-  }
-
-  private targetOf(node: CircuitNode): Edit['target'] | undefined {
-    const { kind, layer, head } = node;
-    const { model } = this.options.models;
-    if (!model || !isOfModel(this.current, model)) return undefined;
-    if (kind === 'head' && head !== undefined) return { kind: 'head', layer, head };
-    if (kind === 'mlp') return { kind: 'mlp', layer };
-    const feature = localFeature(this.current, node, this.options.models);
-    return feature && { kind: 'feature', feature };
+    return node && ablationOf(this.current, node, this.options.models);
   }
 }

@@ -11,6 +11,7 @@ import { Emitter } from '../emitter.ts';
 import { LatestOnly } from '../latestOnly.ts';
 import { describeForLog, type Log } from '../log.ts';
 import type { CircuitStorage, KeptCircuit } from './circuitFolder.ts';
+import type { CircuitPlace, CircuitQuestion } from './circuitPlace.ts';
 import { KeptCircuits } from './keptCircuits.ts';
 import { type CircuitModels, portable } from './localCircuit.ts';
 import { OpenCircuit, type OpenCircuitOptions } from './openCircuit.ts';
@@ -23,18 +24,6 @@ export interface OpenCircuitsOptions {
   /** Where found circuits outlive the session. */
   readonly storage: CircuitStorage;
   readonly log: Log;
-}
-
-/** What was asked for: how the circuit is to be called, and the document of its prompt. */
-export interface CircuitQuestion {
-  readonly name: string;
-  readonly promptUri?: string;
-}
-
-/** A panel or editor that shows circuits. */
-export interface CircuitPlace {
-  readonly circuit: OpenCircuit | undefined;
-  compare(other: OpenCircuit | undefined, as?: 'difference' | 'sideBySide'): void;
 }
 
 /** Found circuits that stay open without a file, so that the newest can be compared with those before. Those with a person's work stay beyond. */
@@ -57,6 +46,8 @@ export class OpenCircuits extends Disposable {
 
   /** Of the search that is under way. */
   progress: Progress | undefined;
+  /** What is searched for now. */
+  pending: CircuitQuestion | undefined;
   /** Why the last search found nothing. */
   error: unknown;
 
@@ -73,7 +64,12 @@ export class OpenCircuits extends Disposable {
     return [...this.found, ...this.files.values()];
   }
 
-  /** The circuit of the panel: the one that was found last. */
+  /** Those that were found, imported or opened beside another, the one that was looked at last first. */
+  get results(): readonly OpenCircuit[] {
+    return this.found;
+  }
+
+  /** The circuit of the panel: the one that was found or chosen last. */
   get shown(): OpenCircuit | undefined {
     return this.found[0];
   }
@@ -94,6 +90,13 @@ export class OpenCircuits extends Disposable {
 
   get isFinding(): boolean {
     return this.finding.isBusy;
+  }
+
+  /** Those that a circuit can be held against. One that is as it was saved, and whose file is open, is that file's. */
+  othersThan(base: OpenCircuit | undefined): readonly OpenCircuit[] {
+    const isInFile = ({ saved, annotations }: OpenCircuit): boolean =>
+      saved?.annotations === annotations && this.files.has(saved.uri);
+    return this.all.filter((circuit) => circuit !== base && !isInFile(circuit));
   }
 
   get(id: string): OpenCircuit | undefined {
@@ -123,6 +126,7 @@ export class OpenCircuits extends Disposable {
     this.error = undefined;
     try {
       const document = await this.finding.run((signal) => {
+        this.pending = { name, promptUri };
         this.changed.fire({ kind: 'search' });
         return work({ signal, report: (progress) => this.report(progress, report) });
       });
@@ -131,9 +135,14 @@ export class OpenCircuits extends Disposable {
       if (!isEngineError(error, 'cancelled')) this.error = error;
       throw error;
     } finally {
-      if (!this.finding.isBusy) this.progress = undefined;
+      if (!this.finding.isBusy) this.endSearch();
       this.changed.fire({ kind: 'search' });
     }
+  }
+
+  private endSearch(): void {
+    this.progress = undefined;
+    this.pending = undefined;
   }
 
   /** Puts a circuit into the panel. */
@@ -153,6 +162,13 @@ export class OpenCircuits extends Disposable {
     if (!this.found.includes(circuit)) return;
     this.found = [circuit, ...this.found.filter((other) => other !== circuit)];
     this.kept.bringForward(circuit);
+    this.changed.fire({ kind: 'shelf' });
+  }
+
+  /** Closes a found circuit for good; the file it was saved as stays. */
+  remove(circuit: OpenCircuit): void {
+    if (!this.found.includes(circuit)) return;
+    this.forget(circuit);
     this.changed.fire({ kind: 'shelf' });
   }
 
@@ -192,7 +208,7 @@ export class OpenCircuits extends Disposable {
   /** Ends the search that is under way. */
   cancel(): void {
     this.finding.cancel();
-    this.progress = undefined;
+    this.endSearch();
     this.changed.fire({ kind: 'search' });
   }
 
@@ -211,10 +227,11 @@ export class OpenCircuits extends Disposable {
   }
 
   private bringBack(kept: KeptCircuit): void {
-    const { name, promptUri, task, annotated } = kept;
+    const { name, promptUri, task, annotated, created, shown } = kept;
     try {
       const document = withTaskPath(readCircuit('', kept.text), (path) => task ?? path);
-      const circuit = this.make(document, { name, promptUri, isAnnotated: annotated });
+      const found = { created: created ?? shown, isAnnotated: annotated };
+      const circuit = this.make(document, { name, promptUri, ...found });
       this.found = [...this.found, circuit];
       this.kept.add(circuit, kept);
     } catch (error) {
@@ -227,16 +244,20 @@ export class OpenCircuits extends Disposable {
     for (const old of this.found.slice(2).reverse()) {
       if (this.found.length <= mostFound) return;
       if (old.isAnnotated) continue;
-      this.found = this.found.filter((circuit) => circuit !== old);
-      this.kept.forget(old);
-      if (this.hovered === old) this.hovered = undefined;
-      old.dispose();
+      this.forget(old);
     }
+  }
+
+  private forget(old: OpenCircuit): void {
+    this.found = this.found.filter((circuit) => circuit !== old);
+    this.kept.forget(old);
+    if (this.hovered === old) this.hovered = undefined;
+    old.dispose();
   }
 
   private make(
     document: CircuitDocument,
-    about: Pick<OpenCircuitOptions, 'name' | 'promptUri' | 'fileUri' | 'isAnnotated'>,
+    about: Pick<OpenCircuitOptions, 'name' | 'promptUri' | 'fileUri' | 'isAnnotated' | 'created'>,
   ): OpenCircuit {
     const { engine, models, log } = this.options;
     const id = `circuit-${++this.numbers}`;

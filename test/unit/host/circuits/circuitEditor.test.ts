@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BrokenCircuit } from '../../../../src/host/circuits/brokenCircuit.ts';
 import { CircuitEditor } from '../../../../src/host/circuits/circuitEditor.ts';
+import type { CircuitFile } from '../../../../src/host/circuits/circuitFile.ts';
 import { OpenCircuits } from '../../../../src/host/circuits/openCircuits.ts';
 import { silentLog } from '../../../../src/host/log.ts';
 import type { Services } from '../../../../src/host/services.ts';
@@ -17,6 +19,11 @@ const user = vi.hoisted(() => ({
   answer: undefined as string | undefined,
   asked: [] as string[],
   saveTo: undefined as string | undefined,
+  autoSave: 'off',
+  told: [] as string[],
+  status: [] as string[],
+  /** What a command does beside being noted. */
+  run: undefined as ((name: string) => Promise<void>) | undefined,
   commands: [] as string[],
   changed: () => Promise.resolve() as Promise<void>,
   beforeWrite: undefined as (() => void) | undefined,
@@ -68,17 +75,27 @@ vi.mock('vscode', async () => {
       fire(): void {}
       dispose(): void {}
     },
-    commands: { executeCommand: async (name: string) => void user.commands.push(name) },
+    commands: {
+      executeCommand: async (name: string) => {
+        user.commands.push(name);
+        await user.run?.(name);
+      },
+    },
     window: {
       registerCustomEditorProvider: () => nothing,
       showWarningMessage: async (message: string) => {
         user.asked.push(message);
         return user.answer;
       },
-      showInformationMessage: async () => undefined,
+      showInformationMessage: async (message: string) => {
+        user.told.push(message);
+        return user.answer;
+      },
+      setStatusBarMessage: (message: string) => void user.status.push(message),
       showSaveDialog: async () => (user.saveTo === undefined ? undefined : new Uri(user.saveTo)),
     },
     workspace: {
+      getConfiguration: () => ({ get: () => user.autoSave }),
       registerTextDocumentContentProvider: () => nothing,
       createFileSystemWatcher: () => ({
         dispose: () => {},
@@ -108,6 +125,10 @@ beforeEach(() => {
     answer: undefined,
     asked: [],
     saveTo: undefined,
+    autoSave: 'off',
+    told: [],
+    status: [],
+    run: undefined,
     commands: [],
     beforeWrite: undefined,
   });
@@ -123,7 +144,8 @@ async function open(backupId?: string) {
   const circuits = new OpenCircuits({ engine, models, storage, log: silentLog });
   const editor = new CircuitEditor({ circuits, log: silentLog } as unknown as Services);
   const uri = user.fileUri(path) as never;
-  const file = await editor.openCustomDocument(uri, { backupId, untitledDocumentData: undefined } as never);
+  const context = { backupId, untitledDocumentData: undefined } as never;
+  const file = (await editor.openCustomDocument(uri, context)) as CircuitFile;
   const pin = (...pinned: string[]): void =>
     file.circuit.annotate({ ...file.circuit.annotations, pinned }, 'Pin');
   return { editor, file, pin };
@@ -133,6 +155,17 @@ const inFile = (name = path) => readCircuit('', readFileSync(name, 'utf8')).anno
 const theirs = writeCircuit({
   ...tinyCircuit,
   annotations: { ...tinyCircuit.annotations!, title: 'Theirs' },
+});
+
+describe('a file that cannot be read', () => {
+  it('opens all the same, and says at which line it stops being JSON', async () => {
+    writeFileSync(path, writeCircuit(tinyCircuit).replace('\n', '\n<<<<<<< HEAD\n'));
+    const { file } = await open();
+    expect(file).toBeInstanceOf(BrokenCircuit);
+    const { error } = file as unknown as BrokenCircuit;
+    expect(error).toMatchObject({ code: 'file.malformed' });
+    expect((error as Error).message).toMatch(/at line 2, column 1/);
+  });
 });
 
 describe('saving', () => {
@@ -168,6 +201,23 @@ describe('saving', () => {
     expect([inFile().title, inFile().pinned]).toEqual(['Theirs', ['logit']]);
   });
 
+  it('ends the stroke of the slider: what is moved after that is to be saved again', async () => {
+    const { editor, file } = await open();
+    const slide = (keep: number): void =>
+      file.circuit.annotate({ ...file.circuit.annotations, keep }, 'Prune', 1);
+    const steps: string[] = [];
+    file.circuit.onDidStep(({ what }) => steps.push(what));
+    slide(0.9);
+    slide(0.7);
+    await editor.saveCustomDocument(file);
+    expect([inFile().keep, steps.length]).toEqual([0.7, 1]);
+    slide(0.6);
+    expect([file.isDirty, steps.length]).toEqual([true, 2]);
+    await editor.backupCustomDocument(file, { destination: user.fileUri(join(folder, 'backup')) } as never);
+    slide(0.5);
+    expect(steps.length).toBe(3);
+  });
+
   it('of a backup asks when the file has changed since the backup was made', async () => {
     const first = await open();
     first.pin('error');
@@ -186,6 +236,40 @@ describe('saving', () => {
 });
 
 describe('a graph of another tool', () => {
+  it('is not asked about at each change that is saved by itself: it is told once, and asked for on demand', async () => {
+    const foreign = writePublicGraph(tinyCircuit).text;
+    writeFileSync(path, foreign);
+    user.autoSave = 'afterDelay';
+    const { editor, file, pin } = await open();
+    const told = user.told.length;
+    const [first, second] = file.circuit.graph.nodes;
+    for (const node of [first!, second!]) {
+      pin(node.id);
+      await expect(editor.saveCustomDocument(file)).rejects.toThrow();
+    }
+    expect([user.asked.length, user.told.length - told, user.status.length]).toEqual([0, 1, 2]);
+    expect([file.isDirty, readFileSync(path, 'utf8')]).toEqual([true, foreign]);
+  });
+
+  it('is saved elsewhere from what was told, without another question', async () => {
+    writeFileSync(path, writePublicGraph(tinyCircuit).text);
+    user.autoSave = 'afterDelay';
+    const { editor, file, pin } = await open();
+    const [first] = file.circuit.graph.nodes;
+    Object.assign(user, {
+      answer: 'Save As…',
+      saveTo: join(folder, 'b.circuit.json'),
+      run: async (name: string) => {
+        if (name === 'workbench.action.files.save') await editor.saveCustomDocument(file);
+      },
+    });
+    pin(first!.id);
+    await expect(editor.saveCustomDocument(file)).rejects.toThrow();
+    await vi.waitFor(() => expect(file.isDirty).toBe(false));
+    expect(inFile(user.saveTo).pinned).toEqual([first!.id]);
+    expect(user.asked).toEqual([]);
+  });
+
   it('stays as it is: what was added goes into a file of its own', async () => {
     const foreign = writePublicGraph(tinyCircuit).text;
     writeFileSync(path, foreign);

@@ -127,6 +127,45 @@ describe('the shelf', () => {
     expect(readdirSync(folder)).toHaveLength(7);
   });
 
+  it('lets go of a found circuit for good, and keeps of the others when they were found', async () => {
+    const { circuits, folder } = await shelf();
+    const old = circuits.show(found, question);
+    const young = circuits.show(found, question);
+    circuits.bringForward(old);
+    circuits.remove(young);
+    expect(circuits.results).toEqual([old]);
+    expect(circuits.shown).toBe(old);
+    circuits.dispose();
+    expect(readdirSync(folder)).toHaveLength(1);
+    const again = (await shelf(folder)).circuits;
+    again.restore();
+    expect(again.results.map(({ created, title }) => [created, title])).toEqual([[old.created, old.title]]);
+    again.dispose();
+  });
+
+  it('tells what is searched for only while it is', async () => {
+    const { circuits, ask } = await shelf();
+    const names: (string | undefined)[] = [];
+    await circuits.find(question, ask('When Mary and John'), () => names.push(circuits.pending?.name));
+    expect(new Set(names)).toEqual(new Set([question.name]));
+    expect(circuits.pending).toBeUndefined();
+  });
+
+  it('offers for comparison what is not the circuit itself, and one that was saved only as its file', async () => {
+    const { circuits } = await shelf();
+    const one = circuits.show(found, question);
+    const two = circuits.show(found, question);
+    const uri = 'file:///x.circuit.json';
+    const file = circuits.openFile(uri, tinyCircuit, 'x');
+    one.saved = { uri, annotations: one.annotations };
+    expect(circuits.othersThan(two)).toEqual([file]);
+    one.annotate({ ...one.annotations, pinned: ['logit'] }, 'Pin');
+    expect(circuits.othersThan(two)).toEqual([one, file]);
+    one.undo();
+    circuits.closeFile(uri);
+    expect(circuits.othersThan(two)).toEqual([one]);
+  });
+
   it('tells each surface only of what it shows', async () => {
     const { circuits } = await shelf();
     const one = circuits.show(found, question);
@@ -223,6 +262,17 @@ describe('a later session', () => {
     expect(writes()).toBe(2);
     const [kept] = circuitFolder(folder, silentLog).load();
     expect(JSON.parse(kept!.text).annotations.keep).toBe(0.2);
+  });
+
+  it('gets the slider’s last place when the window goes in the middle of a stroke', async () => {
+    vi.useFakeTimers();
+    const { circuits, folder } = await shelf();
+    const circuit = circuits.show(found, question);
+    await vi.advanceTimersByTimeAsync(5000);
+    for (const keep of [0.8, 0.6, 0.4]) circuit.annotate({ ...circuit.annotations, keep }, 'Prune', 1);
+    circuits.dispose();
+    const [kept] = circuitFolder(folder, silentLog).load();
+    expect(JSON.parse(kept!.text).annotations.keep).toBe(0.4);
   });
 
   it('does without those that cannot be read', async () => {
