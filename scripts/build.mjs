@@ -1,6 +1,7 @@
 // Bundles Fovea with esbuild into dist/: the extension, the engine process, the command line and one script per webview.
 //   node scripts/build.mjs [--watch] [--minify] [--tests] [--bench]
 // --tests adds the bundle that runs inside VS Code, --bench the benchmarks.
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -10,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
@@ -50,21 +51,58 @@ const forNode = {
   // Some packages have a browser entry first; these bundles never run in one.
   mainFields: ['module', 'main'],
   conditions: ['node', 'module'],
+  // What is not in a bundle is CommonJS: as such it loads without Node's second loader, in a third of the time.
+  supported: { 'dynamic-import': false },
+};
+
+/**
+ * Large libraries that few sessions of the engine need: read when they are first imported, each from a bundle of its
+ * own. The time in which a process starts goes with what it has to read.
+ * @type {Readonly<Record<string, string>>}
+ */
+const seldomUsed = { yaml: 'yaml', '@huggingface/hub': 'hub' };
+
+/** @type {esbuild.Plugin} */
+const leaveOutSeldomUsed = {
+  name: 'leave out what is seldom used',
+  setup({ onResolve }) {
+    onResolve({ filter: new RegExp(`^(${Object.keys(seldomUsed).join('|')})$`) }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path: `./${seldomUsed[path]}.cjs`, external: true } : undefined,
+    );
+  },
 };
 
 /** @type {readonly { readonly entry: string; readonly options: esbuild.BuildOptions }[]} */
 const nodeBundles = [
   { entry: 'src/extension.ts', options: { outfile: 'dist/extension.cjs', external: ['vscode'] } },
-  { entry: 'src/engine/main.ts', options: { outfile: 'dist/engine.cjs', external: ['onnxruntime-node'] } },
+  {
+    entry: 'src/engine/main.ts',
+    options: {
+      outfile: 'dist/engine.cjs',
+      external: ['onnxruntime-node'],
+      plugins: [leaveOutSeldomUsed],
+    },
+  },
   {
     entry: 'src/cli/main.ts',
     options: {
       outfile: 'dist/cli.cjs',
       external: ['onnxruntime-node'],
+      plugins: [leaveOutSeldomUsed],
       banner: { js: `#!/usr/bin/env node\n${forNode.banner?.js}` },
     },
   },
 ];
+
+/** @returns {esbuild.BuildOptions[]} */
+function libraryBundles() {
+  return Object.entries(seldomUsed).map(([library, name]) => ({
+    ...forNode,
+    entryPoints: { [name]: library },
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+  }));
+}
 
 /** @returns {esbuild.BuildOptions[]} */
 function webviewBundles() {
@@ -146,6 +184,7 @@ function allBundles() {
   });
   return [
     ...present.map(({ entry, options }) => ({ ...forNode, ...options, entryPoints: [entry] })),
+    ...libraryBundles(),
     ...webviewBundles(),
     ...(flags.tests ? hostTestBundle() : []),
     ...(flags.bench ? [benchBundle()] : []),
@@ -161,21 +200,48 @@ function printSizes(metafile) {
   }
 }
 
+/**
+ * Puts the files beside the engine's bundles that it looks for there.
+ * @param {string} folder
+ */
+function copyFiles(folder) {
+  mkdirSync(join(root, folder), { recursive: true });
+  for (const file of [
+    'node_modules/node-sqlite3-wasm/dist/node-sqlite3-wasm.wasm',
+    'src/engine/sae/releases.json',
+  ]) {
+    copyFileSync(join(root, file), join(root, folder, basename(file)));
+  }
+}
+
+/** Writes what was built: runs of experiments that another build has kept are not gone on with. */
+function writeBuilt() {
+  const hash = createHash('sha256');
+  for (const { options } of nodeBundles) {
+    const file = join(root, options.outfile ?? '');
+    if (existsSync(file)) {
+      hash.update(readFileSync(file));
+    }
+  }
+  const built = { minified: flags.minify, build: hash.digest('hex').slice(0, 16) };
+  writeFileSync(join(root, 'dist/built.json'), `${JSON.stringify(built)}\n`);
+}
+
 const bundles = allBundles();
 if (flags.watch) {
+  const noted = { name: 'built', setup: (/** @type {esbuild.PluginBuild} */ { onEnd }) => onEnd(writeBuilt) };
   for (const bundle of bundles) {
-    const context = await esbuild.context({ ...bundle, logLevel: 'info' });
+    const context = await esbuild.context({ ...bundle, logLevel: 'info', plugins: [noted] });
     await context.watch();
   }
 } else {
   // Sources may lose a webview or an entry; what they once made must not be shipped.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   mkdirSync(join(root, 'dist'), { recursive: true });
-  // SQLite's library looks for its code beside the script that it is bundled into.
-  copyFileSync(
-    join(root, 'node_modules/node-sqlite3-wasm/dist/node-sqlite3-wasm.wasm'),
-    join(root, 'dist/node-sqlite3-wasm.wasm'),
-  );
+  copyFiles('dist');
+  if (flags.bench) {
+    copyFiles('dist/bench');
+  }
   const results = await Promise.allSettled(bundles.map((bundle) => esbuild.build(bundle)));
   for (const result of results) {
     if (result.status === 'fulfilled') {
@@ -185,5 +251,5 @@ if (flags.watch) {
       process.exitCode = 1;
     }
   }
-  writeFileSync(join(root, 'dist/built.json'), `${JSON.stringify({ minified: flags.minify })}\n`);
+  writeBuilt();
 }

@@ -1,5 +1,4 @@
 /** Asks a hub which files a part of a repository has, at one commit, and which of them the cache lacks. */
-import { listFiles, modelInfo, pathsInfo } from '@huggingface/hub';
 import * as v from 'valibot';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import type { DownloadPlan, HubFile, HubPart, NamedFiles } from '../../shared/hubApi.ts';
@@ -25,6 +24,9 @@ const entrySchema = v.object({
 });
 
 type Entry = v.InferOutput<typeof entrySchema>;
+
+/** Loaded when something is downloaded: most sessions never do. */
+const hubLibrary = () => import('@huggingface/hub');
 
 /** What is asked for, checked. */
 export interface PlanRequest {
@@ -63,6 +65,7 @@ export async function planDownload(context: HubContext, request: PlanRequest): P
 async function commitOf(context: HubContext, { repo }: CachedRepo, revision: string): Promise<string> {
   if (isCommit(revision)) return revision;
   const asked: Asked = revision === 'main' ? 'repository' : `revision "${revision}"`;
+  const { modelInfo } = await hubLibrary();
   const info = await asApiErrors(context, () =>
     modelInfo({
       name: repo,
@@ -109,6 +112,7 @@ async function list(
   recursive: boolean,
 ): Promise<readonly Entry[]> {
   const asked: Asked = folder === '' ? `revision "${commit}"` : `folder ${folder}`;
+  const { listFiles } = await hubLibrary();
   return asApiErrors(context, async () => {
     const entries: Entry[] = [];
     const pages = listFiles({
@@ -142,6 +146,7 @@ async function namedFiles(
   { files, anyOf = [], optional = [] }: NamedFiles,
 ): Promise<readonly Entry[]> {
   const paths = [...files, ...anyOf, ...optional];
+  const { pathsInfo } = await hubLibrary();
   const found = await asApiErrors(context, () =>
     pathsInfo({
       repo: { type: 'model', name: repo },

@@ -1,5 +1,5 @@
 /** Says beforehand whether a model would fit into memory: how much is free, and how much the model will take. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../../shared/errors.ts';
@@ -53,7 +53,7 @@ export function checkMemory(size: ModelSize, available: number): void {
  * more than the limits of the control group (container) allow. `root` is where the system's files are looked for.
  */
 export async function availableMemory(root = '/'): Promise<number> {
-  const [system, group] = await Promise.all([availableOnLinux(root), leftInControlGroup(root)]);
+  const [system, group] = [availableOnLinux(root), leftInControlGroup(root)];
   return Math.min(system ?? availableElsewhere(), group ?? Number.POSITIVE_INFINITY);
 }
 
@@ -62,15 +62,15 @@ function availableElsewhere(): number {
   return process.platform === 'darwin' ? Math.max(freemem(), totalmem() / 2) : freemem();
 }
 
-async function availableOnLinux(root: string): Promise<number | undefined> {
-  const text = await textOf(join(root, 'proc/meminfo'));
+function availableOnLinux(root: string): number | undefined {
+  const text = textOf(join(root, 'proc/meminfo'));
   const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(text ?? '')?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
 /** What the process's control group may still take. Its cache of files counts as free, since the system takes that back. */
-async function leftInControlGroup(root: string): Promise<number | undefined> {
-  const groups = (await textOf(join(root, 'proc/self/cgroup'))) ?? '';
+function leftInControlGroup(root: string): number | undefined {
+  const groups = textOf(join(root, 'proc/self/cgroup')) ?? '';
   const unified = /^0::(\/.*)$/m.exec(groups)?.[1] ?? '/';
   const old = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(groups)?.[1] ?? '/';
   const places = [
@@ -86,9 +86,9 @@ async function leftInControlGroup(root: string): Promise<number | undefined> {
   const left: number[] = [];
   for (const { folder, limit, used, cache } of places) {
     const at = (name: string) => textOf(join(root, 'sys/fs/cgroup', folder, name));
-    const [most, now] = [wholeNumber(await at(limit)), wholeNumber(await at(used))];
+    const [most, now] = [wholeNumber(at(limit)), wholeNumber(at(used))];
     if (most === undefined || now === undefined) continue;
-    const statistics = (await at('memory.stat')) ?? '';
+    const statistics = at('memory.stat') ?? '';
     const cached = cache.map((name) =>
       Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(statistics)?.[1] ?? 0),
     );
@@ -102,8 +102,13 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }
 
-async function textOf(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined);
+/** These files are not on a disk: the system writes them while they are read. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 function inGigabytes(bytes: number): string {

@@ -7,7 +7,7 @@ import { EngineError } from '../../shared/errors.ts';
 import { fileError, shorten } from '../files/fileErrors.ts';
 import { readJson } from '../files/json.ts';
 import { openSafetensorsFolder } from '../files/safetensorsFolder.ts';
-import { readWeightsSample } from '../files/weightsSample.ts';
+import { sampleWeights } from '../files/weightsSample.ts';
 import { defaultStorage } from '../storage.ts';
 import { alignedWeights } from './alignedWeights.ts';
 import { openGgufModel } from './gguf/openGgufModel.ts';
@@ -118,6 +118,6 @@ function modelName(path: string): string {
 async function hashOf(texts: readonly string[], weights: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   for (const path of texts) hash.update(await readFile(path));
-  for (const path of weights) hash.update(await readWeightsSample(path));
+  for (const path of weights) await sampleWeights(path, (piece) => hash.update(piece));
   return hash.digest('hex').slice(0, 16);
 }

@@ -3,6 +3,7 @@
 import type { HookName, ModelInfo } from '../../shared/domain.ts';
 import { EngineError, throwIfCancelled } from '../../shared/errors.ts';
 import { type FloatValue, intValue, type Value, zerosValue } from '../graph/value.ts';
+import { watchPatterns } from './attentionSources.ts';
 import type { ModelConfig } from './config.ts';
 import type { RunEdit } from './edits.ts';
 import { type ModelStages, names } from './families/family.ts';
@@ -87,7 +88,13 @@ export class Transformer {
     const opened = await openModelFolder(folder, options);
     const model = new Transformer(opened);
     try {
-      const parity = await modelParity(model, opened.info, options.signal);
+      // Compared by the very programs that look at prompts later: others would be compiled for this alone, and stay.
+      const watch = watchPatterns(model.config.nLayers, () => undefined);
+      const comparable = {
+        config: model.config,
+        run: (request: RunRequest) => model.run({ ...request, watch }),
+      };
+      const parity = await modelParity(comparable, opened.info, options.signal);
       return new Transformer({ ...opened, info: { ...opened.info, parity } });
     } catch (error) {
       await model.release();

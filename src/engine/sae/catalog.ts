@@ -11,7 +11,7 @@ import type { SaeCheck, SaeConvention } from '../../shared/saeCheck.ts';
 import { saeId } from '../../shared/saeId.ts';
 import { siteNameOf } from '../../shared/siteNames.ts';
 import { fileError } from '../files/fileErrors.ts';
-import { readWeightsSample } from '../files/weightsSample.ts';
+import { sampleWeights } from '../files/weightsSample.ts';
 import { withConvention } from './convention.ts';
 import { type ToldStatistics, tellFeatureStatistics } from './featureStatistics.ts';
 import { checkSaeFits, hookLayer } from './fit.ts';
@@ -189,7 +189,7 @@ async function saeHash({ configFiles, tensors }: SaeFolder): Promise<string> {
   const hash = createHash('sha256');
   for (const file of configFiles) hash.update(await readWhole(file));
   const files = new Set([...tensors.values()].map((tensor) => tensor.path));
-  for (const file of files) hash.update(await readWeightsSample(file));
+  for (const file of files) await sampleWeights(file, (piece) => hash.update(piece));
   return hash.digest('hex').slice(0, 16);
 }
 
@@ -199,7 +199,10 @@ async function readWhole(path: string): Promise<Uint8Array> {
   });
 }
 
+let collator: Intl.Collator | undefined;
+
 /** `blocks.2` before `blocks.10`. */
 function byNumber(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+  collator ??= new Intl.Collator('en', { numeric: true });
+  return collator.compare(a, b);
 }

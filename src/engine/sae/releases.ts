@@ -1,4 +1,5 @@
 /** The public releases of SAEs, from an index that Fovea carries: nothing is asked of the network. */
+import { readFile } from 'node:fs/promises';
 import type { HookName, ModelInfo } from '../../shared/domain.ts';
 import type { ReleasedSae, SaeRelease } from '../../shared/saeApi.ts';
 import type { SaeConvention } from '../../shared/saeCheck.ts';
@@ -26,10 +27,10 @@ interface StoredRelease {
 
 let stored: Promise<readonly StoredRelease[]> | undefined;
 
-/** Read on first use only: most sessions never ask. */
+/** Read on first use only, from a file that the build puts beside its bundles: most sessions never ask. */
 function storedReleases(): Promise<readonly StoredRelease[]> {
-  stored ??= import('./releases.json', { with: { type: 'json' } }).then(
-    ({ default: { releases } }) => releases as readonly StoredRelease[],
+  stored ??= readFile(new URL('./releases.json', import.meta.url), 'utf8').then(
+    (text) => (JSON.parse(text) as { readonly releases: readonly StoredRelease[] }).releases,
   );
   return stored;
 }

@@ -40,7 +40,14 @@ export function charactersMap(path: string, encoded: unknown): (source: AlignedT
 }
 
 const encoder = new TextEncoder();
-const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
+
+let graphemes: Intl.Segmenter | undefined;
+
+/** Made on first use: it loads tables that few tokenizers need. */
+function graphemesOf(text: string): Intl.Segments {
+  graphemes ??= new Intl.Segmenter('und', { granularity: 'grapheme' });
+  return graphemes.segment(text);
+}
 
 /**
  * The value of the shortest entry that is a prefix of `key`, as the Rust implementation takes it. A unit of the trie
@@ -79,7 +86,7 @@ function* clusters(text: string): Generator<{ segment: string; index: number }> 
   for (let from = 0; from < text.length; ) {
     let to = Math.min(from + stretch, text.length);
     while (to < text.length && !apart.test(text.slice(to - 1, to + 1))) to++;
-    for (const { segment, index } of graphemes.segment(text.slice(from, to)))
+    for (const { segment, index } of graphemesOf(text.slice(from, to)))
       yield { segment, index: from + index };
     from = to;
   }

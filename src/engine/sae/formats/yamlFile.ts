@@ -1,7 +1,7 @@
 /** Reads YAML configs of other libraries: plain data only, bounded in size and in what its aliases unfold to. */
 import { readFile, stat } from 'node:fs/promises';
 import type * as v from 'valibot';
-import { parseDocument } from 'yaml';
+import type { Document } from 'yaml';
 import { fileError, malformed, shorten } from '../../files/fileErrors.ts';
 import { checkJson } from '../../files/json.ts';
 
@@ -19,6 +19,8 @@ export async function readYaml<const S extends v.GenericSchema>(
 ): Promise<v.InferOutput<S>> {
   const text = await readText(path);
   checkNesting(path, text);
+  // A large library that few SAEs need.
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { schema: 'core', merge: false });
   const fault = document.errors[0];
   if (fault) throw malformed(path, 'the content', 'YAML', shorten(fault.message));
@@ -44,7 +46,7 @@ function checkNesting(path: string, text: string): void {
   }
 }
 
-function plainContent(path: string, document: ReturnType<typeof parseDocument>): unknown {
+function plainContent(path: string, document: Pick<Document, 'toJS'>): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
