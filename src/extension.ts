@@ -23,6 +23,7 @@ import { ExperimentCodeLens } from './host/experiments/experimentCodeLens.ts';
 import { registerExperimentCompletion } from './host/experiments/experimentCompletion.ts';
 import { ExperimentDiagnostics } from './host/experiments/experimentDiagnostics.ts';
 import { ExperimentRuns, type ExperimentRunsOptions } from './host/experiments/experimentRuns.ts';
+import { KeptRuns, readBuild } from './host/experiments/keptRuns.ts';
 import { describeForLog } from './host/log.ts';
 import { ModelStore, type ModelStoreOptions } from './host/modelStore.ts';
 import { PromptSession } from './host/promptSession.ts';
@@ -41,6 +42,7 @@ import type { TestApi } from './host/testApi.ts';
 import { UserLabels } from './host/userLabels.ts';
 import { InterventionsTree } from './host/views/interventionsTree.ts';
 import { ModelTree } from './host/views/modelTree.ts';
+import { ResultsView } from './host/views/resultsView.ts';
 import { StatusBar } from './host/views/statusBar.ts';
 import { CircuitPanel } from './host/webviews/circuitPanel.ts';
 import { ShiftPanel } from './host/webviews/shiftPanel.ts';
@@ -77,6 +79,7 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
   const commandServices: CommandServices = {
     ...services,
     interventionsTree: own(new InterventionsTree(services)),
+    resultsView: own(new ResultsView(services)),
     tokensPanel: own(new TokensPanel(services, restorePrompt)),
     sweepPanel: own(new SweepPanel(services, () => commandServices, restorePrompt)),
     circuitPanel: own(new CircuitPanel(services, restorePrompt)),
@@ -155,7 +158,9 @@ function createServices(
   const embedded = join(context.extensionPath, 'models', 'mini');
   const keepSweeps: ExperimentRunsOptions['keepSweeps'] = (file, model, found) =>
     sweeps.addFinished(file, model, found);
-  const experiments = own(new ExperimentRuns({ engine, models, embedded, log, keepSweeps }));
+  const build = readBuild(join(context.extensionPath, 'dist'));
+  const runs = new KeptRuns(join(kept, 'experiments'), log, build);
+  const experiments = own(new ExperimentRuns({ engine, models, embedded, log, kept: runs, keepSweeps }));
   return {
     context,
     log,

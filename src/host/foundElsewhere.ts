@@ -12,12 +12,18 @@ export function foundElsewhere(
 ): Pick<ViewMessage, 'text' | 'action'> | undefined {
   const mismatch = found && model && modelMismatch(found, { ...model, saes });
   if (!mismatch) return undefined;
-  const isBos = mismatch.kind === 'bos';
-  const isSae = mismatch.kind === 'sae';
-  const other = isSae
-    ? ({ title: vscode.l10n.t('Choose SAE…'), command: 'chooseSae' } as const)
-    : ({ title: vscode.l10n.t('Choose Model…'), command: 'chooseModel' } as const);
-  return { text: wordsOf(mismatch), ...(!isBos && { action: other }) };
+  return { text: wordsOf(mismatch), action: actionFor(mismatch) };
+}
+
+function actionFor({ kind }: ModelMismatch): ViewMessage['action'] {
+  switch (kind) {
+    case 'bos':
+      return { title: vscode.l10n.t('Choose BOS Policy…'), command: 'chooseBos' };
+    case 'sae':
+      return { title: vscode.l10n.t('Choose SAE…'), command: 'chooseSae' };
+    default:
+      return { title: vscode.l10n.t('Choose Model…'), command: 'chooseModel' };
+  }
 }
 
 function wordsOf({ kind, was, now }: ModelMismatch): string {
@@ -26,12 +32,8 @@ function wordsOf({ kind, was, now }: ModelMismatch): string {
       return vscode.l10n.t('Found in {0}; {1} is open.', was, now);
     case 'bos':
       return was === 'prepended'
-        ? vscode.l10n.t(
-            'Found with a BOS token; prompts begin without one now. “Choose BOS Policy…” changes it.',
-          )
-        : vscode.l10n.t(
-            'Found without a BOS token; prompts begin with one now. “Choose BOS Policy…” changes it.',
-          );
+        ? vscode.l10n.t('Found with a BOS token; prompts begin without one now.')
+        : vscode.l10n.t('Found without a BOS token; prompts begin with one now.');
     case 'precision':
       return vscode.l10n.t('Found with weights in {0}; they are in {1} now.', was, now);
     case 'sae':

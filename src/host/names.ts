@@ -7,7 +7,14 @@ export const commands = {
   findFeatureCircuit: 'fovea.findFeatureCircuit',
   attributionGraph: 'fovea.attributionGraph',
   attributeEdges: 'fovea.attributeEdges',
+  showResult: 'fovea.showResult',
+  saveResult: 'fovea.saveResult',
+  exportResult: 'fovea.exportResult',
+  deleteResult: 'fovea.deleteResult',
+  cancelResult: 'fovea.cancelResult',
   compareCircuits: 'fovea.compareCircuits',
+  compareCircuitWith: 'fovea.compareCircuitWith',
+  reopenAsText: 'fovea.reopenAsText',
   importCircuit: 'fovea.importCircuit',
   saveCircuitAs: 'fovea.saveCircuitAs',
   exportCircuit: 'fovea.exportCircuit',
@@ -129,6 +136,7 @@ export const contextKeys = {
 export const views = {
   container: 'fovea',
   interventions: 'fovea.interventions',
+  results: 'fovea.results',
   model: 'fovea.model',
 } as const;
 

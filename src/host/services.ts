@@ -17,6 +17,7 @@ import type { StudySession } from './studies/studySession.ts';
 import type { SweepSession } from './sweeps/sweepSession.ts';
 import type { UserLabels } from './userLabels.ts';
 import type { InterventionsTree } from './views/interventionsTree.ts';
+import type { ResultsView } from './views/resultsView.ts';
 import type { CircuitPanel } from './webviews/circuitPanel.ts';
 import type { ShiftPanel } from './webviews/shiftPanel.ts';
 import type { StudyPanel } from './webviews/studyPanel.ts';
@@ -46,6 +47,7 @@ export interface Services {
 /** The panels as well: what commands need to bring something into view. */
 export interface CommandServices extends Services {
   readonly interventionsTree: InterventionsTree;
+  readonly resultsView: ResultsView;
   readonly tokensPanel: TokensPanel;
   readonly sweepPanel: SweepPanel;
   readonly circuitPanel: CircuitPanel;

@@ -176,7 +176,7 @@ describe('the circuit of a task’s features', () => {
     await workbench.answer('6');
     await workbench.answer('0.3 0.1');
     await workbench.pick('Start');
-    const told = workbench.statusBarItem(/nodes of .+ active ones, tested on 6 pairs: faithfulness/);
+    const told = workbench.statusBarItem(/nodes of .+ active ones.*, tested on 6 pairs: faithfulness/);
     await told.waitFor({ timeout: 240_000 });
     const panel = workbench.page.locator('.tab').filter({ hasText: 'Circuit: indirectObject: features' });
     await panel.first().waitFor(slow);
@@ -203,7 +203,7 @@ test('an attribution graph of the prompt is traced over the transcoders', async 
   await workbench.runCommand('Fovea: Attribution Graph');
   await workbench.quickInput().waitFor(slow);
   await workbench.pick('Start');
-  await workbench.waitForNotification(/nodes: replacement score/, 120_000);
+  await workbench.statusBarItem(/nodes of .+ active ones: replacement score/).waitFor({ timeout: 110_000 });
   await workbench.clearNotifications();
   await workbench.webviewFrame('text=Attribution graph');
   await workbench.page

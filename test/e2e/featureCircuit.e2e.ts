@@ -41,7 +41,7 @@ async function find(structure: string): Promise<void> {
   await choose('All Positions Together');
   await workbench.answer('0.3 0.1');
   await choose('Start');
-  const told = workbench.statusBarItem(/nodes of .+ active ones, tested on \d+ pairs: faithfulness/);
+  const told = workbench.statusBarItem(/nodes of .+ active ones.*, tested on \d+ pairs: faithfulness/);
   await told.waitFor({ timeout: 240_000 });
 }
 

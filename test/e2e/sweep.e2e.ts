@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { seriousViolations } from '../vscode/accessibility.ts';
+import { findProcess } from '../vscode/findProcess.ts';
 import { InterventionsView } from '../vscode/interventionsView.ts';
 import { keepFailures } from '../vscode/keepFailures.ts';
 import { openPage } from '../vscode/openPage.ts';
@@ -13,13 +14,16 @@ import { type Theme, themes, type Workbench } from '../vscode/workbench.ts';
 
 const task = 'indirectObject.task.jsonl';
 const slow = { timeout: 90_000 };
+/** Tells the engine of this window from those of others. */
+const mark = `FOVEA_SWEEP_TEST=${process.pid}`;
 
 let workbench: Workbench;
 let sweep: SweepView;
 let editor: PromptEditor;
 
 beforeAll(async () => {
-  workbench = await openPage();
+  const [name, value] = mark.split('=') as [string, string];
+  workbench = await openPage({ env: { [name]: value } });
   sweep = new SweepView(workbench);
   editor = new PromptEditor(workbench, task);
 });
@@ -289,9 +293,14 @@ test('an engine that dies leaves what is known, and says what to do', async () =
   await sweepPair(5, 'attn_head_pattern_dest_src_pos');
   await sweep.press('Start');
   await expect.poll(async () => (await sweep.progress())?.done ?? 0, slow).toBeGreaterThan(0);
+  const engine = findProcess({ argument: 'engine.cjs', environment: mark });
+  if (engine === undefined) throw new Error('The window has no engine.');
+  process.kill(engine, 'SIGKILL');
+  await expect.poll(() => sweep.offers('Resume'), slow).toBe(true);
+  expect(await (await sweep.frame()).getByRole('alert').textContent()).toMatch(/engine stopped/);
+  await workbench.screenshot('sweep-failed');
   await workbench.runCommand('Fovea: Restart Engine');
   await expect.poll(() => sweep.offers('Resume'), slow).toBe(true);
-  await workbench.screenshot('sweep-failed');
   await sweep.press('Resume');
   await expect.poll(() => sweep.offers('Run Again'), slow).toBe(true);
 });

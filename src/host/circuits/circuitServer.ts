@@ -49,6 +49,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
     this.own(circuits.onDidChange((change) => this.shelfChanged(change)));
     this.own(models.onDidChange(() => this.tellSoon()));
     this.own(session.onDidChange((change) => this.sessionChanged(change)));
+    this.own(session.interventions.onDidChange(() => this.tellSoon()));
     this.own(services.places.onDidSelect(() => this.surface.tell('selection')));
     this.own({ dispose: () => clearTimeout(this.tellTimer) });
     this.own({ dispose: () => circuits.deactivate(this) });
@@ -137,6 +138,7 @@ export class CircuitServer extends Disposable implements CircuitPlace {
       canUndo: circuit.canUndo,
       canRedo: circuit.canRedo,
       ...this.staleness(circuit),
+      ...this.interventions(circuit),
       selected: circuit.selected,
       tokenSelected: this.services.places.selectedToken(circuit),
       evaluation: circuit.evaluation,
@@ -166,6 +168,12 @@ export class CircuitServer extends Disposable implements CircuitPlace {
       staleReason: isOther ? wordObstacle(obstacle) : undefined,
       findAgain: searchAgain(graph),
     };
+  }
+
+  private interventions({ graph }: OpenCircuit): Pick<SentState, 'interventions'> {
+    const { session } = this.services;
+    const { length } = session.interventions.active;
+    return length > 0 && session.prompt?.text === graph.prompt ? { interventions: length } : {};
   }
 
   private async selectNode(id: string | undefined, reveal: boolean): Promise<void> {

@@ -19,10 +19,10 @@ export function wordObstacle(obstacle: Obstacle): string {
     case 'otherBos':
       return obstacle.made === 'prepended'
         ? vscode.l10n.t(
-            'The circuit was found with BOS, and the model is read without. Change fovea.model.bos to measure it.',
+            'Found with a BOS token; prompts begin without one now. “Choose BOS Policy…” changes it.',
           )
         : vscode.l10n.t(
-            'The circuit was found without BOS, and the model is read with it. Change fovea.model.bos to measure it.',
+            'Found without a BOS token; prompts begin with one now. “Choose BOS Policy…” changes it.',
           );
     case 'otherPrecision':
       return vscode.l10n.t(

@@ -8,7 +8,7 @@ import { EngineError } from '../../shared/errors.ts';
 import { withTaskPath } from '../../shared/portableCircuit.ts';
 import { type ExportKind, exportCircuit, saveAsFile } from '../circuits/exportCircuit.ts';
 import type { OpenCircuit } from '../circuits/openCircuit.ts';
-import { circuitFileEnding } from '../names.ts';
+import { circuitFileEnding, customEditors } from '../names.ts';
 import { plainMessage, plainTitle } from '../plainTitle.ts';
 import type { CommandServices } from '../services.ts';
 
@@ -25,6 +25,16 @@ export async function compareCircuits(services: CommandServices): Promise<void> 
   circuits.activePlace?.compare(other, as);
 }
 
+/** Opens a circuit file and sets another circuit beside it; without a file, beside the active one. */
+export async function compareCircuitWith(services: CommandServices, given?: unknown): Promise<void> {
+  if (given instanceof vscode.Uri) {
+    await vscode.commands.executeCommand('vscode.openWith', given, customEditors.circuit);
+    // What is wrong with a file, its editor says.
+    if (!services.circuits.ofFile(given.toString())) return;
+  }
+  await compareCircuits(services);
+}
+
 /** Reads a circuit of any known format and shows it in the panel. */
 export async function importCircuit(services: CommandServices, given?: unknown): Promise<void> {
   const uri = given instanceof vscode.Uri ? given : await chooseFile(vscode.l10n.t('Import Circuit'));
@@ -37,6 +47,14 @@ export async function importCircuit(services: CommandServices, given?: unknown):
   }
 }
 
+/** Shows a file, or that of the active editor, as the text it is. */
+export async function reopenAsText(given?: unknown): Promise<void> {
+  const { input } = vscode.window.tabGroups.activeTabGroup.activeTab ?? {};
+  const active = input instanceof vscode.TabInputCustom ? input.uri : undefined;
+  const uri = given instanceof vscode.Uri ? given : active;
+  if (uri) await vscode.commands.executeCommand('vscode.openWith', uri, 'default');
+}
+
 /** Saves the active circuit as a file and opens that. */
 export async function saveCircuitAs(services: CommandServices): Promise<void> {
   await saveAsFile(services, requireCircuit(services));
@@ -44,7 +62,11 @@ export async function saveCircuitAs(services: CommandServices): Promise<void> {
 
 /** Writes the active circuit in another tool's format. */
 export async function exportAs(services: CommandServices): Promise<void> {
-  const circuit = requireCircuit(services);
+  await exportOne(services, requireCircuit(services));
+}
+
+/** Asks for the format, and writes. */
+export async function exportOne(services: CommandServices, circuit: OpenCircuit): Promise<void> {
   const items: (vscode.QuickPickItem & { readonly format: ExportKind })[] = [
     {
       label: vscode.l10n.t('Attribution Graph'),
@@ -60,7 +82,11 @@ export async function exportAs(services: CommandServices): Promise<void> {
     { label: vscode.l10n.t('Circuit'), detail: `*.${circuitFileEnding}`, format: 'fovea' },
   ];
   const title = vscode.l10n.t('Export Circuit');
-  const chosen = await vscode.window.showQuickPick(items, { title, placeHolder: vscode.l10n.t('As what?') });
+  const chosen = await vscode.window.showQuickPick(items, {
+    title,
+    placeHolder: vscode.l10n.t('As what?'),
+    ignoreFocusOut: true,
+  });
   if (chosen) await exportCircuit(services, circuit, chosen.format);
 }
 
@@ -78,7 +104,7 @@ async function pickOther(
   title: string,
 ): Promise<OpenCircuit | undefined> {
   services.circuits.restore();
-  const open = services.circuits.all.filter((circuit) => circuit !== base);
+  const open = services.circuits.othersThan(base);
   const items: (vscode.QuickPickItem & { readonly circuit?: OpenCircuit })[] = [
     ...open.map((circuit) => ({
       label: plainTitle(circuit.title),
@@ -88,7 +114,7 @@ async function pickOther(
     { label: `$(folder-opened) ${vscode.l10n.t('Choose a Circuit File…')}` },
   ];
   const placeHolder = vscode.l10n.t('With which circuit should {0} be compared?', base.title);
-  const chosen = await vscode.window.showQuickPick(items, { title, placeHolder });
+  const chosen = await vscode.window.showQuickPick(items, { title, placeHolder, ignoreFocusOut: true });
   if (!chosen) return undefined;
   if (chosen.circuit) return chosen.circuit;
   const uri = await chooseFile(title);
@@ -107,7 +133,7 @@ async function pickComparison(title: string): Promise<'difference' | 'sideBySide
     { label: vscode.l10n.t('Side by Side'), detail: vscode.l10n.t('Two pictures'), as: 'sideBySide' },
   ];
   const placeHolder = vscode.l10n.t('How should they be shown?');
-  return (await vscode.window.showQuickPick(items, { title, placeHolder }))?.as;
+  return (await vscode.window.showQuickPick(items, { title, placeHolder, ignoreFocusOut: true }))?.as;
 }
 
 async function chooseFile(title: string): Promise<vscode.Uri | undefined> {

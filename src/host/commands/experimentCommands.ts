@@ -10,24 +10,33 @@ import {
   experimentEnding,
   isExperimentFile,
 } from '../../shared/experiment/experiment.ts';
-import { stemOf } from '../../shared/experiment/resultFiles.ts';
+import { circuitMethod, stemOf } from '../../shared/experiment/resultFiles.ts';
 import { formatNumber } from '../../shared/format.ts';
 import { resultsOf } from '../experiments/experimentCodeLens.ts';
-import { wordProgress } from '../experiments/experimentLenses.ts';
+import { wordKept, wordProgress } from '../experiments/experimentLenses.ts';
 import { newExperimentText } from '../experiments/newExperimentText.ts';
 import type { CommandServices } from '../services.ts';
+import { wordSeconds } from './confirmSearch.ts';
 import { openUnsaved } from './openUnsaved.ts';
 import { pickPairs } from './pickPairs.ts';
 
 /** Files that are offered at most. */
 const mostFiles = 100;
 
-/** Runs an experiment, and opens what it found beside it. */
-export async function runExperiment(services: CommandServices, given: unknown): Promise<void> {
+/** Circuits that a message offers at most. */
+const mostOffered = 3;
+
+/** Runs an experiment from where it was stopped, or `anew`, and opens what it found beside it. */
+export async function runExperiment(services: CommandServices, given: unknown, how?: unknown): Promise<void> {
   const document = await experimentOf(given);
   if (!document) return;
   const { experiments } = services;
-  const title = vscode.l10n.t('Running {0}', basename(document.uri.path));
+  if (how === 'anew') experiments.forget(document.uri.fsPath);
+  const name = basename(document.uri.path);
+  const kept = experiments.keptOf(document.uri.fsPath, document.getText());
+  const title = kept
+    ? vscode.l10n.t('Going on with {0} ({1})', name, wordKept(kept))
+    : vscode.l10n.t('Running {0}', name);
   const paths = await watched(title, (call) =>
     experiments.run(document.uri.fsPath, document.getText(), call),
   );
@@ -36,6 +45,34 @@ export async function runExperiment(services: CommandServices, given: unknown): 
   // One sweep is all there is to see; of several methods the numbers are beside it.
   if (!hasSweeps || Array.isArray(JSON.parse(document.getText()).method)) await showResults(document, paths);
   if (hasSweeps) sweepPanel.show();
+  offerCircuits(document, paths);
+}
+
+/** Names the circuits that were found, unless the only one is open already, and opens the one that is chosen. */
+function offerCircuits(document: vscode.TextDocument, paths: readonly string[]): void {
+  const file = document.uri.fsPath;
+  const circuits = paths.flatMap((path) => {
+    const method = circuitMethod(file, basename(path));
+    return method === undefined ? [] : [{ path, method }];
+  });
+  if (circuits.length === 0 || isCircuitOnly(document, circuits.length)) return;
+  const items = circuits.slice(0, mostOffered).map(({ path, method }) => ({
+    title: method === 0 ? vscode.l10n.t('Show Circuit') : vscode.l10n.t('Show Circuit {0}', method),
+    path,
+  }));
+  const name = basename(file);
+  const told =
+    circuits.length === 1
+      ? vscode.l10n.t('{0} has found a circuit.', name)
+      : vscode.l10n.t('{0} has found {1} circuits.', name, circuits.length);
+  void vscode.window.showInformationMessage(told, ...items).then((chosen) => {
+    if (chosen) void vscode.commands.executeCommand('vscode.open', vscode.Uri.file(chosen.path));
+  });
+}
+
+/** Whether a circuit is all that a run has found. */
+function isCircuitOnly(document: vscode.TextDocument, circuits: number): boolean {
+  return circuits === 1 && !Array.isArray(JSON.parse(document.getText()).method);
 }
 
 /** Opens the sweeps of an experiment's last run in their panel. */
@@ -57,8 +94,7 @@ async function showResults(document: vscode.TextDocument, paths: readonly string
   const results = paths.at(-1);
   if (results === undefined) return;
   const circuits = paths.slice(0, -1);
-  const isCircuitOnly = circuits.length === 1 && !Array.isArray(JSON.parse(document.getText()).method);
-  const shown = vscode.Uri.file(isCircuitOnly ? circuits[0]! : results);
+  const shown = vscode.Uri.file(isCircuitOnly(document, circuits.length) ? circuits[0]! : results);
   await vscode.commands.executeCommand('vscode.open', shown, {
     viewColumn: vscode.ViewColumn.Beside,
     preserveFocus: true,
@@ -66,7 +102,7 @@ async function showResults(document: vscode.TextDocument, paths: readonly string
   });
 }
 
-/** Stops a run. What is known of its sweeps is used by the next one. */
+/** Stops a run. What it has found is used by the next one. */
 export function cancelExperiment({ experiments }: CommandServices, given: unknown): void {
   const uri = given instanceof vscode.Uri ? given : vscode.window.activeTextEditor?.document.uri;
   if (uri) experiments.cancel(uri.fsPath);
@@ -94,10 +130,10 @@ function wordEstimates(estimates: readonly MethodEstimate[]): string {
   const unknown = vscode.l10n.t('Not known before: {0}.', open.join(', '));
   if (known.length === 0) return unknown;
   const told = vscode.l10n.t(
-    'About {0} s for {1} runs, with {2} MB beside the model.',
-    formatNumber(seconds),
-    formatNumber(runs),
-    (memory / 1e6).toFixed(0),
+    '{0} for {1}, with {2} MB beside the model.',
+    wordSeconds(seconds, known.some(({ bound }) => bound === 'atMost') ? 'atMost' : undefined),
+    runs === 1 ? vscode.l10n.t('1 run') : vscode.l10n.t('{0} runs', formatNumber(runs)),
+    formatNumber(Math.ceil(memory / 1e6)),
   );
   return open.length > 0 ? `${told} ${unknown}` : told;
 }

@@ -6,18 +6,23 @@ import type { SaeInfo } from '../../shared/domain.ts';
 import type { CallOptions } from '../../shared/engineApi.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { formatNumber } from '../../shared/format.ts';
+import { countFound } from '../../shared/foundCounts.ts';
 import { methodDefaults } from '../../shared/methodDefaults.ts';
 import { circuitName } from '../circuits/circuitName.ts';
+import type { CircuitQuestion } from '../circuits/circuitPlace.ts';
+import { firstShown, type MeasureNodes } from '../circuits/firstShown.ts';
 import { portable } from '../circuits/localCircuit.ts';
 import type { OpenCircuit } from '../circuits/openCircuit.ts';
-import type { CircuitQuestion } from '../circuits/openCircuits.ts';
 import { settings } from '../names.ts';
-import { plainMessage } from '../plainTitle.ts';
 import type { CommandServices } from '../services.ts';
+import { wordDone } from '../wordProgress.ts';
 import { confirmSearch } from './confirmSearch.ts';
 import { askAmount, askThresholds, pickAggregation, pickEdgeMethod, pickMethod } from './pickMethod.ts';
 import { askLimit, pickPairs } from './pickPairs.ts';
 import { requirePrompt, setContrast } from './promptCommands.ts';
+import { promptTitle } from './promptTitle.ts';
+import { showCircuit } from './resultCommands.ts';
+import { tellFinished } from './tellFinished.ts';
 
 /** Strongest nodes that the circuit of a prompt is made of. */
 const maxNodes = 150;
@@ -29,11 +34,12 @@ const usualPairs = methodDefaults.searchPairs;
 export async function findCircuit(services: CommandServices): Promise<void> {
   const { engine, session, models } = services;
   await requirePrompt(services);
-  if (!session.contrast && !(await setContrast(services))) return;
+  if (!session.contrast && !(await setContrast(services, vscode.l10n.t('Find Circuit')))) return;
   const { contrast, prompt, other, look } = session;
   if (!contrast || !prompt) return;
   const { id: model } = await models.ensure();
   const counterfactual = look?.comparison?.equalLength ? other?.text : undefined;
+  if (other && counterfactual === undefined) tellOtherLength();
   const request = {
     model,
     text: prompt.text,
@@ -49,15 +55,24 @@ export async function findCircuit(services: CommandServices): Promise<void> {
   }));
 }
 
+/** Patching needs a corrupted prompt of as many tokens. The circuit's head says what it was held against. */
+function tellOtherLength(): void {
+  const message = vscode.l10n.t(
+    'The compared prompt has another number of tokens. The circuit is found against activations of zero instead.',
+  );
+  void vscode.window.showWarningMessage(message);
+}
+
 /** Finds the features that carry a task's metric (Marks et al. 2024). */
 export async function findFeatureCircuit(services: CommandServices, given?: unknown): Promise<void> {
   const { engine, models } = services;
-  const title = vscode.l10n.t('Find Feature Circuit');
-  const chosen = await pickPairs(services, title, given instanceof vscode.Uri ? given : undefined);
+  const command = vscode.l10n.t('Find Feature Circuit');
+  const chosen = await pickPairs(services, command, given instanceof vscode.Uri ? given : undefined);
   if (!chosen) return;
+  const title = vscode.l10n.t('{0}: {1}', command, chosen.name);
   const { id: model } = await models.ensure();
   const saes = saesOfAllSites(models.saes);
-  if (saes.length === 0) throw missingSaes(title);
+  if (saes.length === 0) throw missingSaes(command);
   const method = await pickMethod(title, saes.length);
   if (!method) return;
   const aggregation = await pickAggregation(title);
@@ -84,10 +99,9 @@ export async function findFeatureCircuit(services: CommandServices, given?: unkn
     async (call) => {
       const { circuit, evaluation } = await engine.findSparseCircuit(request, call);
       const words = vscode.l10n.t(
-        '{0} nodes of {1} active ones, tested on {2} pairs: faithfulness {3}, completeness {4}',
-        formatNumber(evaluation.nodes),
-        formatNumber(evaluation.active),
-        formatNumber(evaluation.pairs),
+        '{0}, tested on {1}: faithfulness {2}, completeness {3}',
+        wordFound(circuit),
+        wordPairs(evaluation.pairs),
         formatNumber(evaluation.faithfulness),
         formatNumber(evaluation.completeness),
       );
@@ -107,14 +121,13 @@ export async function attributionGraph(services: CommandServices): Promise<void>
   if (transcoders.length === 0) return tellMissingTranscoders();
   const question = { name: circuitName(prompt.name, 'attributionGraph'), promptUri: prompt.uri };
   const request = { model, text: prompt.text, transcoders };
-  const title = vscode.l10n.t('Attribution Graph');
+  const title = promptTitle(vscode.l10n.t('Attribution Graph'), prompt);
   if (!(await confirmSearch(title, (call) => engine.estimateAttributionGraph(request, call)))) return;
   await findAndShow(services, question, async (call) => {
     const found = await engine.attributionGraph(request, call);
     const words = vscode.l10n.t(
-      '{0} of {1} nodes: replacement score {2}, completeness score {3}',
-      formatNumber(found.circuit.nodes.length),
-      formatNumber(found.allNodes),
+      '{0}: replacement score {1}, completeness score {2}',
+      wordFound(found.circuit),
       formatNumber(found.replacementScore),
       formatNumber(found.completenessScore),
     );
@@ -125,9 +138,10 @@ export async function attributionGraph(services: CommandServices): Promise<void>
 /** Scores the edges between heads and MLPs, and keeps those that matter. */
 export async function attributeEdges(services: CommandServices, given?: unknown): Promise<void> {
   const { engine, models } = services;
-  const title = vscode.l10n.t('Attribute Edges');
-  const chosen = await pickPairs(services, title, given instanceof vscode.Uri ? given : undefined);
+  const command = vscode.l10n.t('Attribute Edges');
+  const chosen = await pickPairs(services, command, given instanceof vscode.Uri ? given : undefined);
   if (!chosen) return;
+  const title = vscode.l10n.t('{0}: {1}', command, chosen.name);
   const method = await pickEdgeMethod(title);
   const amount = method && (await askAmount(title, method));
   const limited = amount === undefined ? undefined : await askLimit(chosen, title, usualPairs);
@@ -143,14 +157,32 @@ export async function attributeEdges(services: CommandServices, given?: unknown)
         ? await engine.runAcdc({ model, pairs, threshold: amount }, call)
         : await engine.attributeEdges({ model, pairs, method, edges: { kind: 'top', count: amount } }, call);
     const words = vscode.l10n.t(
-      '{0} of {1} edges on {2} pairs: faithfulness {3}',
+      '{0} of {1} edges on {2}: faithfulness {3}',
       formatNumber(found.edges.length),
       formatNumber(found.total),
-      formatNumber(found.pairCount),
+      wordPairs(found.pairCount),
       formatNumber(found.faithfulness),
     );
     return { circuit: { ...found.circuit, pairs, taskMetric: found.metric, isAggregated: true }, words };
   });
+}
+
+/** What was found, counted as the panel counts it. */
+function wordFound(circuit: CircuitDocument): string {
+  const { nodes, tested, active, free } = countFound(circuit);
+  const number = (count: number): string => count.toLocaleString('en');
+  if (active === undefined) return vscode.l10n.t('{0} nodes', number(nodes));
+  if (!free) return vscode.l10n.t('{0} nodes of {1} active ones', number(tested ?? nodes), number(active));
+  return vscode.l10n.t(
+    '{0} nodes of {1} active ones and {2} in lower layers that are never ablated',
+    number(tested ?? nodes),
+    number(active),
+    number(free),
+  );
+}
+
+function wordPairs(count: number): string {
+  return count === 1 ? vscode.l10n.t('1 pair') : vscode.l10n.t('{0} pairs', formatNumber(count));
 }
 
 /** What a search comes back with. */
@@ -162,10 +194,11 @@ interface Found {
 
 /** Runs a search with its progress in the status bar and in the panel, which is open meanwhile. */
 async function findAndShow(
-  { circuits, circuitPanel, models }: CommandServices,
+  services: CommandServices,
   question: CircuitQuestion,
   work: (call: CallOptions) => Promise<Found>,
 ): Promise<OpenCircuit | undefined> {
+  const { circuits, circuitPanel, models } = services;
   circuitPanel.show();
   let words: string | undefined;
   const shown = await vscode.window.withProgress(
@@ -176,15 +209,29 @@ async function findAndShow(
         async (call) => {
           const found = await work(call);
           words = found.words;
-          return portable(found.circuit, models.saes);
+          const circuit = await firstShown(found.circuit, measureIn(services, found.circuit, call), call);
+          return portable(circuit, models.saes);
         },
-        ({ done, total, what }) =>
-          progress.report({ message: total > 0 ? `${what} ${done}/${total}` : what }),
+        (done) => progress.report({ message: wordDone(done) }),
       ),
   );
   // A search that was overtaken has nothing to tell: the panel shows another one's circuit.
-  if (shown && words !== undefined) tellFound(words);
+  if (shown) tellFound(services, shown, words);
   return shown;
+}
+
+/** Measures nodes of a circuit that was just found, which still has the open SAEs' own names. */
+function measureIn(
+  { engine, models }: CommandServices,
+  graph: CircuitDocument,
+  call: CallOptions,
+): MeasureNodes {
+  const hooks = new Set(graph.provenance.saes.map(({ hook }) => hook));
+  const saes = models.saes.filter(({ hook }) => hooks.has(hook)).map(({ id }) => id);
+  return async (kept) => {
+    const { id: model } = await models.ensure();
+    return engine.evaluateCircuit({ graph, model, kept, saes }, { signal: call.signal });
+  };
 }
 
 /** A circuit of a pair belongs to its prompt and grows stale with it; a task's does not. */
@@ -192,8 +239,16 @@ function undefinedFor(kind: 'pair' | 'task', uri: string | undefined): string | 
   return kind === 'pair' ? uri : undefined;
 }
 
-function tellFound(message: string): void {
-  void vscode.window.showInformationMessage(plainMessage(message));
+/** A panel in sight shows it: then only the words that it was found with are told, where they cover nothing. */
+function tellFound(services: CommandServices, circuit: OpenCircuit, words: string | undefined): void {
+  const { circuits, circuitPanel } = services;
+  const isSeen = circuitPanel.isVisible && circuits.shown === circuit;
+  if (isSeen && words === undefined) return;
+  const told = words ?? vscode.l10n.t('The circuit is there.');
+  tellFinished(isSeen ? told : `${circuit.title} · ${told}`, {
+    isSeen,
+    show: () => showCircuit(services, circuit),
+  });
 }
 
 /**

@@ -24,6 +24,7 @@ export async function pickGenerated({ title, usual }: GeneratorQuestion): Promis
   const chosen = await vscode.window.showQuickPick(generatorItems(), {
     title,
     placeHolder: vscode.l10n.t('What should the pairs be about?'),
+    ignoreFocusOut: true,
     matchOnDescription: true,
     matchOnDetail: true,
   });
@@ -86,6 +87,7 @@ async function pickStructure(title: string): Promise<TaskOptions | undefined> {
   const chosen = await vscode.window.showQuickPick([all, ...items], {
     title,
     placeHolder: t('Which sentences?'),
+    ignoreFocusOut: true,
     matchOnDetail: true,
   });
   return chosen?.options;
@@ -96,6 +98,7 @@ async function askCount(title: string, usual: number): Promise<number | undefine
     title,
     prompt: vscode.l10n.t('How many pairs?'),
     value: String(usual),
+    ignoreFocusOut: true,
     validateInput: (value) =>
       isCount(value) ? undefined : vscode.l10n.t('Give a whole number from 1 to 10,000.'),
   });

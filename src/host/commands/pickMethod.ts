@@ -35,7 +35,14 @@ export async function pickMethod(title: string, sites: number): Promise<NodeEffe
     },
   ];
   const placeHolder = vscode.l10n.t('How should the effects of nodes be estimated?');
-  return (await vscode.window.showQuickPick(items, { title, placeHolder, matchOnDescription: true }))?.method;
+  return (
+    await vscode.window.showQuickPick(items, {
+      title,
+      placeHolder,
+      matchOnDescription: true,
+      ignoreFocusOut: true,
+    })
+  )?.method;
 }
 
 /** Whether nodes stand for all positions. */
@@ -53,7 +60,8 @@ export async function pickAggregation(title: string): Promise<'sum' | 'position'
     },
   ];
   const placeHolder = vscode.l10n.t('What is a node of the circuit?');
-  return (await vscode.window.showQuickPick(items, { title, placeHolder }))?.aggregation;
+  return (await vscode.window.showQuickPick(items, { title, placeHolder, ignoreFocusOut: true }))
+    ?.aggregation;
 }
 
 /** The smallest effects of nodes and of edges; none of them means the method's own, which follows the task. */
@@ -69,6 +77,7 @@ export async function askThresholds(title: string): Promise<readonly number[] | 
       'Smallest effects of nodes and of edges, in units of the metric. Empty: 0.25 % of what the corrupted prompts change',
     ),
     placeHolder: '0.1 0.01',
+    ignoreFocusOut: true,
     validateInput: (value) => {
       const numbers = read(value);
       const isFine = [0, 2].includes(numbers.length) && numbers.every((one) => one >= 0 && one < 1e6);
@@ -102,7 +111,7 @@ export async function pickEdgeMethod(title: string): Promise<EdgeMethod | undefi
     { label: 'ACDC', detail: vscode.l10n.t('Edge by edge, long (Conmy et al. 2023)'), method: 'acdc' },
   ];
   const placeHolder = vscode.l10n.t('How should edges be judged?');
-  return (await vscode.window.showQuickPick(items, { title, placeHolder }))?.method;
+  return (await vscode.window.showQuickPick(items, { title, placeHolder, ignoreFocusOut: true }))?.method;
 }
 
 /** The number of edges to keep, or the rise of the loss that keeps one. */
@@ -114,6 +123,7 @@ export async function askAmount(title: string, method: EdgeMethod): Promise<numb
       ? vscode.l10n.t('How many of the strongest edges?')
       : vscode.l10n.t('By how much must the loss rise for an edge to stay?'),
     value: isCount ? '100' : '0.01',
+    ignoreFocusOut: true,
     validateInput: (value) => {
       if (isCount) {
         return /^[1-9]\d{0,5}$/.test(value.trim())

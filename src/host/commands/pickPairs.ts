@@ -3,10 +3,14 @@
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { EngineError } from '../../shared/errors.ts';
+import { formatNumber } from '../../shared/format.ts';
 import { methodDefaults } from '../../shared/methodDefaults.ts';
 import { type PromptPairs, taskGenerators } from '../../shared/task.ts';
 import type { CommandServices } from '../services.ts';
+import { readTaskLine } from '../sweeps/findPrompt.ts';
+import { choosePair, pairLabel } from './choosePair.ts';
 import { nameOfGenerated, pickGenerated } from './pickGenerator.ts';
+import { lastWords } from './promptTitle.ts';
 
 /** Prompts to find a circuit on, with a name for people. */
 export interface ChosenPairs {
@@ -14,6 +18,8 @@ export interface ChosenPairs {
   readonly name: string;
   /** The document that the prompts are in. */
   readonly uri?: string;
+  /** Pairs of a task's file. */
+  readonly size?: number;
 }
 
 interface PairsItem extends vscode.QuickPickItem {
@@ -29,11 +35,12 @@ export async function pickPairs(
   title: string,
   uri?: vscode.Uri,
 ): Promise<ChosenPairs | undefined> {
-  if (uri) return taskOf(uri);
-  const items = [...pairItems(services), ...(await taskItems()), generatedItem(title)];
+  if (uri?.path.endsWith('.task.jsonl')) return taskOf(uri);
+  const items = [...pairItems(services, title), ...(await taskItems()), generatedItem(title)];
   const chosen = await vscode.window.showQuickPick(items, {
     title,
     placeHolder: vscode.l10n.t('On which prompts?'),
+    ignoreFocusOut: true,
     matchOnDescription: true,
   });
   return chosen?.choose?.();
@@ -47,10 +54,15 @@ export async function askLimit(
 ): Promise<ChosenPairs | undefined> {
   const { pairs } = chosen;
   if (pairs.kind === 'pair' || pairs.task.kind === 'generator') return chosen;
+  const { size } = chosen;
   const text = await vscode.window.showInputBox({
     title,
-    prompt: vscode.l10n.t('How many pairs of the task, at most? More pairs take longer.'),
-    value: String(usual),
+    prompt:
+      size === undefined
+        ? vscode.l10n.t('How many pairs of the task, at most? More pairs take longer.')
+        : vscode.l10n.t('How many of its {0} pairs, at most? More pairs take longer.', formatNumber(size)),
+    value: String(Math.max(1, Math.min(usual, size ?? usual))),
+    ignoreFocusOut: true,
     validateInput: (value) =>
       /^[1-9]\d{0,4}$/.test(value.trim())
         ? undefined
@@ -59,24 +71,15 @@ export async function askLimit(
   return text === undefined ? undefined : { ...chosen, pairs: { ...pairs, limit: Number(text) } };
 }
 
-/** The prompt with the one it is compared with, when the two fit and their answers are known. */
-function pairItems({ session }: CommandServices): PairsItem[] {
-  const { contrast, look, other, prompt } = session;
-  if (!prompt || !other || !contrast || !look?.comparison?.equalLength) return [];
-  const pairs: PromptPairs = {
-    kind: 'pair',
-    clean: prompt.text,
-    corrupted: other.text,
-    answers: [contrast.answer],
-    wrongAnswers: [contrast.wrong],
+/** The prompt that is looked at with another one; what is missing is asked for. */
+function pairItems(services: CommandServices, title: string): PairsItem[] {
+  const { prompt } = services.session;
+  if (!prompt) return [];
+  const choose = async (): Promise<ChosenPairs | undefined> => {
+    const chosen = await choosePair(services, title);
+    return chosen && { pairs: chosen.pairs, name: chosen.prompt.name, uri: chosen.prompt.uri };
   };
-  return [
-    {
-      label: vscode.l10n.t('This prompt and {0}', other.name),
-      description: prompt.name,
-      choose: async () => ({ pairs, name: prompt.name, uri: prompt.uri }),
-    },
-  ];
+  return [{ label: pairLabel(services), description: `${prompt.name} “${lastWords(prompt.text)}”`, choose }];
 }
 
 async function taskItems(): Promise<PairsItem[]> {
@@ -89,11 +92,16 @@ async function taskItems(): Promise<PairsItem[]> {
   return [
     ...sorted.map((uri) => ({
       label: basename(uri.path),
-      description: vscode.workspace.asRelativePath(uri),
+      ...(isNested(uri) && { description: vscode.workspace.asRelativePath(uri) }),
       choose: () => taskOf(uri),
     })),
     { label: `$(folder-opened) ${vscode.l10n.t('Choose a Task File…')}`, choose: chooseFile },
   ];
+}
+
+/** Whether its path says more than its name. */
+function isNested(uri: vscode.Uri): boolean {
+  return vscode.workspace.asRelativePath(uri) !== basename(uri.path);
 }
 
 /** Pairs without a file: what is found on them keeps their generator and seed. */
@@ -132,9 +140,21 @@ async function taskOf(uri: vscode.Uri): Promise<ChosenPairs | undefined> {
     const reason = vscode.l10n.t('save it in a folder of this machine first');
     throw new EngineError('request.invalid', { what: basename(uri.path), reason });
   }
+  const size = await countPairs(saved);
   return {
     pairs: { kind: 'task', task: { kind: 'file', path: saved.fsPath } },
     name: basename(saved.path, '.task.jsonl'),
     uri: saved.toString(),
+    ...(size !== undefined && { size }),
   };
+}
+
+/** Lines that hold a pair; what is wrong with the file, the engine says. */
+async function countPairs(uri: vscode.Uri): Promise<number | undefined> {
+  try {
+    const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+    return text.split('\n').filter((line, at) => readTaskLine(line, at)).length;
+  } catch {
+    return undefined;
+  }
 }

@@ -49,15 +49,17 @@ async function promptItems({
   const open = vscode.workspace.textDocuments.filter(
     (document) => document !== current && isReadable(document) && document.getText().trim() !== '',
   );
-  items.push(
-    ...withHeading(
-      vscode.l10n.t('Open documents'),
-      open.map((document) => textItem(nameOf(document.uri), document.getText(), document.uri.toString())),
-    ),
-  );
   const shown = new Set([current, ...open].map((document) => document?.uri.toString()));
-  items.push(...withHeading(vscode.l10n.t('Prompt files'), await fileItems(shown)));
+  const prompts = open.filter((document) => documents.isPrompt(document));
+  const others = open.filter((document) => !documents.isPrompt(document));
+  const files = [...prompts.map(documentItem), ...(await fileItems(shown))];
+  items.push(...withHeading(vscode.l10n.t('Prompts'), files));
+  items.push(...withHeading(vscode.l10n.t('Other open documents'), others.map(documentItem)));
   return items;
+}
+
+function documentItem(document: vscode.TextDocument): PromptItem {
+  return textItem(nameOf(document.uri), document.getText(), document.uri.toString());
 }
 
 function lineItems(document: vscode.TextDocument, text: string | undefined): PromptItem[] {

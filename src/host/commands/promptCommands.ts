@@ -9,6 +9,7 @@ import { promptLanguage } from '../names.ts';
 import type { CommandServices } from '../services.ts';
 import { pickAnswer, promptWords } from './pickAnswer.ts';
 import { pickPrompt } from './pickPrompt.ts';
+import { promptTitle } from './promptTitle.ts';
 
 /** A prompt whose circuit the field knows: the model should name the person who did not act (Wang et al. 2022). */
 const samplePrompt = 'When Mary and John went to the store, John gave a drink to';
@@ -48,9 +49,12 @@ export async function openSamplePrompt(services: CommandServices): Promise<void>
   await inspectDocument(services);
 }
 
-/** Asks for two answers to compare. Answers whether a contrast is set now. */
-export async function setContrast(services: CommandServices): Promise<boolean> {
-  const contrast = await askContrast(services);
+/** Asks for two answers to compare, in the name of the command that needs them. Answers whether a contrast is set now. */
+export async function setContrast(
+  services: CommandServices,
+  command = vscode.l10n.t('Set Contrast'),
+): Promise<boolean> {
+  const contrast = await askContrast(services, command);
   if (!contrast) return false;
   services.session.setContrast(contrast);
   return true;
@@ -59,7 +63,8 @@ export async function setContrast(services: CommandServices): Promise<boolean> {
 /** Compares the prompt with another one, in the token panel. */
 export async function comparePrompts(services: CommandServices): Promise<void> {
   await requirePrompt(services);
-  const other = await pickPrompt(services, vscode.l10n.t('Compare Prompts'));
+  const title = promptTitle(vscode.l10n.t('Compare Prompts'), services.session.prompt);
+  const other = await pickPrompt(services, title);
   if (!other) return;
   services.session.compareWith(other);
   services.tokensPanel.show();
@@ -90,7 +95,7 @@ export async function requirePrompt({ documents, session }: CommandServices): Pr
   if (session.error !== undefined) throw session.error;
 }
 
-async function askContrast(services: CommandServices): Promise<Contrast | undefined> {
+async function askContrast(services: CommandServices, command: string): Promise<Contrast | undefined> {
   const { engine, models, session } = services;
   await requirePrompt(services);
   const model = await models.ensure();
@@ -98,7 +103,7 @@ async function askContrast(services: CommandServices): Promise<Contrast | undefi
   const suggestions = await engine.suggestAnswers({ model: model.id, text });
   const ask = (step: number, placeholder: string, excluded?: string): Promise<string | undefined> =>
     pickAnswer({
-      title: vscode.l10n.t('Set Contrast'),
+      title: promptTitle(command, session.prompt),
       placeholder,
       step,
       totalSteps: 2,

@@ -7,7 +7,14 @@ import { showError } from '../wordError.ts';
 import { chooseBos, followSaeBos } from './chooseBos.ts';
 import { chooseModel } from './chooseModel.ts';
 import { chooseSae } from './chooseSae.ts';
-import { compareCircuits, exportAs, importCircuit, saveCircuitAs } from './circuitCommands.ts';
+import {
+  compareCircuits,
+  compareCircuitWith,
+  exportAs,
+  importCircuit,
+  reopenAsText,
+  saveCircuitAs,
+} from './circuitCommands.ts';
 import {
   cancelExperiment,
   compareExperiments,
@@ -42,6 +49,7 @@ import {
 } from './promptCommands.ts';
 
 import { removeSae } from './removeSae.ts';
+import { cancelResult, deleteResult, exportResult, saveResult, showResult } from './resultCommands.ts';
 import {
   checkSae,
   checkSaeOnDocument,
@@ -70,12 +78,19 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
         try {
           await table[name](...parameters);
         } catch (error) {
-          showError(error, services.log);
+          showError(error, services.log, takesFile[name]);
         }
       }),
     ),
   );
 }
+
+/** Commands that ask for a file: what they cannot read, they ask for anew. */
+const takesFile: Readonly<Partial<Record<CommandName, CommandName>>> = {
+  importCircuit: 'importCircuit',
+  importLabels: 'importLabels',
+  openInterventions: 'openInterventions',
+};
 
 function handlers(services: CommandServices): Readonly<Record<CommandName, Handler>> {
   const { session, log } = services;
@@ -86,7 +101,14 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     findFeatureCircuit: (uri) => findFeatureCircuit(services, uri),
     attributionGraph: () => attributionGraph(services),
     attributeEdges: (uri) => attributeEdges(services, uri),
+    showResult: (row) => showResult(services, row),
+    saveResult: (row) => saveResult(services, row),
+    exportResult: (row) => exportResult(services, row),
+    deleteResult: (row) => deleteResult(services, row ?? services.resultsView.selected),
+    cancelResult: (row) => cancelResult(services, row),
     compareCircuits: () => compareCircuits(services),
+    compareCircuitWith: (uri) => compareCircuitWith(services, uri),
+    reopenAsText: (uri) => reopenAsText(uri),
     importCircuit: (uri) => importCircuit(services, uri),
     saveCircuitAs: () => saveCircuitAs(services),
     exportCircuit: () => exportAs(services),
@@ -139,7 +161,7 @@ function handlers(services: CommandServices): Readonly<Record<CommandName, Handl
     openSamplePrompt: () => openSamplePrompt(services),
     newTask: () => newTask(services),
     newExperiment: () => newExperiment(services),
-    runExperiment: (uri) => runExperiment(services, uri),
+    runExperiment: (uri, how) => runExperiment(services, uri, how),
     cancelExperiment: (uri) => cancelExperiment(services, uri),
     estimateExperiment: (uri) => estimateExperiment(services, uri),
     compareExperiments: (uri) => compareExperiments(services, uri),

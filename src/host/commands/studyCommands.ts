@@ -13,9 +13,10 @@ import { runCommand } from '../contributions.ts';
 import { taskFiles } from '../editor/taskDiagnostics.ts';
 import { modelMismatch, requireModelOf } from '../requireModelOf.ts';
 import type { CommandServices } from '../services.ts';
+import type { StudyQuestion } from '../studies/keptStudy.ts';
 import { roughTime } from '../studies/roughTime.ts';
-import { type StudyQuestion, stagesOf } from '../studies/studySession.ts';
 import { wordError } from '../wordError.ts';
+import { watched } from './watchStudy.ts';
 
 /** Pairs that are written: means need several for each of the generator's templates. */
 const usualPairs = methodDefaults.studyPairs;
@@ -106,34 +107,6 @@ async function mayBegin({ studies }: CommandServices): Promise<boolean> {
   const detail = words.join('\n');
   const title = vscode.l10n.t('Begin another study?');
   return (await vscode.window.showWarningMessage(title, { modal: true, detail }, begin)) === begin;
-}
-
-/** Shows in the status bar how far it is, too: the panel may be hidden. */
-async function watched({ studies }: CommandServices, work: () => Promise<void>): Promise<void> {
-  await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Studying indirect objects') },
-    async (progress) => {
-      const listening = studies.onDidChange(() => {
-        const { atWork } = studies;
-        if (!atWork) return;
-        const stages = stagesOf(atWork);
-        const message = vscode.l10n.t(
-          'step {0} of {1}',
-          Math.min(atWork.finished.length + 1, stages.length),
-          stages.length,
-        );
-        progress.report({ message });
-      });
-      try {
-        await work();
-      } catch (error) {
-        // The panel says what happened, and what is there stays.
-        if (!isEngineError(error, 'cancelled') && studies.error === undefined) throw error;
-      } finally {
-        listening.dispose();
-      }
-    },
-  );
 }
 
 async function pickSource({ studies }: CommandServices): Promise<Awaited<ReturnType<SourceItem['take']>>> {

@@ -1,18 +1,18 @@
 /** Sweep Patches: finds the pair or the task, asks what to patch, and plans it in the sweep panel. */
 
+import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { EngineError } from '../../shared/errors.ts';
-import type { PromptPairs } from '../../shared/patchingApi.ts';
 import type { SweepQuestion } from '../../shared/sweepViewApi.ts';
 import { taskGenerators } from '../../shared/task.ts';
+import type { TaskCheck } from '../../shared/taskApi.ts';
 import { taskFiles } from '../editor/taskDiagnostics.ts';
 import type { CommandServices } from '../services.ts';
 import { commonRoles, firstTaskLine, readTaskLine, type TaskLine } from '../sweeps/findPrompt.ts';
 import type { SweepPlaces, SweepRecord } from '../sweeps/sweepRecord.ts';
+import { choosePair, pairLabel } from './choosePair.ts';
 import { pickGenerated } from './pickGenerator.ts';
-import { pickPrompt } from './pickPrompt.ts';
 import { pickSweep, type SweptPairs } from './pickSweep.ts';
-import { requirePrompt, setContrast } from './promptCommands.ts';
 
 /** Pairs that are written unless the user says otherwise. */
 const usualPairs = 32;
@@ -60,11 +60,8 @@ async function sweptPrompts(services: CommandServices, given: unknown): Promise<
   if (editor && vscode.languages.match(taskFiles, editor.document) > 0) return sweptTask(services, editor);
   // A link over a prompt means that prompt.
   if (address !== undefined) return sweptPair(services);
-  const other = services.session.other?.name;
   const pair: SweptItem = {
-    label: other
-      ? vscode.l10n.t('This prompt and {0}', other)
-      : vscode.l10n.t('This prompt and another one…'),
+    label: pairLabel(services),
     sweep: () => sweptPair(services),
   };
   return pickSwept([pair, generatedItem(services)]);
@@ -106,42 +103,8 @@ async function sweptGenerated({ engine, models }: CommandServices): Promise<Swep
 }
 
 async function sweptPair(services: CommandServices): Promise<Swept | undefined> {
-  const { session } = services;
-  await requirePrompt(services);
-  const { prompt } = session;
-  if (!prompt) return undefined;
-  const title = vscode.l10n.t('Sweep Patches');
-  const other = session.other ?? (await pickPrompt(services, title));
-  if (!other) return undefined;
-  await requireSameLength(services, prompt.text, other.text);
-  if (!session.other) session.compareWith(other);
-  if (!session.contrast && !(await setContrast(services))) return undefined;
-  const { contrast } = session;
-  if (!contrast) return undefined;
-  const pairs: PromptPairs = {
-    kind: 'pair',
-    clean: prompt.text,
-    corrupted: other.text,
-    answers: [contrast.answer],
-    wrongAnswers: [contrast.wrong],
-  };
-  return { pairs, places: { clean: prompt.uri, corrupted: other.uri } };
-}
-
-/** Patching goes position by position. */
-async function requireSameLength(
-  { engine, models }: CommandServices,
-  clean: string,
-  corrupted: string,
-): Promise<void> {
-  const { id } = await models.ensure();
-  const compared = await engine.comparePrompts({ model: id, clean, corrupted });
-  if (compared.equalLength) return;
-  const [here, there] = [compared.clean.tokens.length, compared.corrupted.tokens.length];
-  throw new EngineError('request.invalid', {
-    what: 'The corrupted prompt',
-    reason: `it has ${there} tokens and the clean one ${here}; patching goes position by position, so change words for others of as many tokens`,
-  });
+  const chosen = await choosePair(services, vscode.l10n.t('Sweep Patches'));
+  return chosen && { pairs: chosen.pairs, places: { clean: chosen.prompt.uri, corrupted: chosen.other.uri } };
 }
 
 async function sweptTask(services: CommandServices, editor: vscode.TextEditor): Promise<Swept | undefined> {
@@ -154,6 +117,7 @@ async function sweptTask(services: CommandServices, editor: vscode.TextEditor): 
     throw new EngineError('request.invalid', { what: 'The task', reason });
   }
   const number = lines.filter((text, at) => readTaskLine(text, at)).length;
+  const usable = await usablePairs(services, document);
   const one: SweptItem = {
     label: vscode.l10n.t('The pair on line {0}', line.line + 1),
     description: line.clean,
@@ -161,8 +125,10 @@ async function sweptTask(services: CommandServices, editor: vscode.TextEditor): 
   };
   const all: SweptItem = {
     label: vscode.l10n.t('All {0} pairs', number),
-    description: vscode.l10n.t('mean over the task'),
-    sweep: () => wholeTask(document, lines),
+    description: isShort(usable)
+      ? vscode.l10n.t('only {0} of {1} can be used', usable.pairs, usable.lines)
+      : vscode.l10n.t('mean over the task'),
+    sweep: () => wholeTask(document, lines, isShort(usable) ? usable.lines : undefined),
   };
   return pickSwept([one, all, generatedItem(services)]);
 }
@@ -173,25 +139,43 @@ function onePair(document: vscode.TextDocument, line: TaskLine): Swept {
   return { pairs: { kind: 'pair', clean, corrupted, answers, wrongAnswers }, places };
 }
 
+type Usable = Pick<TaskCheck, 'pairs' | 'lines'>;
+
+/** How many pairs of the text the model can run; nothing when the text cannot be checked, which the engine tells later. */
+async function usablePairs(
+  { engine, models }: CommandServices,
+  document: vscode.TextDocument,
+): Promise<Usable | undefined> {
+  const { id: model } = await models.ensure();
+  const file = { text: document.getText(), name: basename(document.uri.path) };
+  return engine.checkTask({ model, file, measure: 0 }).catch(() => undefined);
+}
+
+function isShort(usable: Usable | undefined): usable is Usable {
+  return usable !== undefined && usable.pairs < usable.lines;
+}
+
+/** @param pairsOfFile see `SweepPlaces.pairsOfFile` */
 async function wholeTask(
   document: vscode.TextDocument,
   lines: readonly string[],
+  pairsOfFile: number | undefined,
 ): Promise<Swept | undefined> {
   // The engine reads the file, so it has to be on the disk as it is on the screen.
   if (document.isDirty || document.isUntitled) {
     const saved = await vscode.workspace.save(document.uri);
     if (!saved) return undefined;
-    return taskAt(saved, lines);
+    return taskAt(saved, lines, pairsOfFile);
   }
-  return taskAt(document.uri, lines);
+  return taskAt(document.uri, lines, pairsOfFile);
 }
 
-function taskAt(uri: vscode.Uri, lines: readonly string[]): Swept {
+function taskAt(uri: vscode.Uri, lines: readonly string[], pairsOfFile: number | undefined): Swept {
   const roles = commonRoles(lines);
   return {
     pairs: { kind: 'task', task: { kind: 'file', path: uri.fsPath } },
     ...(roles.length > 0 && { roles }),
-    places: { clean: uri.toString() },
+    places: { clean: uri.toString(), ...(pairsOfFile !== undefined && { pairsOfFile }) },
   };
 }
 

@@ -9,7 +9,10 @@ import { plainTitle } from '../plainTitle.ts';
 import type { Look } from '../prompt.ts';
 import type { Services } from '../services.ts';
 import { remedyFor, wordError } from '../wordError.ts';
-import { contrastTitle, promptSummary, shortName } from './promptSummary.ts';
+import { contrastTitle, otherName, promptSummary } from './promptSummary.ts';
+
+/** Between an icon and its text: VS Code draws no other space there. */
+const gap = '\u00a0';
 
 /** Provides the lenses and tells VS Code when they changed. */
 export class PromptCodeLens extends Disposable implements vscode.CodeLensProvider {
@@ -48,10 +51,11 @@ export class PromptCodeLens extends Disposable implements vscode.CodeLensProvide
     const { session } = this.services;
     if (session.error !== undefined) return errorLinks(session.error);
     if (!session.look) return [commandLink('inspectDocument', vscode.l10n.t('Reading the prompt…'))];
+    // VS Code cuts the line off where the editor ends: what can be done comes before what is only worth knowing.
     return [
-      summaryLink(session.look, this.services),
       ...this.actionLinks(session.look),
       ...noteLinks(session.look, this.services),
+      summaryLink(session.look, this.services),
     ];
   }
 
@@ -64,15 +68,15 @@ export class PromptCodeLens extends Disposable implements vscode.CodeLensProvide
       : { title: vscode.l10n.t('Set Contrast'), tooltip: '' };
     const compare = session.other
       ? {
-          title: vscode.l10n.t('vs {0}', plainTitle(shortName(session.other.name))),
+          title: vscode.l10n.t('vs {0}', plainTitle(otherName(session.other))),
           tooltip: vscode.l10n.t('Compared With {0}', session.other.name),
         }
       : { title: vscode.l10n.t('Compare'), tooltip: '' };
     return [
-      { ...commandLink('setContrast', setContrast.title), tooltip: setContrast.tooltip },
-      { ...commandLink('comparePrompts', compare.title), tooltip: compare.tooltip },
-      commandLink('sweepPatches', vscode.l10n.t('Sweep'), [vscode.Uri.parse(look.prompt.uri)]),
       commandLink('findCircuit', vscode.l10n.t('Find Circuit')),
+      commandLink('sweepPatches', vscode.l10n.t('Sweep'), [vscode.Uri.parse(look.prompt.uri)]),
+      { ...commandLink('comparePrompts', compare.title), tooltip: compare.tooltip },
+      { ...commandLink('setContrast', setContrast.title), tooltip: setContrast.tooltip },
     ];
   }
 }
@@ -83,12 +87,12 @@ function summaryLink(look: Look, { session }: Pick<Services, 'session'>): vscode
   const sae = session.models.sae?.name;
   const { title, tooltip } = promptSummary(look.model.name, sae, tokens);
   return {
-    ...commandLink('inspectDocument', `$(eye) ${title}`),
+    ...commandLink('inspectDocument', `$(eye)${gap}${title}`),
     tooltip: `${tooltip}\n${vscode.l10n.t('Open the token panel')}`,
   };
 }
 
-/** What else shapes the numbers; last, where it takes no room from the actions. */
+/** What else shapes the numbers; behind the actions, where it takes no room from them. */
 function noteLinks(look: Look, { session }: Pick<Services, 'session'>): vscode.Command[] {
   const { strip } = look.analysis;
   const parts: string[] = [];
@@ -104,14 +108,14 @@ function noteLinks(look: Look, { session }: Pick<Services, 'session'>): vscode.C
 }
 
 function inspectLink(): vscode.Command {
-  return commandLink('inspectDocument', `$(eye) ${vscode.l10n.t('Inspect With Fovea')}`);
+  return commandLink('inspectDocument', `$(eye)${gap}${vscode.l10n.t('Inspect With Fovea')}`);
 }
 
 function errorLinks(error: unknown): vscode.Command[] {
   if (isEngineError(error, 'prompt.empty')) return [commandLink('inspectDocument', wordError(error))];
   const { title, command } = remedyFor(error);
   return [
-    commandLink('inspectDocument', `$(warning) ${plainTitle(wordError(error))}`),
+    commandLink('inspectDocument', `$(warning)${gap}${plainTitle(wordError(error))}`),
     commandLink(command, title),
   ];
 }

@@ -31,7 +31,8 @@ export class NextTokenHint extends Disposable implements vscode.InlayHintsProvid
     const next = effect?.after[0] ?? predictions[strip.tokens.length - 1]?.[0];
     const position = document.positionAt(look.prompt.start + strip.used.end);
     if (!next || !range.contains(position)) return [];
-    const label = `→ ${quoteToken(next.text)} ${formatProbability(next.probability)}`;
+    // A space of its own: the padding alone leaves it at the token's outline.
+    const label = ` → ${quoteToken(next.text)} ${formatProbability(next.probability)}`;
     const hint = new vscode.InlayHint(position, label);
     hint.paddingLeft = true;
     hint.tooltip = effect

@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Contrast, Token } from '../../shared/domain.ts';
 import { formatSigned, formatToken, quoteToken } from '../../shared/format.ts';
 import { plainTitle } from '../plainTitle.ts';
+import type { OtherPrompt } from '../prompt.ts';
 
 /** What a link says, and what it says in full. */
 export interface LensWords {
@@ -14,7 +15,7 @@ export interface LensWords {
 /** Characters of a name and of an answer that are shown. */
 const shown = { name: 18, answer: 10 } as const;
 
-/** The model, the SAE and the number of tokens: `mini · L2 resid_post · 17 tokens`. */
+/** The model, the number of tokens and the SAE: `mini · 17 tokens · L2 resid_post`. */
 export function promptSummary(model: string, sae: string | undefined, tokens: readonly Token[]): LensWords {
   const noSae = vscode.l10n.t('no SAE');
   const count = tokens.length === 1 ? vscode.l10n.t('1 token') : vscode.l10n.t('{0} tokens', tokens.length);
@@ -22,7 +23,7 @@ export function promptSummary(model: string, sae: string | undefined, tokens: re
   const counted = before
     ? vscode.l10n.t('{0} tokens with {1}', tokens.length, formatToken(before.text))
     : count;
-  const title = [shortName(model), sae === undefined ? noSae : shortHook(sae), count];
+  const title = [shortName(model), count, sae === undefined ? noSae : shortHook(sae)];
   return {
     title: title.map(plainTitle).join(' · '),
     tooltip: [model, sae ?? noSae, counted].join(' · '),
@@ -37,6 +38,12 @@ export function contrastTitle({ answer, wrong }: Contrast, value: number | undef
     title: plainTitle(`${inner(answer)} − ${inner(wrong)}${worth}`),
     tooltip: `${quoteToken(answer)} − ${quoteToken(wrong)}${worth}`,
   };
+}
+
+/** What another prompt is called in one or two words: its file without the ending, and `typed` for one without a file. */
+export function otherName({ name, uri }: OtherPrompt): string {
+  if (uri === undefined) return vscode.l10n.t('typed');
+  return shortName(name.replace(/(\.prompt)?\.txt$/, ''));
 }
 
 /** A name with its end cut off where it is long; of a repository, the part after the owner. */

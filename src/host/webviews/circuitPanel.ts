@@ -52,6 +52,11 @@ export class CircuitPanel extends Disposable {
     );
   }
 
+  /** Whether it can be seen now. */
+  get isVisible(): boolean {
+    return this.panel.isVisible;
+  }
+
   /** Opens the panel beside the editor. */
   show(): void {
     this.services.circuits.activate(this.server);

@@ -1,6 +1,7 @@
 /** The SHIFT panel: a classifier's accuracies, and its features to be judged. */
 
 import * as vscode from 'vscode';
+import { shiftDefaults } from '../../shared/shiftApi.ts';
 import type { ShiftState, ShiftViewApi } from '../../shared/shiftViewApi.ts';
 import { ablateMarked } from '../commands/shiftCommands.ts';
 import { runCommand } from '../contributions.ts';
@@ -46,6 +47,11 @@ export class ShiftPanel extends Disposable {
         shift.relabel().catch((error: unknown) => log.warn(describeForLog(error)));
       }),
     );
+  }
+
+  /** Whether it can be seen now. */
+  get isVisible(): boolean {
+    return this.panel.isVisible;
   }
 
   /** Opens the panel beside the editor. */
@@ -98,7 +104,7 @@ function shiftState({ models, shift }: Services): ShiftState {
     elsewhere: foundElsewhere(shift.foundWith, models),
     professions: findings?.professions ?? question?.request.professions,
     hook: findings?.hook,
-    biographies: question?.request.trainCount ?? 500,
+    biographies: question?.request.trainCount ?? shiftDefaults.trainCount,
     running,
     failure,
     before: findings?.before,

@@ -10,8 +10,8 @@ import { foundElsewhere } from '../foundElsewhere.ts';
 import { panels } from '../names.ts';
 import { requireModelOf } from '../requireModelOf.ts';
 import type { CommandServices, Services } from '../services.ts';
+import { type KeptStudy, type StudyQuestion, stagesOf } from '../studies/keptStudy.ts';
 import { openStudyCircuit, saveReport } from '../studies/saveStudy.ts';
-import { type KeptStudy, type StudyQuestion, stagesOf } from '../studies/studySession.ts';
 import { showError } from '../wordError.ts';
 import { panelIcon } from './panelIcon.ts';
 import { runViewCommand } from './tokensPanel.ts';
@@ -50,9 +50,21 @@ export class StudyPanel extends Disposable {
     this.own(models.onDidChange(() => this.panel.tellSoon(tellEvery)));
   }
 
+  /** Whether it can be seen now. */
+  get isVisible(): boolean {
+    return this.panel.isVisible;
+  }
+
   /** Opens the panel beside the editor. */
   show(): void {
     this.panel.show();
+  }
+
+  /** Asks where to save the report of the study that is shown, and writes it. */
+  async saveReport(): Promise<void> {
+    await this.withStudy(async (study, question) => {
+      if (await saveReport(study, question)) this.services.studies.markSaved();
+    });
   }
 
   private api(): StudyViewApi {
@@ -64,12 +76,7 @@ export class StudyPanel extends Disposable {
       resume: async () => void this.told(() => resumeStudy(this.all())),
       cancel: async () => studies.cancel(),
       choose: async ({ id }) => studies.choose(id),
-      saveReport: () =>
-        this.told(() =>
-          this.withStudy(async (study, question) => {
-            if (await saveReport(study, question)) studies.markSaved();
-          }),
-        ),
+      saveReport: () => this.told(() => this.saveReport()),
       openCircuit: () => this.told(() => this.withStudy(openStudyCircuit)),
       showHead: (head) => this.told(() => this.showHead(head)),
       ablateHead: ({ layer, head }) =>

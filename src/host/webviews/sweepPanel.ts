@@ -5,6 +5,8 @@ import type { SweepOutline } from '../../shared/patchingApi.ts';
 import { restingValue } from '../../shared/sweepCell.ts';
 import type { SweepRow, SweepState, SweepView, SweepViewApi } from '../../shared/sweepViewApi.ts';
 import { changeSweep, planSweep } from '../commands/sweepCommands.ts';
+import { tellFinished } from '../commands/tellFinished.ts';
+import { runCommand } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { foundElsewhere } from '../foundElsewhere.ts';
 import { panels } from '../names.ts';
@@ -19,11 +21,8 @@ import { panelIcon } from './panelIcon.ts';
 import { runViewCommand } from './tokensPanel.ts';
 import { ViewPanel } from './viewPanel.ts';
 
-/** Milliseconds between two pictures of a sweep that runs; large ones take a while to send and to draw. */
-const tellEvery = { small: 80, large: 500 } as const;
-
-/** Cells of a large sweep. */
-const manyCells = 20_000;
+/** Milliseconds between two pictures: a sweep that runs reports far more often than is worth drawing. */
+const tellEvery = { still: 80, running: 500 } as const;
 
 /** Serves the sweep panel. */
 export class SweepPanel extends Disposable {
@@ -52,15 +51,24 @@ export class SweepPanel extends Disposable {
     this.own(models.onDidChange(() => this.tellSoon()));
   }
 
+  /** Whether it can be seen now. */
+  get isVisible(): boolean {
+    return this.panel.isVisible;
+  }
+
   /** Opens the panel beside the editor. */
   show(): void {
     this.panel.show();
   }
 
+  /** Asks where to save the cells of a kept sweep, and writes them. */
+  async exportOne(id: string, kind: 'csv' | 'json'): Promise<void> {
+    const record = this.services.sweeps.all.find((kept) => kept.id === id);
+    if (record) await exportSweep(viewOf(record, this.services), kind, undefined);
+  }
+
   private tellSoon(): void {
-    const { current, isRunning } = this.services.sweeps;
-    const isLarge = isRunning && (current?.cells.values.length ?? 0) > manyCells;
-    this.panel.tellSoon(isLarge ? tellEvery.large : tellEvery.small);
+    this.panel.tellSoon(this.services.sweeps.isRunning ? tellEvery.running : tellEvery.still);
   }
 
   private api(): SweepViewApi {
@@ -97,9 +105,25 @@ export class SweepPanel extends Disposable {
       { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Sweeping') },
       async (progress) => {
         const listening = sweeps.onDidChange(() => progress.report({ message: shareOf(sweeps.atWork) }));
+        const asked = sweeps.current;
         await sweeps.run({ ...model, saes: models.saes }).finally(() => listening.dispose());
+        if (asked) this.tellEnd(asked.id);
       },
     );
+  }
+
+  /** Says that a sweep is through, when that cannot be seen. */
+  private tellEnd(id: string): void {
+    const { models, sweeps } = this.services;
+    const record = sweeps.all.find((kept) => kept.id === id);
+    if (record?.status !== 'done' && record?.status !== 'failed') return;
+    if (this.isVisible && sweeps.current?.id === id) return;
+    const title = sweepTitle(record.question, models);
+    const words =
+      record.status === 'done'
+        ? vscode.l10n.t('The sweep {0} is done.', title)
+        : vscode.l10n.t('The sweep {0} failed: {1}', title, wordError(record.failure));
+    tellFinished(words, { isSeen: false, show: () => void runCommand('showResult', { kind: 'sweep', id }) });
   }
 
   private async reveal(cell: number): Promise<void> {
@@ -139,7 +163,7 @@ function sweepState(services: Services): SweepState {
   return {
     ...(!current && { message: emptyMessage() }),
     sweep: current && viewOf(current, services),
-    history: [...sweeps.all].reverse().map((record) => rowOf(record, services)),
+    history: toldApart([...sweeps.all].reverse(), services),
   };
 }
 
@@ -151,6 +175,18 @@ function emptyMessage(): SweepState['message'] {
     ),
     action: { title: vscode.l10n.t('Sweep Patches…'), command: 'sweepPatches' },
   };
+}
+
+/** The rows of all sweeps; those of one title say what else tells them apart. */
+function toldApart(records: readonly SweepRecord[], services: Services): readonly SweepRow[] {
+  const rows = records.map((record) => rowOf(record, services));
+  const subjects = records.map(sweepSubject);
+  return rows.map((row, i) => {
+    const alike = rows.flatMap(({ title }, j) => (j !== i && title === row.title ? [subjects[j]] : []));
+    if (alike.length === 0) return row;
+    const when = new Date(records[i]!.created).toLocaleTimeString(vscode.env.language);
+    return { ...row, detail: alike.includes(subjects[i]) ? `${subjects[i]} · ${when}` : subjects[i] };
+  });
 }
 
 function rowOf(record: SweepRecord, { models, sweeps }: Pick<Services, 'models' | 'sweeps'>): SweepRow {
@@ -166,7 +202,7 @@ function rowOf(record: SweepRecord, { models, sweeps }: Pick<Services, 'models' 
 }
 
 function viewOf(record: SweepRecord, services: Services): SweepView {
-  const { cells, estimate, failure, model, outline, question } = record;
+  const { cells, estimate, failure, model, outline, places, question } = record;
   return {
     ...rowOf(record, services),
     question,
@@ -174,6 +210,8 @@ function viewOf(record: SweepRecord, services: Services): SweepView {
     model: model.name,
     elsewhere: foundElsewhere(foundWith(record), services.models),
     outline,
+    runs: progressOf(record),
+    ...(places.pairsOfFile !== undefined && { pairsOfFile: places.pairsOfFile }),
     estimate,
     values: cells.values,
     raw: Float32Array.from(cells.raw),

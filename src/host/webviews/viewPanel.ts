@@ -49,6 +49,11 @@ export class ViewPanel<Api extends Contract<Api>> extends Disposable {
     return this.panel !== undefined;
   }
 
+  /** Whether it can be seen now: it is the tab of its group. */
+  get isVisible(): boolean {
+    return this.panel?.visible === true;
+  }
+
   /** Opens the panel beside the active editor, which keeps the focus; an open panel comes to the front. */
   show(column: vscode.ViewColumn = vscode.ViewColumn.Beside): void {
     if (this.panel) {

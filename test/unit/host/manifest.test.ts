@@ -23,6 +23,11 @@ interface Step {
   readonly completionEvents: readonly string[];
 }
 
+interface MenuEntry {
+  readonly command?: string;
+  readonly submenu?: string;
+}
+
 interface Manifest {
   readonly icon: string;
   readonly activationEvents: readonly string[];
@@ -36,7 +41,8 @@ interface Manifest {
       readonly title: string;
       readonly category: string;
     }[];
-    readonly menus: Readonly<Record<string, readonly { readonly command: string }[]>>;
+    readonly submenus: readonly { readonly id: string }[];
+    readonly menus: Readonly<Record<string, readonly MenuEntry[]>>;
     readonly keybindings: readonly { readonly command: string; readonly when: string }[];
     readonly views: Readonly<Record<string, readonly { readonly id: string }[]>>;
     readonly viewsWelcome: readonly { readonly view: string }[];
@@ -65,13 +71,24 @@ describe('the manifest and the code', () => {
   it('use only commands that exist, in menus, keys, links and walkthrough events', () => {
     const known = new Set<string>(Object.values(commands));
     const used = [
-      ...Object.values(contributes.menus).flatMap((entries) => entries.map(({ command }) => command)),
+      ...Object.values(contributes.menus).flatMap((entries) =>
+        entries.flatMap(({ command }) => (command === undefined ? [] : [command])),
+      ),
       ...contributes.keybindings.map(({ command }) => command),
       ...[...JSON.stringify(strings).matchAll(/command:([\w.]+)/g)].map((match) => match[1] ?? ''),
       ...[...text.matchAll(/onCommand:([\w.]+)/g)].map((match) => match[1] ?? ''),
     ];
     expect(used.filter((command) => !known.has(command))).toEqual([]);
     expect(used.length).toBeGreaterThan(20);
+  });
+
+  it('show every submenu in a menu, and fill it', () => {
+    const shown = Object.values(contributes.menus).flatMap((entries) =>
+      entries.flatMap(({ submenu }) => (submenu === undefined ? [] : [submenu])),
+    );
+    const declared = contributes.submenus.map(({ id }) => id);
+    expect(sorted(shown)).toEqual(sorted(declared));
+    for (const id of declared) expect(contributes.menus[id]?.length, id).toBeGreaterThan(3);
   });
 
   it('use only when-clause keys that the code sets', () => {

@@ -83,7 +83,7 @@ describe('annotations', () => {
     expect(circuit.annotations.pinned).toEqual(['logit']);
   });
 
-  it('of a circuit that nobody has touched keep the sixteen strongest nodes', async () => {
+  it('of a circuit that nobody has touched keep the sixty strongest nodes', async () => {
     const nodes = Array.from({ length: 100 }, (_, i) => ({
       id: `mlp ${i}`,
       kind: 'mlp' as const,
@@ -93,7 +93,7 @@ describe('annotations', () => {
       effect: i,
     }));
     const document = { ...tinyCircuit, nodes, edges: [], annotations: undefined };
-    expect((await openCircuit(undefined, { document })).annotations.keep).toBe(0.16);
+    expect((await openCircuit(undefined, { document })).annotations.keep).toBe(0.6);
     const few = { ...tinyCircuit, annotations: undefined };
     expect((await openCircuit(undefined, { document: few })).annotations.keep).toBe(1);
   });

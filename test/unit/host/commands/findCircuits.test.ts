@@ -34,7 +34,7 @@ describe('a search', () => {
     const found = (allNodes: number) => ({
       circuit: tinyCircuit,
       allNodes,
-      replacementScore: 0.5,
+      replacementScore: allNodes / 1000,
       completenessScore: 0.75,
     });
     const engine = {
@@ -63,7 +63,7 @@ describe('a search', () => {
     await vi.waitFor(() => expect(answers).toHaveLength(2));
     for (const answer of answers) answer();
     await Promise.all([first, second]);
-    expect(user.told).toEqual([expect.stringContaining('of 200 nodes')]);
+    expect(user.told).toEqual([expect.stringContaining('replacement score 0.2,')]);
     circuits.dispose();
   });
 });

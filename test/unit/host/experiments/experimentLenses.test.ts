@@ -17,33 +17,34 @@ describe('the line over an experiment', () => {
     experimentLenses({ uri, isTrusted: true, ...state }).map(({ title }) => title);
 
   it('offers to run it, and what was found once it has run', () => {
-    expect(titles({})).toEqual(['$(play) Run', 'Estimate', 'Export TransformerLens Script']);
-    expect(titles({ results })).toEqual([
-      '$(play) Run',
-      'Estimate',
-      'Results',
-      'Compare…',
-      'Export TransformerLens Script',
-    ]);
-    expect(titles({ results, hasSweep: true }).slice(2, 5)).toEqual(['Results', 'Sweep', 'Compare…']);
+    expect(titles({})).toEqual(['$(play) Run', 'Estimate', 'Script']);
+    expect(titles({ results })).toEqual(['$(play) Run', 'Results', 'Compare…', 'Estimate', 'Script']);
+    const found = { results, hasSweep: true, circuits: [{ uri: results, method: 2 }, { uri }] };
+    expect(titles(found).slice(1, 5)).toEqual(['Results', 'Sweep', 'Circuit 2', 'Circuit']);
+    expect(experimentLenses({ uri, isTrusted: true, ...found })[3]).toMatchObject({
+      command: 'vscode.open',
+      arguments: [results],
+    });
   });
 
   it('tells what the next run goes on with, and offers to begin anew', () => {
     const links = experimentLenses({ uri, isTrusted: true, kept: { done: 2, total: 4, isUnderWay: true } });
-    expect(links.map(({ title }) => title).slice(0, 3)).toEqual([
-      '$(debug-continue) Go On (2 of 4 methods done, one under way)',
+    expect(links.map(({ title }) => title)).toEqual([
+      '$(debug-continue) Go On',
       'Start Over',
       'Estimate',
+      'Script',
+      '2 of 4 methods done, one under way',
     ]);
     expect(links[0]!.arguments).toEqual([uri]);
     expect(links[1]!.arguments).toEqual([uri, 'anew']);
-    expect(titles({ kept: { done: 0, total: 1, isUnderWay: true } })[0]).toContain('Go On (partly done)');
+    expect(titles({ kept: { done: 0, total: 1, isUnderWay: true } }).at(-1)).toBe('partly done');
   });
 
   it('tells how far a run is, and stops it', () => {
     const progress = { done: 3, total: 4, what: 'Patching $(x)' };
-    expect(titles({ progress })).toEqual(['$(sync~spin) Patching $ (x) · 75 %', '$(debug-stop) Cancel']);
-    expect(titles({ progress: 'starting' })[0]).toBe('$(sync~spin) Starting…');
+    expect(titles({ progress })).toEqual(['$(debug-stop) Cancel', '$(sync~spin) Patching $ (x) · 75 %']);
+    expect(titles({ progress: 'starting' })[1]).toBe('$(sync~spin) Starting…');
     expect(wordProgress({ done: 0, total: 0, what: 'edges' })).toBe('edges');
   });
 

@@ -1,7 +1,4 @@
 /** Experiments in the window: the same files as from the command line, older results until a run is done, and the window's model left as it was. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,7 +178,7 @@ describe('a run', () => {
       const { provenance, results } = JSON.parse(await readFile(join(folder, `${bos}.results.json`), 'utf8'));
       return [provenance.bos, results[1].tokens.clean.length];
     };
-    const experiment = { bos: 'always', method: { kind: 'logitLens' } } as const;
+    const experiment = JSON.stringify({ bos: 'always', method: { kind: 'logitLens' } });
     const [always, never] = await Promise.all([
       run('always'),
       run('never'),
@@ -224,22 +221,6 @@ describe('a run', () => {
     expect(await readdir(keptFolder)).toEqual(others);
   });
 
-  it('keeps the runs that were stopped last, and passes over a file that is none', async () => {
-    const kept = new KeptRuns(keptFolder, log);
-    const place = { key: 'key', ask: 'ask' };
-    for (let i = 0; i < 25; i++) kept.of(`/w/${i}.fovea.json`).finish(place, { numbers: { i } });
-    const names = await readdir(keptFolder);
-    expect(names).toHaveLength(20);
-    for (const name of names) await writeFile(join(keptFolder, name), 'broken');
-    const other = new KeptRuns(keptFolder, log);
-    expect(other.of('/w/24.fovea.json').outcome(place)).toBeUndefined();
-    other.of('/w/24.fovea.json').finish(place, { numbers: { i: 1 } });
-    expect(new KeptRuns(keptFolder, log).of('/w/24.fovea.json').outcome(place)).toEqual({
-      numbers: { i: 1 },
-    });
-    for (const name of names) await rm(join(keptFolder, name), { force: true });
-  });
-
   it('names the file and the field when it is no experiment', async () => {
     const { runs } = runsFor();
     const file = join(folder, 'bad.fovea.json');
@@ -251,73 +232,21 @@ describe('a run', () => {
 });
 
 describe('a check', () => {
-  it('opens no model for a look but the embedded one and the window’s', async () => {
+  it('opens no model for a look but the embedded one and the window’s, and tells what shows without it', async () => {
     const { runs } = runsFor();
     const other = await writeTinyModel(8);
-    const experiment = { model: other.folder, method: { kind: 'logitLens' } } as const;
-    expect(await runs.check(join(folder, 'x.fovea.json'), experiment, {})).toBeUndefined();
+    const file = join(folder, 'x.fovea.json');
+    const method = [{ kind: 'logitLens' }, { kind: 'patch', sweep: 'resid_pre', layers: [77] }];
+    const pairs = { kind: 'file', path: 'gone.task.jsonl' };
+    const found = async (more: object) => {
+      const text = JSON.stringify({ method, pairs, ...more });
+      return (await runs.check(file, text, {})).map(({ path }) => path.join('.'));
+    };
+    const lens = 'method.0.kind';
+    expect(await found({ model: other.folder })).toEqual(['pairs.path', lens]);
     await other.remove();
-    const embedded = await runs.check(join(folder, 'x.fovea.json'), { method: { kind: 'logitLens' } }, {});
-    expect(embedded!.map(({ path }) => path)).toEqual([['method', 'kind']]);
-  });
-});
-
-describe('the command line', () => {
-  it('tells what is wrong with an experiment, and ends with code 1', async () => {
-    const file = join(folder, 'check.fovea.json');
-    await writeFile(file, textOf({ saes: ['blocks.7.hook_x'] }));
-    const check = await runProgram(program.file, ['run', file, '--check']);
-    expect(check.code).toBe(1);
-    expect(check.out).toMatch(/^error: saes\[0\]: The SAE "blocks\.7\.hook_x"/);
-    await writeFile(file, '{"method": {"kind": "none"}}');
-    const broken = await runProgram(program.file, ['run', file]);
-    expect(broken.code).toBe(1);
-    expect(broken.err).toContain('method.kind should be one of patch');
-    const model = await runProgram(program.file, ['run', file, '--model', 'x']);
-    expect(model.code).toBe(2);
-    expect(model.err).toContain('The experiment itself says "model"');
-  });
-
-  it('goes on with --keep after it was killed, and leaves no such file behind', async () => {
-    const file = join(folder, 'killed.fovea.json');
-    const keep = join(folder, 'killed.keep');
-    const model = await realpath('models/mini');
-    const clean = 'When Mary and John went to the store, John gave a drink to';
-    const corrupted = clean.replace(', John', ', Mary');
-    const pairs = { kind: 'pair', clean, corrupted, answers: [' Mary'], wrongAnswers: [' John'] };
-    const method = [
-      { kind: 'ablate', sweep: 'mlp_out_all_pos', value: 'zero' },
-      { kind: 'patch', sweep: 'attn_head_out_by_pos' },
-    ];
-    await writeFile(file, textOf({ model, pairs, method }));
-    const argv = [program.file, 'run', file, '--keep', keep];
-    const child = spawn(process.execPath, argv, { stdio: 'ignore' });
-    await expect
-      .poll(() => existsSync(keep) && readFileSync(keep, 'utf8'), { timeout: 60_000, interval: 10 })
-      .toContain('"outcome"');
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-    expect(existsSync(join(folder, 'killed.results.json'))).toBe(false);
-    const again = await runProgram(program.file, ['run', file, '--keep', keep]);
-    expect([again.code, again.err, existsSync(keep)]).toEqual([0, '', false]);
-    const results = await readFile(join(folder, 'killed.results.json'), 'utf8');
-    expect((await runProgram(program.file, ['run', file])).code).toBe(0);
-    expect(await readFile(join(folder, 'killed.results.json'), 'utf8')).toBe(results);
-    const other = await runProgram(program.file, ['run', file, '--keep', file]);
-    expect(other.code).toBe(2);
-    expect(other.err).toContain('holds no run that could go on');
-  }, 120_000);
-
-  it('exports a script, and refuses what has no equivalent', async () => {
-    const file = join(folder, 'export.fovea.json');
-    await writeFile(file, textOf());
-    const script = await runProgram(program.file, ['export', file, '--transformer-lens']);
-    expect(script.code).toBe(0);
-    expect(script.out).toContain('TransformerBridge.boot_transformers(MODEL');
-    await writeFile(file, textOf({ method: { kind: 'acdc', threshold: 1 } }));
-    const refused = await runProgram(program.file, ['export', file, '--transformer-lens']);
-    expect(refused.code).toBe(1);
-    expect(refused.err).toContain('it cannot say ACDC (acdc)');
-    expect((await runProgram(program.file, ['export', file])).code).toBe(2);
+    expect(await found({ model: other.folder })).toEqual(['model', 'pairs.path', lens]);
+    expect(await found({})).toEqual(['pairs.path', lens, 'method.1.layers.0']);
+    await expect(runs.check(file, '{', {})).rejects.toThrow('should be JSON');
   });
 });
