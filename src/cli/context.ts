@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Engine } from '../engine/engine.ts';
 import type { BosPolicy, Contrast, ModelInfo, SaeInfo } from '../shared/domain.ts';
 import type { CallOptions, EngineApi } from '../shared/engineApi.ts';
-import { formatToken } from '../shared/format.ts';
+import { formatText, formatToken } from '../shared/format.ts';
 import { readHubName } from '../shared/hubName.ts';
 import { type CommandLine, CommandLineError, listOption, type OptionSpec, textOption } from './arguments.ts';
 import { progressLine } from './progressLine.ts';
@@ -28,6 +28,8 @@ export interface Context {
   readonly call: CallOptions;
   /** Prints `rows` as text, or `value` as JSON when --json was given. */
   print(value: unknown, text: () => string): void;
+  /** Tells something beside the answer, on standard error. */
+  warn(text: string): void;
   close(): void;
 }
 
@@ -45,6 +47,10 @@ export function openContext(line: CommandLine): Context {
     print(value, text) {
       progress.clear();
       process.stdout.write(line.options.json ? `${JSON.stringify(value, plain, 2)}\n` : `${text()}\n`);
+    },
+    warn(text) {
+      progress.clear();
+      process.stderr.write(`${text.split('\n').map(formatText).join('\n')}\n`);
     },
     close() {
       progress.clear();

@@ -16,11 +16,23 @@ export interface ExperimentFile {
   readonly places: ExperimentPlaces;
 }
 
+/** The text of an experiment, which may be none, and its name on the command line. */
+export interface ExperimentText extends Omit<ExperimentFile, 'experiment'> {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** Options of all commands that say what an experiment says itself. */
 export const saidByExperiment: readonly string[] = ['model', 'bos'];
 
 /** Reads the experiment. @throws CommandLineError, file.missing, request.invalid */
-export async function openExperiment({ line, engine }: Context): Promise<ExperimentFile> {
+export async function openExperiment(context: Context): Promise<ExperimentFile> {
+  const { name, file, text, places } = await openExperimentText(context);
+  return { file, places, experiment: readExperiment(name, text) };
+}
+
+/** The text of the experiment, as it is. @throws CommandLineError, file.missing */
+export async function openExperimentText({ line, engine }: Context): Promise<ExperimentText> {
   const [named, ...rest] = line.words;
   if (named === undefined || rest.length > 0)
     throw new CommandLineError('Name one experiment: NAME.fovea.json.');
@@ -29,10 +41,10 @@ export async function openExperiment({ line, engine }: Context): Promise<Experim
     throw new CommandLineError(`The experiment itself says "${option}"; change it there.`);
   }
   const file = await realFile(resolve(named));
-  const experiment = readExperiment(named, await readText(file));
+  const text = await readText(file);
   const folder = dirname(file);
   const path = (relative: string): Promise<string> => realFile(resolve(folder, relative));
-  return { file, experiment, places: { engine, embedded: embeddedModel(), path, readText } };
+  return { name: named, file, text, places: { engine, embedded: embeddedModel(), path, readText } };
 }
 
 /** Bytes of a text file at most. */

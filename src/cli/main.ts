@@ -55,7 +55,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
-    process.stderr.write(`There is no command "${name}".\n\n${overview()}`);
+    process.stderr.write(`There is no command "${name}": fovea help lists those that there are.\n`);
     return 2;
   }
   try {
@@ -73,13 +73,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     // A command that found something wrong with what it was given says so itself.
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error, name, command);
+    return report(error, name);
   }
 }
 
-function report(error: unknown, name: string, command: Command): number {
+function report(error: unknown, name: string): number {
   if (error instanceof CommandLineError) {
-    process.stderr.write(`${error.message}\n\n${describe(name, command)}`);
+    process.stderr.write(`${error.message}\nfovea ${name} --help lists the options.\n`);
     return 2;
   }
   if (isEngineError(error, 'cancelled')) {

@@ -14,7 +14,7 @@ import { circuitOfGraph } from './method/attributionGraph/circuitOfGraph.ts';
 import { estimateGraph } from './method/attributionGraph/estimateGraph.ts';
 import { placeTranscoders, type TranscoderSet } from './method/attributionGraph/transcoderSet.ts';
 import { requireOneToken } from './model/tokenizer.ts';
-import type { PatchingContext } from './patching.ts';
+import type { PatchingContext } from './patchingRequest.ts';
 import { requireCount } from './requestChecks.ts';
 
 /** What a request is read with. */
@@ -46,6 +46,7 @@ export async function requestedAttributionGraph(
   const settings = readSettings(model, ids, request);
   const set = await openSet(context, request);
   const found = await attributionGraph(model.transformer, ids, set, settings, call);
+  const untranscoded = [...set.byLayer.keys()].filter((layer) => !isWritten(set, layer));
   const { nLayers } = model.info;
   const { tokenText } = model.tokenizer;
   return {
@@ -67,6 +68,7 @@ export async function requestedAttributionGraph(
     completenessScore: found.scores.completeness,
     allNodes: found.traced.rows.nodes,
     allEdges: found.traced.rows.weights.reduce((count, weight) => count + (weight === 0 ? 0 : 1), 0),
+    ...(untranscoded.length > 0 && { untranscoded }),
   };
 }
 
@@ -80,6 +82,11 @@ export async function requestedGraphEstimate(
   const { ids } = model.window(request.text);
   const settings = readSettings(model, ids, request);
   return estimateGraph(model.transformer, ids, await openSet(context, request), settings, call);
+}
+
+/** Whether a transcoder, or one of an earlier layer, writes what the MLP of `layer` gives. */
+function isWritten({ byLayer }: TranscoderSet, layer: number): boolean {
+  return byLayer.some((placed) => placed?.writes.some((write) => write.layer === layer));
 }
 
 async function openSet(
@@ -144,6 +151,7 @@ function parametersOf(
     edgeThreshold: thresholds.edge,
     activeFeatures: sources.features.length,
     tracedFeatures: traced.features.length,
+    activeNodes: traced.ranges.features + traced.ranges.errors,
     firstPosition: leaveFirst ? 'left out' : 'kept',
     replacementScore: scores.replacement,
     completenessScore: scores.completeness,

@@ -40,6 +40,7 @@ import { logitLens } from './method/logitLens.ts';
 import { attributeLogits } from './method/residualAttribution.ts';
 import { parseModelConfig } from './model/config.ts';
 import { blockHookName } from './model/hooks.ts';
+import { placedPairs } from './placedPairs.ts';
 import { topOfLogits } from './predictions.ts';
 import { checkLayer, checkPosition, requireCount } from './requestChecks.ts';
 import { describeSae, findSaeFolders } from './sae/catalog.ts';
@@ -236,6 +237,10 @@ export class Engine extends EngineCircuits implements EngineApi {
     return this.withModel(model, call, async (loaded, signal) => ({
       text: writeTaskFile(await generateTask(task, loaded, signal)),
     }));
+  }
+
+  async placePairs({ model, ...asked }: Parameters<EngineApi['placePairs']>[0], call: CallOptions = {}) {
+    return this.withModel(model, call, (loaded, signal) => placedPairs(loaded, asked, signal));
   }
 
   async featureAttribution(

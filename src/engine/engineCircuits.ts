@@ -30,7 +30,8 @@ import { evaluateRequest } from './evaluateRequest.ts';
 import { FeatureExamples } from './featureExamples.ts';
 import type { LoadedModel } from './loadedModel.ts';
 import { requestedEstimate, requestedStudy } from './method/ioi/studyRequest.ts';
-import { ablateSweep, estimatePatching, type PatchingContext, patchSweep, pathPatch } from './patching.ts';
+import { ablateSweep, estimatePatching, patchSweep, pathPatch } from './patching.ts';
+import type { PatchingContext } from './patchingRequest.ts';
 import { requireCount } from './requestChecks.ts';
 import { Shift, type ShiftContext } from './shift.ts';
 import {
@@ -193,6 +194,12 @@ export class EngineCircuits extends EngineState {
   protected sparseContext(model: LoadedModel): SparseContext {
     const { saes, evaluators, circuitRuns } = this;
     return { ...this.patchingContext(model), saes, evaluators, circuitRuns };
+  }
+
+  async estimateShift(request: Parameters<ShiftApi['estimateShift']>[0], call: CallOptions = {}) {
+    return this.withModel(request.model, call, (model, signal) =>
+      this.shift.estimate(this.shiftContext(model), request, { ...call, signal }),
+    );
   }
 
   async findShiftFeatures(request: Parameters<ShiftApi['findShiftFeatures']>[0], call: CallOptions = {}) {

@@ -6,6 +6,7 @@ import type { HookName, SaeId } from '../shared/domain.ts';
 import type { CircuitEvaluationRequest } from '../shared/engineApi.ts';
 import { EngineError } from '../shared/errors.ts';
 import { formatText } from '../shared/format.ts';
+import { type ErrorTreatment, errorTreatments } from '../shared/sparseCircuitApi.ts';
 import { studyMethod } from '../shared/studyCircuit.ts';
 import type { TaskMetric } from '../shared/task.ts';
 import { readCircuitRequest, requireSameTokens } from './circuitRequest.ts';
@@ -16,7 +17,7 @@ import { evaluateStudyCircuit } from './method/ioi/evaluateStudyCircuit.ts';
 import { maskOf } from './method/sparse/nodeMask.ts';
 import { nodesOfGraph } from './method/sparse/sparseGraph.ts';
 import { featureSites, neuronSites, streamHook, usualStartLayer } from './method/sparse/sparseSites.ts';
-import { readPairs } from './patching.ts';
+import { readPairs } from './readPairs.ts';
 import { findSaeFolders } from './sae/catalog.ts';
 import type { SparseContext } from './sparseCircuits.ts';
 import { sparseMethod } from './sparseReport.ts';
@@ -127,6 +128,7 @@ async function evaluateSparse(
 ): Promise<CircuitEvaluation> {
   const { model } = context;
   const { basis, startLayer } = graph.method.parameters;
+  const errors = errorsOf(graph);
   const { hash } = graph.provenance.model;
   if (hash !== '' && hash !== model.info.hash) throw refusal('it was found in another model');
   const { task, metric } = await pairsOf(model, graph, call);
@@ -153,9 +155,18 @@ async function evaluateSparse(
     startLayer: typeof startLayer === 'number' ? startLayer : usualStartLayer(config),
   };
   const evaluator = await context.evaluators.of(model, subject, call);
-  const mask = maskOf(sites, isAggregated ? 1 : first.length, nodes);
-  const [evaluation] = await evaluator.evaluate([mask], 'circuit', call);
+  const mask = maskOf(sites, isAggregated ? 1 : first.length, nodes, errors);
+  const [evaluation] = await evaluator.evaluate([mask], errors, call);
   return evaluation!;
+}
+
+/** What became of SAEs' errors when the circuit was tested first; circuits that do not say so had them as nodes. */
+function errorsOf({ method: { parameters } }: CircuitGraph): ErrorTreatment {
+  const { errors = 'circuit' } = parameters;
+  const found = errorTreatments.find((known) => known === errors);
+  if (found !== undefined) return found;
+  const known = errorTreatments.join(', ');
+  throw refusal(`it says "${formatText(String(errors))}" of SAE errors, where one of ${known} is expected`);
 }
 
 /** @throws request.invalid when the task is not the one that the graph was found on any more */

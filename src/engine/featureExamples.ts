@@ -31,6 +31,9 @@ interface ExamplesRequest {
 const mostTokens = 10_000;
 const rowLength = 128;
 
+/** The same for those who reckon what it takes. */
+export const exampleSearch = { tokens: mostTokens, rowLength } as const;
+
 /** Rows remembered for each feature; more examples are not given. */
 export const mostExamples = 10;
 const remembered = 24;

@@ -42,7 +42,7 @@ export async function patchSweep(
 ): Promise<SweepGrid> {
   const prepared = await prepareSweep(context, request, call);
   const describe = await describer(context, prepared);
-  const tell = teller(call, prepared, describe);
+  const tell = teller(call, 'Patching', prepared.hash, describe);
   const { clean, corrupted, state, values } = await patchActivations(
     {
       ...prepared,
@@ -88,7 +88,7 @@ export async function ablateSweep(
   const prepared = await prepareSweep(context, request, call);
   const kind = kindOf(request.ablation);
   const describe = await describer(context, prepared, kind);
-  const tell = teller(call, prepared, describe);
+  const tell = teller(call, 'Ablating', prepared.hash, describe);
   const { clean, corrupted, state } = await ablateEach(
     {
       ...prepared,
@@ -114,7 +114,7 @@ export async function pathPatch(
   const { task, metric, senders, positions } = prepared;
   const totals = await metricTotals(model, task, metric, call);
   const outline = (await describer(context, prepared))(totals);
-  const tell = teller(call, prepared, () => outline);
+  const tell = teller(call, 'Patching paths', prepared.hash, () => outline);
   const { state, effects } = await patchPaths(
     {
       model,
@@ -125,8 +125,7 @@ export async function pathPatch(
       positions,
       freezeMlps: request.freezeMlps,
       resumeFrom: stateOf(request.known, prepared),
-      update: (cells, now, runs) =>
-        tell(cells, now, totals, runs, (state) => changes(state, totals.clean)),
+      update: (cells, now, runs) => tell(cells, now, totals, runs, (state) => changes(state, totals.clean)),
     },
     { signal: call.signal },
   );
@@ -141,11 +140,7 @@ function changes({ values }: SweepState, clean: number): Float32Array {
 type Describe = (totals: MetricTotals) => SweepOutline;
 
 /** Hands over the cells that are new, the first ones with the grid that they belong to. */
-function teller(
-  { report }: CallOptions,
-  { hash }: Pick<PreparedSweep, 'hash'>,
-  describe: Describe,
-) {
+function teller({ report }: CallOptions, what: string, hash: string, describe: Describe) {
   let isFirst = true;
   return (
     cells: readonly number[],
@@ -161,7 +156,7 @@ function teller(
     const outline = isFirst ? { outline: describe(totals) } : {};
     isFirst = false;
     const partial = { cells, values, raw, pairs, pairsHash: hash, ...outline };
-    const progress: Progress = { ...runs, what: 'Patching', partial };
+    const progress: Progress = { ...runs, what, partial };
     report(progress);
   };
 }

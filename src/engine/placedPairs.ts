@@ -16,7 +16,8 @@ export async function placedPairs(
   const { task } = await readPairs(model, pairs, undefined, signal);
   const places = new Map(task.pairs.map((pair, i) => [pair, i]));
   const partners = seed === undefined ? [] : drawPartners(task.pairs, seededRandom(seed));
-  return task.pairs.map(({ roles }, i) => ({
+  return task.pairs.map(({ clean, roles }, i) => ({
+    length: clean.length,
     roles,
     ...(seed !== undefined && { partner: places.get(partners[i]!)! }),
   }));

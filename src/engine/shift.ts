@@ -23,7 +23,7 @@ import {
   trainConfoundedProbe,
 } from './method/shift/confoundedProbe.ts';
 import { estimateSearches } from './method/shift/estimateShift.ts';
-import { progressBetween } from './method/shift/progressPart.ts';
+import { progressParts } from './method/shift/progressPart.ts';
 import { type ShiftReferences, shiftReferences } from './method/shift/shiftReferences.ts';
 import type { PatchingContext } from './patchingRequest.ts';
 import { RecentMap } from './recentMap.ts';
@@ -62,8 +62,10 @@ export class Shift {
 
   /** See `ShiftApi.findShiftFeatures`. */
   async find(context: ShiftContext, request: ShiftRequest, call: CallOptions): Promise<ShiftFindings> {
-    const found = await this.train(context, request, progressBetween(call, 0, 90));
-    const features = await describe(context, found, progressBetween(call, 90, 100));
+    const known = await this.recall(context, request);
+    const [training, describing] = progressParts(call, [known.found ? 0 : 90, 10]);
+    const found = known.found ?? (await this.train(known, training!));
+    const features = await describe(context, found, describing!);
     const { professions } = found.sets;
     const { hook, before } = found;
     return { professions, hook, before, features, provenance: await provenanceOf(context, request) };
@@ -75,7 +77,12 @@ export class Shift {
     request: Parameters<ShiftApi['applyShift']>[0],
     call: CallOptions,
   ): Promise<ShiftOutcome> {
-    const found = await this.train(context, request, progressBetween(call, 0, 50));
+    const known = await this.recall(context, request);
+    const knownReferences = known.found && this.references.get(known.found);
+    // What is remembered takes no share of the whole.
+    const shares = [known.found ? 0 : 50, knownReferences ? 0 : 25, 25];
+    const [training, referring, ablating] = progressParts(call, shares);
+    const found = known.found ?? (await this.train(known, training!));
     const chosen =
       request.ablate === 'benchmark'
         ? found.candidates.filter(({ isGender }) => isGender)
@@ -87,21 +94,17 @@ export class Shift {
           : 'choose at least one feature';
       throw new EngineError('request.invalid', { what: 'Ablating no feature', reason });
     }
-    const references =
-      this.references.get(found) ?? (await shiftReferences(found, progressBetween(call, 50, 75)));
+    const references = knownReferences ?? (await shiftReferences(found, referring!));
     this.references.set(found, references);
     return {
-      ...(await applyAblation(found, references, chosen, progressBetween(call, 75, 100))),
+      ...(await applyAblation(found, references, chosen, ablating!)),
       ablated: chosen.map((feature) => refOf(found, feature)),
       provenance: await provenanceOf(context, request),
     };
   }
 
-  private async train(
-    context: ShiftContext,
-    request: ShiftRequest,
-    call: CallOptions,
-  ): Promise<ConfoundedProbe> {
+  /** The classifier of the request, if it is remembered. */
+  private async recall(context: ShiftContext, request: ShiftRequest): Promise<Recalled> {
     const { model } = context;
     const inputs = await readInputs(context, request);
     const { saes: ids, hook, professions, seed } = request;
@@ -109,16 +112,29 @@ export class Shift {
     const counts = { trainCount, testCount, maxFeatures, ablateTo };
     const provenance = await context.provenance(ids);
     const key = JSON.stringify([model.info.id, provenance, ids, hook, professions, seed, counts]);
-    const known = this.found.get(model) ?? new RecentMap<ConfoundedProbe>(remembered);
-    this.found.set(model, known);
-    const before = known.get(key);
+    const kept = this.found.get(model) ?? new RecentMap<ConfoundedProbe>(remembered);
+    this.found.set(model, kept);
+    const found = kept.get(key);
     // An SAE that was closed since is another object; its programs are gone.
-    if (before?.sites.every(({ id, sae }) => inputs.saes.some((one) => one.id === id && one.sae === sae)))
-      return before;
+    const isHere = found?.sites.every(({ id, sae }) =>
+      inputs.saes.some((one) => one.id === id && one.sae === sae),
+    );
+    return { inputs, kept, key, ...(found && isHere && { found }) };
+  }
+
+  private async train({ inputs, kept, key }: Recalled, call: CallOptions): Promise<ConfoundedProbe> {
     const found = await trainConfoundedProbe(inputs, call);
-    known.set(key, found);
+    kept.set(key, found);
     return found;
   }
+}
+
+/** A request as it was read, where its classifier is kept, and the classifier when it is. */
+interface Recalled {
+  readonly inputs: ShiftInputs;
+  readonly kept: RecentMap<ConfoundedProbe>;
+  readonly key: string;
+  readonly found?: ConfoundedProbe;
 }
 
 /** Opens the SAEs that a request names, and fills in what it leaves out. @throws request.invalid, as `openSae` */

@@ -79,6 +79,9 @@ export async function findSparseCircuit(
     ...parametersOf(request, prepared, train.length),
     nodeThreshold,
     ...(request.edges !== false && { edgeThreshold }),
+    // Nodes that tests may ablate: those of the circuit, and all of them.
+    testedNodes: evaluation!.nodes,
+    activeNodes: evaluation!.active,
   };
   return {
     circuit: await describe(context, request, { prepared, ends, table, nodes, edges, parameters }),

@@ -59,10 +59,10 @@ export async function describe(
 
 /**
  * What the circuit was made with; `sites` are the hooks that have features or neurons, nodes below `startLayer` and embeddings
- * are never ablated when it is tested, and `pairsHash` tells whether the task is still the one that it was found on.
+ * are never ablated when it is tested, `errors` is what becomes of SAEs' errors there, and `pairsHash` tells whether the task is still the one that it was found on.
  */
 export function parametersOf(
-  { basis, method, steps = sparseDefaults.steps, aggregation }: SparseCircuitRequest,
+  { basis, method, steps = sparseDefaults.steps, aggregation, errors = 'circuit' }: SparseCircuitRequest,
   { sites, task, metric, startLayer }: Prepared,
   train: number,
 ): Record<string, string | number | boolean> {
@@ -75,6 +75,7 @@ export function parametersOf(
     pairs: train,
     heldOut: task.pairs.length - train,
     startLayer,
+    errors,
     pairsHash: pairsHash(task, metric),
   };
 }

@@ -153,8 +153,9 @@ function readChoice(line: CommandLine, threshold: number | undefined): EdgeChoic
 /** What to say of a threshold that no edge reaches. */
 function unreached({ edges, eapIg }: AttributedCircuit): string[] {
   if (edges.length > 0) return [];
-  const scored = (JSON.parse(eapIg) as { readonly edges: Readonly<Record<string, { readonly score: number }>> })
-    .edges;
+  const scored = (
+    JSON.parse(eapIg) as { readonly edges: Readonly<Record<string, { readonly score: number }>> }
+  ).edges;
   const largest = Object.values(scored).reduce((most, { score }) => Math.max(most, Math.abs(score)), 0);
   return [`No score reaches the threshold: the largest is ${formatNumber(largest)}.`];
 }

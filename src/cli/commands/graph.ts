@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { attributionGraphDefaults } from '../../engine/attributionGraphs.ts';
-import type { AttributionGraph } from '../../shared/attributionGraphApi.ts';
+import { type AttributionGraph, untranscodedNote } from '../../shared/attributionGraphApi.ts';
 import type { CircuitNode } from '../../shared/circuit.ts';
 import type { CircuitFileFormat } from '../../shared/circuitFileApi.ts';
 import type { ModelInfo, SaeInfo } from '../../shared/domain.ts';
@@ -82,6 +82,8 @@ export const graph: Command = {
       const { notes } = await engine.writeCircuitFile(request, call);
       for (const note of notes) process.stderr.write(`${note}\n`);
     }
+    const note = untranscodedNote(found.untranscoded);
+    if (note) context.warn(`Warning: ${note}`);
     context.print({ ...found, circuit }, () => graphText({ ...found, circuit }));
   },
 };

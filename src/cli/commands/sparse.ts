@@ -4,13 +4,15 @@ import { resolve } from 'node:path';
 import { sparseDefaults } from '../../engine/sparseRequest.ts';
 import type { SaeInfo } from '../../shared/domain.ts';
 import { formatNumber, formatSigned } from '../../shared/format.ts';
+import { countFound } from '../../shared/foundCounts.ts';
 import { portableCircuit } from '../../shared/portableCircuit.ts';
-import type {
-  EffectComparison,
-  NodeEffectMethod,
-  SparseCircuit,
-  SparseEvaluation,
-  SparseNodesRequest,
+import {
+  type EffectComparison,
+  errorTreatments,
+  type NodeEffectMethod,
+  type SparseCircuit,
+  type SparseEvaluation,
+  type SparseNodesRequest,
 } from '../../shared/sparseCircuitApi.ts';
 import {
   type CommandLine,
@@ -74,7 +76,7 @@ export const sparse: Command = {
     const pairs = readPromptPairs(line);
     refuseUnusedOptions(line, method);
     const basis = choice(line, 'basis', ['features', 'neurons'] as const, 'features');
-    const errors = choice(line, 'errors', ['circuit', 'keep', 'remove'] as const, 'circuit');
+    const errors = choice(line, 'errors', errorTreatments, 'circuit');
     const metric = readMetric(line);
     const nodeThreshold = numberOption(line, 'threshold');
     const edgeThreshold = numberOption(line, 'edge-threshold');
@@ -156,6 +158,7 @@ function circuitText({ circuit, evaluation, pairCount }: SparseCircuit): string 
   return [
     `${metric.name} on the ${counted(pairCount, 'pair')} it was found on${place}: clean ${formatNumber(metric.clean)}, corrupted ${formatNumber(metric.baseline)}`,
     evaluationText(evaluation),
+    ...freeText(circuit),
     '',
     renderTable(
       [{ title: 'node' }, { title: 'effect', align: right }, { title: '' }],
@@ -165,6 +168,12 @@ function circuitText({ circuit, evaluation, pairCount }: SparseCircuit): string 
     ...(edges.length > 0 ? ['', edgeTable(edges)] : []),
     ...more(edges.length - shownEdges, 'edges'),
   ].join('\n');
+}
+
+/** The panel counts nodes that tests leave alone as well. */
+function freeText(circuit: SparseCircuit['circuit']): string[] {
+  const { nodes, free } = countFound(circuit);
+  return free ? [`The circuit holds ${nodes} nodes: ${free} of them are never ablated`] : [];
 }
 
 function edgeTable(edges: SparseCircuit['circuit']['edges']): string {

@@ -9,8 +9,11 @@ import { methodDefaults } from '../../shared/methodDefaults.ts';
 import type { IoiStudy, StudyParts } from '../../shared/study.ts';
 import type { IndirectObjectsRequest } from '../../shared/studyApi.ts';
 import { studyReport } from '../../shared/studyReport.ts';
+import { studyStrings } from '../../shared/studyStrings.ts';
 import { CommandLineError, countOption, textOption } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
+import { tellLeftOut } from '../promptPairs.ts';
+import { refuseUnused } from '../unusedOptions.ts';
 
 export const study: Command = {
   summary: 'find, classify and test the heads that name the indirect object',
@@ -56,7 +59,9 @@ export const study: Command = {
     const model = await openModel(context);
     const request = readRequest(context, model.id);
     if (context.line.options.estimate) return estimate(context, request);
-    const found = await runStudy(context, request);
+    const leftOut = await tellLeftOut(context, model, request.task);
+    const found = { ...(await runStudy(context, request)), ...leftOut };
+    for (const doubt of found.doubts ?? []) context.warn(`Warning: ${studyStrings[`studyDoubt_${doubt}`]}`);
     const report = studyReport(found, model.name);
     const out = textOption(context.line, 'out');
     if (out === undefined) return context.print(found, () => report);
@@ -99,6 +104,7 @@ async function readParts(path: string): Promise<StudyParts | undefined> {
 
 function readRequest({ line }: Context, model: string): IndirectObjectsRequest {
   const file = textOption(line, 'task');
+  refuseUnused(line, [[file !== undefined, ['pairs'], 'All pairs of the task file are studied']]);
   const seed = countOption(line, 'seed', methodDefaults.seed, 0);
   const circuitPairs = countOption(line, 'circuit', 40, 0);
   return {

@@ -9,6 +9,7 @@ import type { TaskBehaviour, TaskCheck } from '../../shared/taskApi.ts';
 import { describeTaskProblem } from '../../shared/taskProblem.ts';
 import { CommandLineError, countOption, listOption } from '../arguments.ts';
 import { type Command, type Context, openModel } from '../context.ts';
+import { generatorOptions } from '../generatorOptions.ts';
 import { renderTable } from '../table.ts';
 
 export const task: Command = {
@@ -51,7 +52,8 @@ async function check(context: Context, path: string): Promise<void> {
   const model = await openModel(context);
   const found = await engine.checkTask({ model: model.id, file, measure }, call);
   context.print(found, () => describeCheck(found, path, model.name));
-  if (found.problems.some(({ severity }) => severity === 'error')) process.exitCode = 1;
+  const isFaulty = found.problems.some(({ severity }) => severity === 'error');
+  if (isFaulty || found.pairs === 0) process.exitCode = 1;
 }
 
 function describeCheck(found: TaskCheck, path: string, model: string): string {
@@ -97,15 +99,4 @@ async function generate(context: Context, named: string): Promise<void> {
   const { id } = await openModel(context);
   const { text } = await context.engine.generateTask({ model: id, ...request }, context.call);
   context.print({ text }, () => text.trimEnd());
-}
-
-/** Options of a generator, each written NAME=VALUE. */
-export function generatorOptions(given: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    given.map((option) => {
-      const at = option.indexOf('=');
-      if (at < 1) throw new CommandLineError(`--option takes NAME=VALUE, not "${option}".`);
-      return [option.slice(0, at), option.slice(at + 1)];
-    }),
-  );
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { EngineError } from '../../shared/errors.ts';
 import { describeFound, malformed, shorten } from './fileErrors.ts';
 import { parseJson } from './parseJson.ts';
-import { readBytes, withFile } from './regularFile.ts';
+import { readBytesNow, withFileNow } from './regularFile.ts';
 import { writeAtomically } from './writeAtomically.ts';
 
 /** The largest JSON file that is read, unless a caller says otherwise. */
@@ -21,7 +21,7 @@ export async function readJson<const S extends v.GenericSchema>(
   schema: S,
   options: { readonly fault?: JsonFault; readonly maxBytes?: number } = {},
 ): Promise<v.InferOutput<S>> {
-  const parsed = await readRawJson(path, options.maxBytes ?? maxJsonBytes);
+  const parsed = readRawJson(path, options.maxBytes ?? maxJsonBytes);
   return checkJson(path, parsed, schema, options.fault ?? 'file.malformed');
 }
 
@@ -45,8 +45,8 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeAtomically(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
 
-async function readRawJson(path: string, maxBytes: number): Promise<unknown> {
-  const text = await readText(path, maxBytes);
+function readRawJson(path: string, maxBytes: number): unknown {
+  const text = readText(path, maxBytes);
   try {
     return parseJson(text);
   } catch (error) {
@@ -59,10 +59,11 @@ async function readRawJson(path: string, maxBytes: number): Promise<unknown> {
   }
 }
 
-async function readText(path: string, maxBytes: number): Promise<string> {
-  const bytes = await withFile(path, (file, size) => {
+/** At once: parsing takes the thread for longer than reading does. */
+function readText(path: string, maxBytes: number): string {
+  const bytes = withFileNow(path, (file, size) => {
     if (size > maxBytes) throw malformed(path, 'file size', `at most ${maxBytes} bytes`, `${size} bytes`);
-    return readBytes(path, file, 0, size);
+    return readBytesNow(path, file, 0, size);
   });
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { throwIfCancelled } from '../../shared/errors.ts';
+import { doubledKey } from './doubledKey.ts';
 import { malformed, shorten } from './fileErrors.ts';
 import { parseJson } from './parseJson.ts';
 import { realFile, withFile } from './regularFile.ts';
@@ -16,11 +17,16 @@ export interface JsonLinesOptions {
   readonly maxBytes?: number;
   /** Inflated bytes for each byte of the file, once they are more than 64 MiB. */
   readonly maxRatio?: number;
+  /** Looks for keys that a line has twice (`JsonLine.doubled`). */
+  readonly findDoubled?: boolean;
 }
 
-/** A line as parsed, or what is wrong with it. Lines count from 1; empty ones are left out. */
+/**
+ * A line as parsed, or what is wrong with it. Lines count from 1; empty ones are left out. `doubled` is a key that an
+ * object of the line has twice, looked for when it was asked for.
+ */
 export type JsonLine =
-  | { readonly line: number; readonly value: unknown }
+  | { readonly line: number; readonly value: unknown; readonly doubled?: string }
   | { readonly line: number; readonly problem: string };
 
 const defaults = { maxLineBytes: 16 * 2 ** 20, maxBytes: 16 * 2 ** 30, maxRatio: 200 };
@@ -47,7 +53,7 @@ export async function* readJsonLines(path: string, options: JsonLinesOptions = {
   const stored = pieces(real, size, stamp, limits.signal);
   const plausible = Math.max(alwaysPlausible, limits.maxRatio * size);
   const most = Math.min(limits.maxBytes, compressed ? plausible : limits.maxBytes);
-  const lines = new LineCutter(limits.maxLineBytes);
+  const lines = new LineCutter(limits.maxLineBytes, limits.findDoubled);
   let total = 0;
   for await (const piece of compressed ? inflated(real, stored) : stored) {
     throwIfCancelled(limits.signal);
@@ -62,9 +68,12 @@ export async function* readJsonLines(path: string, options: JsonLinesOptions = {
 /** The lines of a text that is in memory, told as those of a file are. */
 export function* jsonLinesOf(
   text: string,
-  { maxLineBytes = defaults.maxLineBytes }: Pick<JsonLinesOptions, 'maxLineBytes'> = {},
+  {
+    maxLineBytes = defaults.maxLineBytes,
+    findDoubled,
+  }: Pick<JsonLinesOptions, 'maxLineBytes' | 'findDoubled'> = {},
 ): Generator<JsonLine> {
-  const lines = new LineCutter(maxLineBytes);
+  const lines = new LineCutter(maxLineBytes, findDoubled);
   yield* lines.cut(new TextEncoder().encode(text));
   const last = lines.end();
   if (last) yield last;
@@ -111,12 +120,14 @@ async function* inflated(path: string, stored: AsyncGenerator<Uint8Array>): Asyn
 /** Cuts a stream of bytes at newlines, and keeps no more than one line of the allowed length. */
 class LineCutter {
   readonly #maxLineBytes: number;
+  readonly #findDoubled: boolean;
   #kept: Uint8Array[] = [];
   #length = 0;
   #line = 1;
 
-  constructor(maxLineBytes: number) {
+  constructor(maxLineBytes: number, findDoubled = false) {
     this.#maxLineBytes = maxLineBytes;
+    this.#findDoubled = findDoubled;
   }
 
   /** The lines that end in `piece`. */
@@ -144,7 +155,7 @@ class LineCutter {
     if (length > this.#maxLineBytes) {
       return { line, problem: `is longer than ${this.#maxLineBytes} bytes` };
     }
-    return parseLine(line, kept.length === 1 ? kept[0]! : Buffer.concat(kept));
+    return parseLine(line, kept.length === 1 ? kept[0]! : Buffer.concat(kept), this.#findDoubled);
   }
 
   #keep(bytes: Uint8Array): void {
@@ -154,12 +165,41 @@ class LineCutter {
   }
 }
 
-function parseLine(line: number, bytes: Uint8Array): JsonLine | undefined {
+function parseLine(line: number, bytes: Uint8Array, findDoubled: boolean): JsonLine | undefined {
+  const wide = wideEncoding(bytes);
+  if (wide) return { line, problem: `is text in ${wide}, and has to be in UTF-8` };
   try {
     const text = utf8.decode(bytes).trim();
-    return text === '' ? undefined : { line, value: parseJson(text) };
+    if (text === '') return undefined;
+    const value = parseJson(text);
+    const doubled = findDoubled ? doubledKey(text) : undefined;
+    return { line, value, ...(doubled !== undefined && { doubled }) };
   } catch (error) {
     const reason = error instanceof SyntaxError ? error.message : 'it is no text in UTF-8';
+    if (hasLoneReturns(bytes)) {
+      return {
+        line,
+        problem: 'has carriage returns alone where lines should end; save the file with LF or CRLF',
+      };
+    }
     return { line, problem: `is no JSON: ${shorten(reason)}` };
   }
+}
+
+/**
+ * What text of two bytes a character is in: JSON in UTF-8 has no zero bytes. Lines are cut at the byte 0x0a, so those
+ * after the first begin in the middle of a character when the low byte comes first.
+ */
+function wideEncoding(bytes: Uint8Array): string | undefined {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'UTF-16';
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'UTF-16';
+  const start = bytes.subarray(0, 64);
+  const zeros = start.reduce((count, byte) => count + (byte === 0 ? 1 : 0), 0);
+  return zeros > 0 && zeros >= (start.length - 1) / 2 - 1 ? 'UTF-16' : undefined;
+}
+
+/** Line ends of old Macs: the whole file is one line. */
+function hasLoneReturns(bytes: Uint8Array): boolean {
+  const at = bytes.indexOf(0x0d);
+  return at >= 0 && at < bytes.length - 1;
 }

@@ -6,7 +6,7 @@ import type { TaskMetric } from '../../shared/task.ts';
 import type { TaskBehaviour, TaskCheck, TemplateBehaviour } from '../../shared/taskApi.ts';
 import { batchesByLength } from '../model/tokenBatches.ts';
 import type { Transformer } from '../model/transformer.ts';
-import { tokenizeRead } from './loadTask.ts';
+import { countLines, tokenizeRead } from './loadTask.ts';
 import { mean, metricValues } from './metric.ts';
 import type { TokenPair } from './task.ts';
 import type { ReadTask } from './taskFile.ts';
@@ -39,13 +39,8 @@ export async function checkTask(
     unlisted: Math.max(0, problems.length - maxListed),
     ...(behaviour && { behaviour: behaviour.whole }),
     templates: behaviour?.templates ?? [],
+    ...(read.faultyHeaders.length > 0 && { hasFaultyHeader: true }),
   };
-}
-
-/** Lines that are pairs, or should be. */
-function countLines({ file, problems }: ReadTask): number {
-  const broken = problems.filter(({ severity }) => severity === 'error').map(({ line }) => line);
-  return file.lines.length + new Set(broken).size;
 }
 
 /**

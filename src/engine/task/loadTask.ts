@@ -15,7 +15,8 @@ export interface LoadedTask extends TokenizedTask {
 
 /**
  * The pairs of `source` that this model can run; what keeps others from it is in `problems`.
- * @throws as `readTaskFile` and `generateTask`; request.invalid when no pair is left; cancelled.
+ * @throws as `readTaskFile` and `generateTask`; request.invalid when no pair is left, or the header is faulty: what should
+ * be measured would not be known; cancelled.
  */
 export async function loadTask(
   source: TaskSource,
@@ -25,14 +26,32 @@ export async function loadTask(
   const read: ReadTask =
     source.kind === 'file'
       ? await readTaskFile(source.path, signal)
-      : { file: await generateTask(source, model, signal), problems: [] };
+      : { file: await generateTask(source, model, signal), problems: [], faultyHeaders: [] };
+  const [header] = read.faultyHeaders;
+  if (header !== undefined) throw refused(read, `its header cannot be used; ${told(read.problems, header)}`);
   const loaded = await tokenizeRead(read, model, signal);
   if (loaded.task.pairs.length > 0) return loaded;
   const first = loaded.problems.find(({ severity }) => severity === 'error') ?? loaded.problems[0];
-  throw new EngineError('request.invalid', {
-    what: `The task "${read.file.name}"`,
-    reason: `none of its pairs can be run${first ? `; line ${first.line}: ${describeTaskProblem(first).replace(/\.$/, '')}` : ''}`,
-  });
+  const why = first ? `; ${told(loaded.problems, first.line)}` : '';
+  throw refused(read, `none of its pairs can be run${why}`);
+}
+
+function refused({ file }: ReadTask, reason: string): EngineError<'request.invalid'> {
+  return new EngineError('request.invalid', { what: `The task "${file.name}"`, reason });
+}
+
+/** What is wrong with a line. */
+function told(problems: readonly TaskProblem[], line: number): string {
+  const here = problems.filter((problem) => problem.line === line);
+  const first = here.find(({ severity }) => severity === 'error') ?? here[0]!;
+  return `line ${line}: ${describeTaskProblem(first).replace(/\.$/, '')}`;
+}
+
+/** Lines that are pairs, or should be. */
+export function countLines({ file, problems, faultyHeaders }: ReadTask): number {
+  const broken = new Set(problems.filter(({ severity }) => severity === 'error').map(({ line }) => line));
+  for (const line of faultyHeaders) broken.delete(line);
+  return file.lines.length + broken.size;
 }
 
 /** A task that was read, in tokens, with all that is wrong with it in the order of the lines. @throws cancelled */

@@ -33,6 +33,8 @@ export interface TaskFile {
 export interface ReadTask {
   readonly file: TaskFile;
   readonly problems: readonly TaskProblem[];
+  /** Lines of headers that cannot be used: faulty, or not the first line. */
+  readonly faultyHeaders: readonly number[];
 }
 
 /** Pairs of one task. */
@@ -86,7 +88,7 @@ const expectations: Readonly<Record<string, string>> = {
  */
 export async function readTaskFile(path: string, signal?: AbortSignal): Promise<ReadTask> {
   const reader = new TaskReader(nameOf(path));
-  for await (const line of readJsonLines(path, { signal, maxLineBytes, maxBytes })) {
+  for await (const line of readJsonLines(path, { signal, maxLineBytes, maxBytes, findDoubled: true })) {
     if (!reader.add(line)) break;
   }
   return reader.end();
@@ -95,7 +97,7 @@ export async function readTaskFile(path: string, signal?: AbortSignal): Promise<
 /** Reads the text of a task file whose name is `path`. @throws cancelled */
 export function readTaskText(path: string, content: string, signal?: AbortSignal): ReadTask {
   const reader = new TaskReader(nameOf(path));
-  for (const line of jsonLinesOf(content, { maxLineBytes })) {
+  for (const line of jsonLinesOf(content, { maxLineBytes, findDoubled: true })) {
     throwIfCancelled(signal);
     if (!reader.add(line)) break;
   }
@@ -127,6 +129,7 @@ class TaskReader {
   readonly #lines: TaskLine[] = [];
   readonly #problems: TaskProblem[] = [];
   readonly #seen = new Map<string, number>();
+  readonly #faultyHeaders: number[] = [];
   #header: v.InferOutput<typeof headerSchema> = {};
   #isFirst = true;
 
@@ -147,9 +150,9 @@ class TaskReader {
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       this.#problems.push(taskError(number, 'notObject', { found: describeFound(value) }));
-    } else if (!isHeader(value)) this.#readPair(number, value);
-    else if (first) this.#readHeader(number, value);
-    else this.#problems.push(taskError(number, 'lateHeader', {}));
+    } else if (isHeader(value)) this.#readHeader(line, value, first);
+    else if (line.doubled !== undefined) this.#problems.push(doubledField(line, value));
+    else this.#readPair(number, value);
     return true;
   }
 
@@ -159,13 +162,22 @@ class TaskReader {
       this.#problems.push(taskWarning(1, 'noPairs', {}));
     }
     const file = { name, metric, ...(description !== undefined && { description }), lines: this.#lines };
-    return { file, problems: this.#problems };
+    return { file, problems: this.#problems, faultyHeaders: this.#faultyHeaders };
   }
 
-  #readHeader(line: number, value: object): void {
+  #readHeader({ line, doubled }: ParsedLine, value: object, isFirst: boolean): void {
     const parsed = v.safeParse(headerSchema, value);
-    if (parsed.success) this.#header = parsed.output;
-    else this.#problems.push(...problemsOf(line, parsed.issues, Object.keys(headerSchema.entries)));
+    const isFaulty = !isFirst || doubled !== undefined || !parsed.success;
+    if (!isFaulty) {
+      this.#header = parsed.output;
+      return;
+    }
+    this.#faultyHeaders.push(line);
+    if (!isFirst) this.#problems.push(taskError(line, 'lateHeader', {}));
+    else if (doubled !== undefined) this.#problems.push(doubledField({ line, doubled }, value));
+    else if (!parsed.success) {
+      this.#problems.push(...problemsOf(line, parsed.issues, Object.keys(headerSchema.entries)));
+    }
   }
 
   #readPair(line: number, value: object): void {
@@ -184,6 +196,17 @@ class TaskReader {
     else this.#problems.push(taskWarning(line, 'samePair', { line: before }));
     this.#lines.push(pair);
   }
+}
+
+interface ParsedLine {
+  readonly line: number;
+  readonly doubled?: string;
+}
+
+/** Of a line that has a key twice: which of the values is meant cannot be told. */
+function doubledField({ line, doubled = '' }: ParsedLine, value: object): TaskProblem {
+  const field = Object.hasOwn(value, doubled) ? doubled : undefined;
+  return taskError(line, 'doubledField', { field: shorten(doubled) }, field);
 }
 
 /** A line that tells something of the task and has no prompt. */

@@ -150,7 +150,10 @@ function lengthProblems(
   return same ? [taskError(line.line, 'sameTexts', {}, 'corrupted')] : [];
 }
 
-/** Names the first word that is to blame, when words can be compared one by one. */
+/** Characters of words that are named as those to blame. */
+const mostNamed = 40;
+
+/** Names the first word that is to blame, when words can be compared one by one, and the words that differ when not. */
 function unequalLengths(line: TaskLine, clean: number, corrupted: number, tokenizer: Tokenizer): TaskProblem {
   const [from, to] = [line.clean.split(/(?=\s)/), line.corrupted.split(/(?=\s)/)];
   const tokens = (text: string): readonly string[] => tokenizer.pieces(text);
@@ -158,8 +161,13 @@ function unequalLengths(line: TaskLine, clean: number, corrupted: number, tokeni
     from.length === to.length
       ? from.findIndex((word, i) => word !== to[i] && tokens(word).length !== tokens(to[i]!).length)
       : -1;
-  if (at < 0) return taskError(line.line, 'unequalLengths', { clean, corrupted }, 'corrupted');
-  const [word, other] = [from[at]!, to[at]!];
+  const [word, other] = at < 0 ? differing(from, to) : [from[at]!, to[at]!];
+  // Of prompts that have little in common, where they begin to differ says more than all their words.
+  if (Math.max(word.length, other.length) > mostNamed) {
+    const first = from.findIndex((one, i) => one !== to[i]);
+    const begins = { word: shorten((from[first] ?? '').trim()), other: shorten((to[first] ?? '').trim()) };
+    return taskError(line.line, 'unequalLengths', { clean, corrupted, ...begins }, 'corrupted');
+  }
   const data = {
     clean,
     corrupted,
@@ -169,6 +177,21 @@ function unequalLengths(line: TaskLine, clean: number, corrupted: number, tokeni
     otherPieces: piecesOf(other, tokenizer),
   };
   return taskError(line.line, 'unequalWords', data, 'corrupted');
+}
+
+/** What is left of two texts in words without those that both begin and end with; never the empty text. */
+function differing(from: readonly string[], to: readonly string[]): readonly [string, string] {
+  const most = Math.min(from.length, to.length);
+  let [start, end] = [0, 0];
+  while (start < most && from[start] === to[start]) start += 1;
+  while (end < most - start && from.at(-1 - end) === to.at(-1 - end)) end += 1;
+  // A word that only one of them has is told with the one before it, or behind.
+  if (start === most - end) {
+    if (start > 0) start -= 1;
+    else end -= 1;
+  }
+  const middle = (words: readonly string[]) => words.slice(start, words.length - end).join('');
+  return [middle(from), middle(to)];
 }
 
 /** `"·Ing" + "rid"`, for messages. */

@@ -55,12 +55,41 @@ describe('attribute', () => {
     for (const { name, score } of found.edges) expect(edges[name]).toEqual({ score, in_graph: true });
   });
 
+  it('says the largest score when none reaches the threshold', async () => {
+    const { code, out } = await attribute(...prompts, ...answers, '--threshold', '1000');
+    expect(code).toBe(0);
+    expect(out).toContain('\n0 of 75 edges alone');
+    expect(out).toMatch(/No score reaches the threshold: the largest is [\d.]+\.\n$/);
+    expect((await attribute(...prompts, ...answers, '--threshold', '0')).out).not.toContain('No score');
+  });
+
+  it.each([
+    [['--threshold', '0.1', '--edges', '5'], '--edges does nothing here'],
+    [['--method', 'eap', '--steps', '5'], '--steps does nothing here'],
+    [['--method', 'acdc', '--greedy'], '--greedy does nothing here'],
+    [['--pairs', '5'], '--pairs does nothing here'],
+  ])('refuses %j, where an option would do nothing', async (argv, words) => {
+    const { code, err } = await attribute(...prompts, ...answers, ...argv);
+    expect(code).toBe(2);
+    expect(err).toContain(words);
+  });
+
+  it('writes pairs of a generator', async () => {
+    const argv = ['--generate', 'agreement', '--option', 'structure=simple', '--pairs', '3', '--seed', '4'];
+    const mini = join(import.meta.dirname, '../../../models/mini');
+    const { code, out, err } = await attribute(...argv, '--method', 'eap', '--model', mini);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('(3 pairs)');
+  });
+
   it('searches a circuit of a task file', async () => {
     const file = join(await temporaryFolder(), 'one.task.jsonl');
     const [clean, corrupted] = prompts;
     const row = { clean, corrupted, answers: [' words'], wrongAnswers: [' letter'] };
     await writeFile(file, `${JSON.stringify(row)}\n`);
-    const argv = ['--task', file, '--method', 'acdc', '--metric', 'kl', '--threshold', '0.00001'];
+    const argv = ['--task', file, '--method', 'acdc', '--threshold', '0.00001'];
+    const before = await attribute(...argv, '--estimate');
+    expect(before.out).toMatch(/^At most \d+ prompts forward, 0 back, at most /);
     const { code, out } = await attribute(...argv);
     expect(code).toBe(0);
     expect(out).toMatch(/^kl \(1 pair\): clean 0, /);

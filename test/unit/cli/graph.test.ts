@@ -60,6 +60,18 @@ describe('fovea graph', () => {
     );
   });
 
+  it('says of a layer without a transcoder that it has none', async () => {
+    const folder = join(await temporaryFolder(), 'set');
+    const argv = ['--layer', '1', '--features', '24', '--k', '3', '--steps', '3', '--out', join(folder, '1')];
+    expect(await fovea('train', 'transcoder', ...argv)).toMatchObject({ code: 0 });
+    const { code, out, err } = await fovea('graph', prompt, '--transcoders', folder, '--json');
+    expect(code).toBe(0);
+    expect(err).toContain(
+      'Warning: Layer 0 has no transcoder: there, "error" is the whole output of the MLP.',
+    );
+    expect(JSON.parse(out).untranscoded).toEqual([0]);
+  });
+
   it('says what is missing', async () => {
     const [none, nowhere, format] = await Promise.all([
       fovea('graph', prompt),

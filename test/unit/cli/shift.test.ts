@@ -5,7 +5,7 @@ import { type Bundle, bundle } from '../../fixtures/bundle.ts';
 import { type Outcome, runProgram } from './program.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const few = ['--train', '40', '--test', '40', '--features', '12', '--sae', 'blocks.2.hook_resid_post'];
+const few = ['--train', '16', '--test', '16', '--features', '12', '--sae', 'blocks.2.hook_resid_post'];
 let program: Bundle;
 
 beforeAll(async () => {
@@ -59,8 +59,8 @@ describe('fovea shift', () => {
     expect(text.out).toMatch(/^Ablating and training again: \d+ prompts forward/m);
     const { find, ablate } = JSON.parse(data.out);
     // The classifier reads the very stream of the SAE: no steps, and nothing to run back.
-    expect([find.forward, find.backward]).toEqual([4 * 40 + 40, 0]);
-    expect(ablate.forward).toBe(40 + 8 * 40 + 2 * 40 + 40);
+    expect([find.forward, find.backward]).toEqual([4 * 16 + 16, 0]);
+    expect(ablate.forward).toBe(16 + 8 * 16 + 2 * 16 + 16);
   });
 
   it('says what is wrong with a command line', async () => {

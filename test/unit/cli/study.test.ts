@@ -44,6 +44,28 @@ describe('fovea study', () => {
     expect(seconds).toBeGreaterThan(0);
   });
 
+  it('says first that a model does not do the task, and which pairs are left out', async () => {
+    const example = await readFile(join(root, 'examples/indirectObject.task.jsonl'), 'utf8');
+    const lines = example
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const exchanged = lines.map((line) =>
+      line.clean ? { ...line, answer: line.wrongAnswer, wrongAnswer: line.answer } : line,
+    );
+    const path = join(await temporaryFolder(), 'exchanged.task.jsonl');
+    const content = [...exchanged, { clean: 'a' }].map((line) => JSON.stringify(line));
+    await writeFile(path, content.join('\n'));
+    const argv = ['ioi', '--task', path, '--paths', '4', '--circuit', '0'];
+    const { code, out, err } = await study(...argv);
+    expect(code).toBe(0);
+    expect(err).toMatch(/^Warning: 1 of 13 pairs left out: line 14: /);
+    expect(err).toContain('Warning: The mean logit difference IO − S is not above 0.');
+    expect(out.split('\n\n')[1]).toMatch(/^\*\*This model does not do the task\./);
+    const refused = await study(...argv, '--pairs', '5');
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('--pairs does nothing here') });
+  });
+
   it('keeps what it measured, and goes on from that', async () => {
     const folder = await temporaryFolder();
     const keep = join(folder, 'parts.json');

@@ -56,6 +56,16 @@ describe('fovea task', () => {
     expect(out).toContain('12 of 14 pairs can be run');
   });
 
+  it('ends with code 1 where there is no pair to run', async () => {
+    const path = join(await temporaryFolder(), 'none.task.jsonl');
+    for (const content of ['', '\n\n', '{"name": "n"}\n']) {
+      await writeFile(path, content);
+      const { code, out } = await task('check', path);
+      expect(code).toBe(1);
+      expect(out).toContain('0 of 0 pairs can be run');
+    }
+  });
+
   it('refuses command lines that say nothing it knows', async () => {
     const wrong = [['check'], ['generate', 'poems'], ['generate', 'ioi', '--option', 'split']];
     for (const argv of wrong) expect((await task(...argv)).code, argv.join(' ')).toBe(2);

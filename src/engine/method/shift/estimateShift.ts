@@ -2,6 +2,7 @@
 
 import type { CallOptions } from '../../../shared/callOptions.ts';
 import type { ShiftEstimate } from '../../../shared/shiftApi.ts';
+import type { ModelConfig } from '../../model/config.ts';
 import { batchesByLength, type TokenBatch } from '../../model/tokenBatches.ts';
 import { timeWork } from '../timedWork.ts';
 import { featureAblation, type SiteFeature } from './ablateInside.ts';
@@ -179,20 +180,37 @@ function tokenCount(texts: readonly LabelledText[]): number {
   return texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
 }
 
+/** Bytes of compiled programs, and by which the heap grows with biographies, labels and examples: 60 MB were measured. */
+const fixedMemory = 64e6;
+
 /**
- * Bytes at most: the means of all texts, the effects on some of them, and the widest batch with its steps, activations of
- * all blocks up to the classifier and codes of one SAE.
+ * Bytes at most by which the process grows. What one kind of program frees is not there for the next: the allocator keeps
+ * it in pieces of other sizes. So kinds add up: blocks run forward, gradients of blocks for every kind of hook that has
+ * steps, and SAEs, each with its own memory. Measured growth of private memory was 0.7 to 0.9 of this on the embedded
+ * model, with one, three and nine SAEs.
  */
 function memoryOf({ inputs, sets, sites, reads }: PreparedShift): number {
-  const { dModel, dMlp } = inputs.model.config;
-  const widths = sites.map(({ sae, width }) => Math.max(sae.config.dSae, width));
-  const texts = sets.train.length * 3 + sets.judged.length + sets.test.length * 2;
+  const { config } = inputs.model;
   const longest = Math.max(...sets.train.map(({ tokens }) => tokens.length));
-  const rows = Math.max(tokensPerRun, longest * usualSteps);
-  const blocks = rows * (reads.layer + 1) * (4 * dModel + 2 * dMlp);
-  const codes = 3 * textsPerBatch * longest * Math.max(...widths);
-  const effects = 2 * effectTexts * widths.reduce((sum, width) => sum + width, 0);
-  return 4 * (texts * Math.max(...sites.map(({ width }) => width)) + blocks + codes + effects);
+  const integrated = sites.filter((site) => !isRead(site, reads));
+  const kinds = new Set(integrated.map(({ hook }) => hook)).size;
+  const pooled = textsPerBatch * longest;
+  const rows = Math.max(pooled, kinds > 0 ? Math.max(tokensPerRun, longest * usualSteps) : 0);
+  // A gradient runs its block forward and keeps everything for the way back, which has as much of its own.
+  const blocks = rows * blockFloats(config, longest) * (1 + 2 * kinds);
+  // Streams that entered the blocks, the way from zero to the value, the repeated stream, the gradient and its mean.
+  const values = rows * config.dModel * (reads.layer + 1 + 4);
+  // Reading features and changing them: two programs, each with activations before and after the nonlinearity.
+  const codes = sites.reduce((sum, { sae }) => sum + 4 * pooled * sae.config.dSae, 0);
+  const texts = sets.train.length * 3 + sets.judged.length + sets.test.length * 2;
+  const pooledRows = texts * Math.max(...sites.map(({ width }) => width));
+  const effects = sites.reduce((sum, { sae, width }) => sum + effectTexts * (2 * sae.config.dSae + width), 0);
+  return fixedMemory + 4 * (blocks + values + codes + pooledRows + effects);
+}
+
+/** Numbers of one position when all of a block is there: streams and norms, heads, MLP, and attention from everywhere. */
+function blockFloats({ dModel, nHeads, dHead, dMlp }: ModelConfig, positions: number): number {
+  return 6 * dModel + 4 * nHeads * dHead + 3 * dMlp + 3 * nHeads * positions;
 }
 
 /** Milliseconds. */

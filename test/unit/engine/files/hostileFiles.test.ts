@@ -13,7 +13,7 @@ import { openSafetensors, writeSafetensors } from '../../../../src/engine/files/
 import { openSafetensorsFolder } from '../../../../src/engine/files/safetensorsFolder.ts';
 import { openTorch } from '../../../../src/engine/files/torchFile.ts';
 import { openLegacyTorch } from '../../../../src/engine/files/torchLegacyFile.ts';
-import { readWeightsSample } from '../../../../src/engine/files/weightsSample.ts';
+import { sampleWeights } from '../../../../src/engine/files/weightsSample.ts';
 import { openZip } from '../../../../src/engine/files/zip.ts';
 import { floatValue } from '../../../../src/engine/graph/value.ts';
 import { placeWeights } from '../../../../src/engine/graph/weights.ts';
@@ -39,7 +39,7 @@ const readers: readonly (readonly [string, (path: string) => Promise<unknown>])[
   ['openLegacyTorch', openLegacyTorch],
   ['openZip', openZip],
   ['openGguf', openGguf],
-  ['readWeightsSample', readWeightsSample],
+  ['sampleWeights', (path) => sampleWeights(path, () => undefined)],
   ['readJson', (path) => readJson(path, v.unknown())],
   ['readYaml', (path) => readYaml(path, v.unknown())],
   ['readJsonLines', firstLine],
@@ -120,7 +120,7 @@ describe('sizes that a file only claims', () => {
       const path = await sparse(start);
       const grown = await growth(async () => {
         expect((await failure(openTensorFile(path))).code).toBe('file.malformed');
-        await readWeightsSample(path);
+        await sampleWeights(path, () => undefined);
       });
       expect(grown).toBeLessThan(128 * 2 ** 20);
     }

@@ -66,6 +66,29 @@ describe('readJsonLines', () => {
     ]);
   });
 
+  it('says of text in UTF-16 that it is, with a byte order mark or without', async () => {
+    const text = '{"a": 1}\n{"b": 2}\n';
+    const little = Buffer.from(text, 'utf16le');
+    const big = Buffer.from(little).swap16();
+    const mark = (bytes: number[], content: Buffer) => Buffer.concat([Buffer.from(bytes), content]);
+    for (const content of [little, big, mark([0xff, 0xfe], little), mark([0xfe, 0xff], big)]) {
+      const [first] = await all(await fileOf(content));
+      expect(first).toEqual({ line: 1, problem: 'is text in UTF-16, and has to be in UTF-8' });
+    }
+  });
+
+  it('says of lines that end in carriage returns alone that they do', async () => {
+    expect(await all(await fileOf(Buffer.from('{"a": 1}\r{"b": 2}\r')))).toEqual([
+      { line: 1, problem: expect.stringContaining('save the file with LF or CRLF') },
+    ]);
+  });
+
+  it('looks for keys that a line has twice when asked to', async () => {
+    const path = await fileOf(Buffer.from('{"a": 1, "a": 2}\n'));
+    expect(await all(path, { findDoubled: true })).toEqual([{ line: 1, value: { a: 2 }, doubled: 'a' }]);
+    expect(await all(path)).toEqual([{ line: 1, value: { a: 2 } }]);
+  });
+
   it('keeps no more than the allowed length of a line that never ends', async () => {
     const path = await fileOf(gzipSync(Buffer.alloc(48 * 2 ** 20, 0x78)));
     const before = process.memoryUsage();

@@ -107,7 +107,7 @@ describe('checkTask', () => {
     expect(found.problems).toHaveLength(500);
     const order = found.problems.map(({ line }) => line);
     expect(order).toEqual(order.toSorted((a, b) => a - b));
-    expect(new Set(found.problems.slice(0, 3).map(({ code }) => code))).toContain('unequalLengths');
+    expect(new Set(found.problems.slice(0, 3).map(({ code }) => code))).toContain('unequalWords');
     expect(found.pairs).toBe(0);
   });
 

@@ -85,7 +85,24 @@ describe('a task file', () => {
         },
       ],
     };
-    expect(readTaskText('other.task.jsonl', writeTaskFile(file))).toEqual({ file, problems: [] });
+    expect(readTaskText('other.task.jsonl', writeTaskFile(file))).toEqual({
+      file,
+      problems: [],
+      faultyHeaders: [],
+    });
+  });
+});
+
+describe('a field that is given twice', () => {
+  it('is a fault of the line, wherever it is', () => {
+    const line =
+      '{"clean": "A b", "corrupted": "C b", "answer": " Mary", "wrongAnswer": " x", "answer": " Tom"}';
+    expect(problems(line)).toEqual(['1 error: "answer" is given twice in this line. Keep one of them.']);
+    const roles =
+      '{"clean": "A b", "corrupted": "C b", "answer": " a", "wrongAnswer": " x", "roles": {"N": "A", "N": "b"}}';
+    expect(problems(roles)).toEqual(['1 error: "N" is given twice in this line. Keep one of them.']);
+    expect(read(line).file.lines).toEqual([]);
+    expect(read('{"metric": "kl", "metric": "accuracy"}', pair)).toMatchObject({ faultyHeaders: [1] });
   });
 });
 

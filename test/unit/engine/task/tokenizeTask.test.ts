@@ -105,6 +105,14 @@ describe('tokenizeTask', () => {
 });
 
 describe('a pair that cannot be run', () => {
+  it.each([
+    ['inside', 'went to the big store', '"the" is " the", but "the big" is " the" + '],
+    ['at the end', 'went to the store now', '"store" is " store", but "store now" is'],
+  ])('has a word more %s: it is named with the one before it', async (_, changed, words) => {
+    const prompts = { clean: 'Mary went to the store', corrupted: `Mary ${changed}` };
+    expect((await faults(prompts))[0]).toContain(words);
+  });
+
   it('has prompts of unequal length: the word that is to blame is named with its pieces', async () => {
     const pieces = tokenizer
       .pieces(' Xylophia')
@@ -115,7 +123,7 @@ describe('a pair that cannot be run', () => {
     expect(fault).toContain(`"Mary" is " Mary", but "Xylophia" is ${pieces}`);
     const length = tokenizer.encode(pair.clean).ids.length;
     expect((await faults({ corrupted: `${pair.corrupted} Mary` }))[0]).toContain(
-      `error corrupted: The clean prompt has ${length} tokens and the corrupted one ${length + 1}.`,
+      `error corrupted: The clean prompt has ${length} tokens and the corrupted one ${length + 1}; they differ from "Mary" and "Alice" on.`,
     );
   });
 
