@@ -7,7 +7,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 export interface Figure {
   readonly what: string;
   readonly value: number;
-  readonly unit: 'ms' | '×' | 'tokens/s' | 'ρ' | 'r' | '%' | 'nodes';
+  readonly unit: 'ms' | '×' | 'tokens/s' | 'ρ' | 'r' | 'share' | '%' | 'nodes';
   /** The most that is acceptable (the least, for a rate). Absent for figures that only explain another. */
   readonly target?: number;
   /** What else was seen: spread, parts, CPU time. */

@@ -17,6 +17,7 @@ const all = [
   'training',
   'patching',
   'ranks',
+  'sparseCircuits',
 ] as const;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -28,6 +29,7 @@ async function measure(name: string): Promise<readonly Figure[]> {
 }
 
 function inUnit({ value, unit }: Pick<Figure, 'value' | 'unit'>): string {
+  if (unit === 'r' || unit === 'share') return `${value.toFixed(3)} ${unit}`;
   if (unit === '×' || unit === 'ρ') return `${value.toFixed(2)} ${unit}`;
   return `${Math.round(value).toLocaleString('en')} ${unit}`;
 }

@@ -3,7 +3,7 @@
  * How estimated effects agree with exact ones over all layers, how faithful and complete circuits are on pairs that were
  * held out, and how many nodes it takes with features and with neurons. A row is written to the error output when it is
  * done. FOVEA_BENCH_PAIRS chooses on how many pairs circuits are found and tested, FOVEA_BENCH_EXACT_PAIRS on how many
- * estimates are compared.
+ * estimates are compared; with 0 they are not.
  */
 
 import { readdirSync } from 'node:fs';
@@ -29,6 +29,7 @@ import { sparseDefaults } from '../src/engine/sparseRequest.ts';
 import { loadTask } from '../src/engine/task/loadTask.ts';
 import type { TokenPair, TokenTask } from '../src/engine/task/task.ts';
 import type { NodeEffectMethod } from '../src/shared/sparseCircuitApi.ts';
+import type { TaskGenerator } from '../src/shared/task.ts';
 import { type Figure, finish } from './figure.ts';
 
 /** A quarter of them, 40 at most, is held out. */
@@ -37,6 +38,8 @@ const exactPairCount = Number(process.env.FOVEA_BENCH_EXACT_PAIRS ?? 20);
 const metric = 'logitDifference';
 /** Where circuits are cut, as shares of what the metric changes: the default, and about the paper's. */
 const shares = [sparseDefaults.nodeShare, 0.01];
+/** So many features of a stream are taken away together. */
+const takenAway = [2, 4, 20];
 /** The faithfulness that features and neurons are counted for. */
 const wanted = 0.8;
 /** Circuits that are tested side by side while nodes are counted. */
@@ -44,14 +47,14 @@ const sideBySide = 8;
 
 interface TaskChoice {
   readonly what: string;
-  readonly name: string;
+  readonly name: TaskGenerator;
   readonly options: Readonly<Record<string, string>>;
 }
 
 const tasks: readonly TaskChoice[] = [
   ...['simple', 'nounpp', 'rc', 'within_rc', 'all'].map((structure) => ({
     what: `agreement, ${structure}`,
-    name: 'agreement',
+    name: 'agreement' as const,
     options: { structure },
   })),
   { what: 'indirect objects, unrelated names', name: 'ioi', options: { counterfactual: 'abc' } },
@@ -76,7 +79,9 @@ async function main(): Promise<void> {
     const found = [
       ...(name === 'agreement' ? [singularFigure(loaded, subject.task)] : []),
       ...(await circuitFigures(subject)),
-      ...(await estimateFigures(model, features, (await pairsOf(exactPairCount)).pairs)),
+      ...(exactPairCount > 0
+        ? await estimateFigures(model, features, (await pairsOf(exactPairCount)).pairs)
+        : []),
     ];
     for (const figure of found) {
       const named = { ...figure, what: `${what}: ${figure.what}` };
@@ -91,7 +96,7 @@ async function openFeatureSites({ config }: Transformer): Promise<readonly Spars
   const folders = readdirSync('models/mini/saes', { withFileTypes: true }).filter((one) => one.isDirectory());
   const saes = folders.map(async ({ name: hook }) => {
     const id = `models/mini/saes/${hook}`;
-    const sae = await SparseAutoencoder.open(await openSae(id));
+    const sae = new SparseAutoencoder(await openSae(id));
     return { id, sae, hook, layer: Number(/\d+/.exec(hook)?.[0]) };
   });
   return featureSites(config, await Promise.all(saes));
@@ -99,7 +104,7 @@ async function openFeatureSites({ config }: Transformer): Promise<readonly Spars
 
 /** How many of the nouns that verbs agree with are singular in the clean prompt. Only singular verbs end in "s". */
 function singularFigure({ tokenizer }: LoadedModel, { pairs }: TokenTask): Figure {
-  const singular = pairs.filter(({ answers }) => tokenizer.decode([answers[0]!]).endsWith('s')).length;
+  const singular = pairs.filter(({ answers }) => tokenizer.tokenText(answers[0]!).endsWith('s')).length;
   const detail = `${singular} of ${pairs.length} pairs`;
   return { what: 'singular nouns', value: (100 * singular) / pairs.length, unit: '%', detail };
 }
@@ -154,6 +159,7 @@ async function circuitFigures({ model, features, neurons, task }: Subject): Prom
   const span = Math.abs(clean - corrupted);
   const figures: Figure[] = [];
   for (const share of shares) figures.push(await thresholdFigure(search, share, span));
+  for (const count of takenAway) figures.push(await streamFigure(search, count));
   const [ofFeatures, ofNeurons] = [await leastNodes(search), await leastNodes(await searchOf(neurons))];
   const detail = `neurons ${ofNeurons ?? 'never'}`;
   const what = `features for a faithfulness of ${wanted}`;
@@ -179,12 +185,33 @@ async function thresholdFigure(search: Search, share: number, span: number): Pro
     `threshold ${(share * span).toFixed(3)}`,
     `tested on ${evaluator.pairs} pairs, means of ${evaluator.leastReference} prompts or more`,
   ].join(', ');
-  return { what: `faithfulness at ${100 * share} %`, value: circuit!.faithfulness, unit: 'r', detail };
+  return { what: `faithfulness at ${100 * share} %`, value: circuit!.faithfulness, unit: 'share', detail };
+}
+
+/** What the metric keeps when the strongest features of one layer's stream are taken away, for the layer where that is most. */
+async function streamFigure({ table, evaluator, startLayer }: Search, count: number): Promise<Figure> {
+  const { sites } = table;
+  const streams = sites.filter(({ kind, layer }) => kind === 'residual' && layer >= startLayer);
+  const masks = streams.map((stream) => {
+    const own = table
+      .nodes()
+      .filter(({ site, unit }) => sites[site] === stream && unit < stream.dictionary.width);
+    return maskOf(sites, 1, strongestFirst(table, own).slice(0, count));
+  });
+  const left = (await evaluator.evaluate(masks)).map(({ completeness }) => completeness);
+  const detail = streams.map(({ hook }, i) => `${hook} ${left[i]!.toFixed(2)}`).join(', ');
+  const what = `left without the ${count} strongest features of a stream`;
+  return { what, value: Math.max(...left), unit: 'share', detail };
 }
 
 /** Nodes that tests can ablate; the others are not counted. */
 function counted({ table, startLayer }: Search, nodes: readonly SparseNode[]): readonly SparseNode[] {
   return nodes.filter(({ site }) => !isFree(table.sites[site]!, startLayer));
+}
+
+function strongestFirst(table: EffectTable, nodes: readonly SparseNode[]): SparseNode[] {
+  const size = (node: SparseNode) => Math.abs(table.effect(node));
+  return nodes.toSorted((a, b) => size(b) - size(a));
 }
 
 /**
@@ -193,8 +220,7 @@ function counted({ table, startLayer }: Search, nodes: readonly SparseNode[]): r
  */
 async function leastNodes(search: Search): Promise<number | undefined> {
   const { table, evaluator } = search;
-  const size = (node: SparseNode) => Math.abs(table.effect(node));
-  const ranked = counted(search, table.nodes()).toSorted((a, b) => size(b) - size(a));
+  const ranked = strongestFirst(table, counted(search, table.nodes()));
   const firstOf = async (counts: readonly number[]): Promise<number | undefined> => {
     for (let start = 0; start < counts.length; start += sideBySide) {
       const part = counts.slice(start, start + sideBySide);
@@ -205,7 +231,8 @@ async function leastNodes(search: Search): Promise<number | undefined> {
     return undefined;
   };
   const coarse = [8];
-  while (coarse.at(-1)! < ranked.length) coarse.push(Math.min(ranked.length, Math.ceil(coarse.at(-1)! * 1.25)));
+  while (coarse.at(-1)! < ranked.length)
+    coarse.push(Math.min(ranked.length, Math.ceil(coarse.at(-1)! * 1.25)));
   const reached = await firstOf(coarse);
   if (reached === undefined) return undefined;
   const below = coarse[coarse.indexOf(reached) - 1] ?? 0;

@@ -29,6 +29,7 @@ export interface AttributeEdgesRequest {
 export interface RunAcdcRequest {
   readonly model: ModelId;
   readonly pairs: PromptPairs;
+  /** The KL divergence when left out, as in Conmy et al. (2023), whatever the task's own metric is. */
   readonly metric?: TaskMetric;
   /** An edge stays when corrupting it raises the loss (the KL divergence, or the metric with its sign turned) by this much. */
   readonly threshold: number;
@@ -129,7 +130,7 @@ export interface AttributionApi {
   attributeEdges(request: AttributeEdgesRequest, options?: CallOptions): Promise<AttributedCircuit>;
   /** Runs the circuit of an EAP-IG file exactly, as it is. */
   evaluateEdges(request: EvaluateEdgesRequest, options?: CallOptions): Promise<AttributedCircuit>;
-  /** What finding a circuit of edges will take; of ACDC, when no node loses its way to the logits: the most. */
+  /** What finding a circuit of edges will take; of ACDC the most: when no node loses its way to the logits. */
   estimateEdges(request: EstimateEdgesRequest, options?: CallOptions): Promise<SearchEstimate>;
   /** Finds a circuit by corrupting edge after edge (Conmy et al. 2023). */
   runAcdc(request: RunAcdcRequest, options?: CallOptions): Promise<AttributedCircuit>;

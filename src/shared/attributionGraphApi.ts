@@ -36,6 +36,15 @@ export interface AttributionGraph {
   /** Nodes and edges before pruning. */
   readonly allNodes: number;
   readonly allEdges: number;
+  /** Layers without a transcoder: the whole output of their MLP is one error node. Absent when every layer has one. */
+  readonly untranscoded?: readonly number[];
+}
+
+/** What to say of layers without a transcoder; undefined when there are none. */
+export function untranscodedNote(layers: readonly number[] = []): string | undefined {
+  if (layers.length === 0) return undefined;
+  const which = `${layers.length === 1 ? 'Layer' : 'Layers'} ${layers.join(', ')}`;
+  return `${which} ${layers.length === 1 ? 'has' : 'have'} no transcoder: there, "error" is the whole output of the MLP.`;
 }
 
 export interface AttributionGraphApi {

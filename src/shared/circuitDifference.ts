@@ -80,9 +80,21 @@ export function isChanged(before: number, after: number, largest: number): boole
   return moved > changeThreshold.relative * larger && moved > changeThreshold.absolute * largest;
 }
 
+/** What a node is, wherever it stands. */
+export function componentOf(node: CircuitNode, graph: CircuitGraph): string {
+  return describe(node, { ...graph, isAggregated: true });
+}
+
 function describe(node: CircuitNode, graph: CircuitGraph, roles?: ReadonlyMap<number, string>): string {
   const layer = node.kind === 'logit' ? 'logits' : String(node.layer);
-  return [node.kind, layer, placeOf(node, graph, roles), partOf(node)].join('|');
+  const part = isMetric(node, graph) ? 'metric' : partOf(node);
+  return [node.kind, layer, placeOf(node, graph, roles), part].join('|');
+}
+
+/** The one end of a circuit is the metric, which methods call by its name or by the answers it is of. */
+function isMetric({ kind, label }: CircuitNode, { metric, contrast }: CircuitGraph): boolean {
+  if (kind !== 'logit') return false;
+  return label === metric.name || contrast !== undefined;
 }
 
 function placeOf(node: CircuitNode, graph: CircuitGraph, roles?: ReadonlyMap<number, string>): string {

@@ -50,6 +50,8 @@ export interface CircuitState {
   readonly staleReason?: string;
   /** Finds a circuit of this kind for the prompt as it is now; absent when more must be asked than the prompt tells. */
   readonly findAgain?: ViewCommand;
+  /** Interventions that act on its prompt now; circuits are found and measured without them. */
+  readonly interventions?: number;
   readonly selected?: string;
   /** The editor's selected token; −1 when there is none, or it is another prompt's. */
   readonly tokenSelected: number;

@@ -5,6 +5,7 @@
 
 import type { SaeCheck, SaeConvention, SaeVerdict } from './saeCheck.ts';
 import type { StudyProgress } from './study.ts';
+import type { TaskMetric } from './task.ts';
 
 /** How far a piece of long work has come. `total` 0 means that the end is not known. */
 export interface Progress {
@@ -26,6 +27,31 @@ export interface PartialCells {
   readonly pairs: readonly number[];
   /** `SweepOutline.pairsHash` of the sweep. */
   readonly pairsHash?: string;
+  /** The grid that the cells belong to; with the first ones only. */
+  readonly outline?: SweepOutline;
+}
+
+/** What is known of a sweep before any cell: the grid that it will fill, and the metric at both ends of its scale. */
+export interface SweepOutline {
+  readonly axes: readonly { readonly name: string; readonly labels: readonly string[] }[];
+  /** Pairs of the task that are run. */
+  readonly pairCount: number;
+  readonly metric: TaskMetric;
+  /** What the pairs hold, in tokens, and the metric; missing only in sweeps that were kept by versions without it. */
+  readonly pairsHash?: string;
+  /** Mean metric on the clean and on the corrupted prompts. */
+  readonly clean: number;
+  readonly corrupted: number;
+  /** Tokens of the clean and corrupted prompt, when there is one pair: what positions are called. */
+  readonly tokens?: { readonly clean: readonly string[]; readonly corrupted: readonly string[] };
+  /** Of several pairs of one length: the token and the role that all have at a position; '' where they differ. */
+  readonly common?: { readonly tokens: readonly string[]; readonly roles: readonly string[] };
+  /**
+   * Where means or other prompts take the place of values: the prompts behind the mean that rests on fewest, or the
+   * prompts that the pair with the fewest draws from, its own among them. `fewPromptsWarning` puts it into words.
+   */
+  readonly referencePrompts?: number;
+  readonly provenance: Provenance;
 }
 
 /** A hook point as TransformerLens names it, e.g. `blocks.2.attn.hook_z`. */

@@ -1,6 +1,7 @@
 /** Reads JSON of hostile origin field by field: every value is checked, and a fault names the file and the field. */
 
 import { EngineError } from './errors.ts';
+import { jsonErrorPlace } from './jsonErrorPlace.ts';
 
 /** The bounds of a number. */
 export interface Range {
@@ -26,7 +27,7 @@ export class FieldReader {
     try {
       return new FieldReader(path, '', JSON.parse(text));
     } catch (error) {
-      const found = shorten(error instanceof Error ? error.message : String(error));
+      const found = describeParseError(error, text);
       throw new EngineError('file.malformed', { path, field: 'the content', expected: 'JSON', found });
     }
   }
@@ -140,4 +141,12 @@ function describe(value: unknown): string {
 function shorten(text: string): string {
   const plain = text.replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
   return plain.length <= 80 ? plain : `${plain.slice(0, 79).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+/** What is wrong, and where: engines of JavaScript tell the place in different ways, or not at all. */
+function describeParseError(error: unknown, text: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const what = shorten(message.replace(/(?: in JSON)? at position \d+(?: \(line \d+ column \d+\))?$/, ''));
+  const place = jsonErrorPlace(text);
+  return place ? `not: ${what}, at line ${place.line}, column ${place.column}` : `not: ${what}`;
 }

@@ -45,6 +45,16 @@ export const paperFigures = {
   signalFit: { position: 2.31, token: 0.99, error: 0.07 },
 } as const;
 
+/** Means over the heads of a class, or over all heads, as §3 of the paper tells them. */
+export const classAverageFigures = {
+  moversAttention: '0.59',
+  moversCopy: '> 0.95',
+  negativeCopy: '0.98',
+  inhibitionAttention: '0.51',
+  anyCopy: '< 0.20',
+  anyNegativeCopy: '0.12',
+} as const;
+
 /** `layer.head`, as the field writes heads. */
 export function studyHeadName({ layer, head }: Pick<StudyNode, 'layer' | 'head'>): string {
   return `${layer}.${head}`;

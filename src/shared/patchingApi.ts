@@ -1,9 +1,9 @@
 /** Activation patching, ablation and path patching: what can be asked, and what comes back while it runs. */
 import type { CallOptions } from './callOptions.ts';
-import type { ModelId, Provenance, SaeId } from './domain.ts';
+import type { ModelId, SaeId, SweepOutline } from './domain.ts';
 import type { PromptPairs, TaskMetric } from './task.ts';
 
-export type { PromptPairs };
+export type { PromptPairs, SweepOutline };
 
 /** Sweeps by the names that TransformerLens gives them (`get_act_patch_…`); `resid_post` and MLPs as a whole beside them. */
 export const sweepNames = [
@@ -112,24 +112,6 @@ export interface PathPatchRequest {
   readonly positions?: readonly (number | string)[];
   readonly freezeMlps?: boolean;
   readonly known?: KnownCells;
-}
-
-/** What is known of a sweep before any cell: the grid that it will fill, and the metric at both ends of its scale. */
-export interface SweepOutline {
-  readonly axes: readonly { readonly name: string; readonly labels: readonly string[] }[];
-  /** Pairs of the task that are run. */
-  readonly pairCount: number;
-  readonly metric: TaskMetric;
-  /** What the pairs hold, in tokens, and the metric; missing only in sweeps that were kept by versions without it. */
-  readonly pairsHash?: string;
-  /** Mean metric on the clean and on the corrupted prompts. */
-  readonly clean: number;
-  readonly corrupted: number;
-  /** Tokens of the clean and corrupted prompt, when there is one pair: what positions are called. */
-  readonly tokens?: { readonly clean: readonly string[]; readonly corrupted: readonly string[] };
-  /** Of several pairs of one length: the token and the role that all have at a position; '' where they differ. */
-  readonly common?: { readonly tokens: readonly string[]; readonly roles: readonly string[] };
-  readonly provenance: Provenance;
 }
 
 /** Values of a sweep, row-major over its axes. */

@@ -58,6 +58,9 @@ export interface SparseCircuitRequest extends SparseNodesRequest {
 /** See `SparseCircuitRequest.errors`. */
 export type ErrorTreatment = 'circuit' | 'keep' | 'remove';
 
+/** All of them, the usual one first. */
+export const errorTreatments: readonly ErrorTreatment[] = ['circuit', 'keep', 'remove'];
+
 /**
  * How well nodes above a threshold explain the metric, on pairs that were held out where the task has enough; a circuit's
  * `metric.clean` and `metric.baseline` are of the pairs that it was found on.

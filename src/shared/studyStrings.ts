@@ -54,6 +54,7 @@ export const studyStrings = {
   studyToValues: 'to values of {heads} at S2',
   studyToKeys: 'to keys of {heads} at S1+1',
   studyNoReceivers: 'no head to receive',
+  studyNoSenders: 'no layer below to send',
   studyHistory: 'Studies that are kept',
   studyAnnounceRunning: 'The study runs, step {done} of {total}: {stage}',
   studyAnnounceStopped: 'The study has stopped',
@@ -168,7 +169,8 @@ export const studyStrings = {
     'After ABC prompts, which hold no answer, at least half of the logit difference is there as well.',
   studyHowPaths:
     'Path patching from ABC prompts, everything but sender and receivers frozen, MLPs and norms recomputed. Knock-outs are means over the ABC prompts of the same template at the same position; the mean over fewest has {count}.',
-  studyFew: 'That is few: means are noisy. Study more pairs.',
+  studyFew:
+    'The mean over fewest prompts of one template has {count}: that is few, so means are noisy. Study more pairs.',
   studyWaiting: 'comes with a later step',
   studyShowAttention: 'Show Attention',
   studyAblateHead: 'Ablate Head {head}',

@@ -30,7 +30,9 @@ export interface SweepRow {
   readonly id: string;
   readonly title: string;
   readonly status: SweepStatus;
-  /** Share of the cells that are known, 0 to 1. */
+  /** What tells it from others of the same title: its prompts, or when it was asked for. */
+  readonly detail?: string;
+  /** Share of the interventions that were run, 0 to 1. */
   readonly share: number;
   /** Whether it can be subtracted from the sweep that is shown: same cells, scale, metric, model and prompts. */
   readonly comparable: boolean;
@@ -45,6 +47,10 @@ export interface SweepView extends SweepRow {
   /** Says that another model is open than the one that was swept, and what helps. */
   readonly elsewhere?: Pick<ViewMessage, 'text' | 'action'>;
   readonly outline?: SweepOutline;
+  /** Interventions that were run, of those that are to be: cells that cannot change anything need none. */
+  readonly runs: { readonly done: number; readonly total: number };
+  /** Pairs of the task's file, when some of them cannot be used. */
+  readonly pairsOfFile?: number;
   readonly estimate?: SweepEstimate;
   /** By cell, see `SweepGrid.values`; NaN where nothing is known. */
   readonly values: Float32Array;

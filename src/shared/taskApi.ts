@@ -50,6 +50,8 @@ export interface CheckTaskRequest {
 
 /** One pair in the model's tokens. */
 export interface PlacedPair {
+  /** Tokens of the clean prompt, the beginning of sequence included. */
+  readonly length: number;
   /** Position of each role, counted in tokens, the beginning of sequence included. */
   readonly roles: Readonly<Record<string, number>>;
   /** Whose prompt takes its place when it is ablated by resampling: a place among the pairs. With a seed only. */

@@ -7,6 +7,7 @@ export interface TaskProblemData {
   wrongField: { field: string; expected: string; found: string };
   missingField: { field: string; expected: string };
   unknownField: { field: string; known: string };
+  doubledField: { field: string };
   noAnswer: { field: string };
   twoAnswers: { field: string };
   lateHeader: Record<string, never>;
@@ -16,7 +17,7 @@ export interface TaskProblemData {
   samePair: { line: number };
   emptyPrompt: { field: string };
   tooLong: { field: string; limit: number };
-  unequalLengths: { clean: number; corrupted: number };
+  unequalLengths: { clean: number; corrupted: number; word: string; other: string };
   unequalWords: {
     clean: number;
     corrupted: number;
@@ -47,6 +48,7 @@ export const taskProblemTemplates: { readonly [C in TaskProblemCode]: string } =
   wrongField: '"{field}" should be {expected}, but is {found}.',
   missingField: '"{field}" is missing. Add it: {expected}.',
   unknownField: 'There is no field "{field}". Correct or remove it; a line may have {known}.',
+  doubledField: '"{field}" is given twice in this line. Keep one of them.',
   noAnswer: '"{field}" is missing. Add a text, or a list of texts as "{field}s".',
   twoAnswers: 'Both "{field}" and "{field}s" are given. Keep one of them.',
   lateHeader:
@@ -59,7 +61,7 @@ export const taskProblemTemplates: { readonly [C in TaskProblemCode]: string } =
   emptyPrompt: '"{field}" has no tokens. Write a prompt.',
   tooLong: '"{field}" has more tokens than the {limit} that the model reads. Shorten both prompts.',
   unequalLengths:
-    'The clean prompt has {clean} tokens and the corrupted one {corrupted}. Change words until both have as many.',
+    'The clean prompt has {clean} tokens and the corrupted one {corrupted}; they differ from "{word}" and "{other}" on. Change words until both have as many.',
   unequalWords:
     'The clean prompt has {clean} tokens and the corrupted one {corrupted}: "{word}" is {pieces}, but "{other}" is {otherPieces}. Choose words of as many tokens.',
   answerPieces:
@@ -72,7 +74,7 @@ export const taskProblemTemplates: { readonly [C in TaskProblemCode]: string } =
   roleSeveral:
     'Role {role}: "{words}" occurs {count} times in the clean prompt. Say which: ["{words}", 1] for the first, ["{words}", -1] for the last.',
   roleOccurrence:
-    'Role {role}: the clean prompt has "{words}" {count} times, so there is no occurrence {occurrence}. Count from 1, or from -1 backward.',
+    'Role {role}: there is no occurrence {occurrence} of "{words}" in the clean prompt, which has {count} of them. Count from 1, or from -1 backward.',
   roleOutside:
     'Role {role}: characters {start} to {end} are no part of the clean prompt, which has {length}. Correct [start, end]; the end is exclusive.',
   roleInToken:

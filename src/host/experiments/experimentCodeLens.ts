@@ -1,14 +1,14 @@
 /** The line over an experiment's file. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as vscode from 'vscode';
-import { resultsName } from '../../shared/experiment/resultFiles.ts';
+import { circuitMethod, resultsName } from '../../shared/experiment/resultFiles.ts';
 import { onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
 import type { SweepSession } from '../sweeps/sweepSession.ts';
-import { experimentLenses } from './experimentLenses.ts';
+import { type CircuitFile, experimentLenses } from './experimentLenses.ts';
 import type { ExperimentRuns } from './experimentRuns.ts';
 
 /** Files that are experiments. */
@@ -52,6 +52,7 @@ export class ExperimentCodeLens extends Disposable implements vscode.CodeLensPro
       progress: this.runs.progressOf(uri.fsPath),
       kept: this.runs.keptOf(uri.fsPath, document.getText()),
       results,
+      circuits: results && circuitsOf(uri.fsPath),
       // Sweeps that are kept are read from disk when somebody asks: nobody does before there are results.
       hasSweep: results !== undefined && this.sweeps.ofExperiment(uri.fsPath).length > 0,
     });
@@ -64,6 +65,20 @@ export class ExperimentCodeLens extends Disposable implements vscode.CodeLensPro
       this.changed.fire();
     }, pause);
   }
+}
+
+/** Circuits that have a link at most. */
+const mostCircuits = 3;
+
+/** The circuits beside an experiment, by the number of their method. */
+function circuitsOf(file: string): readonly CircuitFile[] {
+  const folder = dirname(file);
+  const found = readdirSync(folder).flatMap((name) => {
+    const method = circuitMethod(file, name);
+    return method === undefined ? [] : [{ uri: vscode.Uri.file(join(folder, name)), method }];
+  });
+  found.sort((one, other) => one.method - other.method);
+  return found.slice(0, mostCircuits).map(({ uri, method }) => (method === 0 ? { uri } : { uri, method }));
 }
 
 /** The results beside an experiment, when they are there. */

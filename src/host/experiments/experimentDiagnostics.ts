@@ -1,10 +1,8 @@
-/** Experiments that are open: names that are not there and answers of several tokens, underlined when a file is opened or saved. */
+/** Experiments that are open: all that keeps them from being run, underlined when a file is opened or saved. */
 
 import * as vscode from 'vscode';
 import { isEngineError } from '../../shared/errors.ts';
-import type { ExperimentProblem } from '../../shared/experiment/checkExperiment.ts';
-import type { Experiment } from '../../shared/experiment/experiment.ts';
-import { readExperiment } from '../../shared/experiment/readExperiment.ts';
+import type { ExperimentProblem } from '../../shared/experiment/experimentProblem.ts';
 import { Disposable } from '../disposable.ts';
 import { LatestOnly } from '../latestOnly.ts';
 import { describeForLog, type Log } from '../log.ts';
@@ -12,7 +10,7 @@ import { experimentFiles } from './experimentCodeLens.ts';
 import type { ExperimentRuns } from './experimentRuns.ts';
 import { placeOf } from './jsonPlaces.ts';
 
-/** Checks experiments in trusted workspaces; what the schema says is VS Code's own to tell. */
+/** Checks experiments in trusted workspaces. What VS Code says from the schema is a warning; here it is the error that it is. */
 export class ExperimentDiagnostics extends Disposable {
   private readonly shown = this.own(vscode.languages.createDiagnosticCollection('fovea-experiment'));
   private readonly work = new Map<string, LatestOnly>();
@@ -43,28 +41,20 @@ export class ExperimentDiagnostics extends Disposable {
     const isMeant = vscode.languages.match(experimentFiles, document) > 0 && uri.scheme === 'file';
     if (!isMeant || !vscode.workspace.isTrusted) return;
     const text = document.getText();
-    const experiment = readable(uri.fsPath, text);
-    if (!experiment) return this.shown.delete(uri);
     const work = this.work.get(uri.toString()) ?? new LatestOnly();
     this.work.set(uri.toString(), work);
     try {
-      const problems = await work.run((signal) => this.runs.check(uri.fsPath, experiment, { signal }));
+      const problems = await work.run((signal) => this.runs.check(uri.fsPath, text, { signal }));
       if (problems)
         this.shown.set(
           uri,
           problems.map((problem) => diagnosticOf(problem, document, text)),
         );
     } catch (error) {
-      if (!isEngineError(error, 'cancelled')) this.log.warn(describeForLog(error));
+      // A text that is no JSON is VS Code's own to tell.
+      if (isEngineError(error, 'request.invalid')) this.shown.delete(uri);
+      else if (!isEngineError(error, 'cancelled')) this.log.warn(describeForLog(error));
     }
-  }
-}
-
-function readable(path: string, text: string): Experiment | undefined {
-  try {
-    return readExperiment(path, text);
-  } catch {
-    return undefined;
   }
 }
 

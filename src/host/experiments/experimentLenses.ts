@@ -16,37 +16,63 @@ export interface ExperimentState {
   readonly kept?: KeptProgress;
   /** Its results, when it has run. */
   readonly results?: vscode.Uri;
+  /** The circuits that it found. */
+  readonly circuits?: readonly CircuitFile[];
   /** Whether sweeps of its last run are kept. */
   readonly hasSweep?: boolean;
 }
 
-/** The links, from left to right. */
-export function experimentLenses({
-  uri,
-  isTrusted,
-  progress,
-  kept,
-  results,
-  hasSweep,
-}: ExperimentState): vscode.Command[] {
+/** A circuit of the last run, and the number of its method; none when it is the only one. */
+export interface CircuitFile {
+  readonly uri: vscode.Uri;
+  readonly method?: number;
+}
+
+/** The links, from left to right: short, and what can be done first, since a narrow editor cuts the line off. */
+export function experimentLenses(state: ExperimentState): vscode.Command[] {
+  const { uri, isTrusted, progress, kept } = state;
   if (!isTrusted) {
     const title = `$(shield) ${vscode.l10n.t('Trust this workspace to run experiments')}`;
     return [{ title, command: 'workbench.trust.manage' }];
   }
-  const sweep = hasSweep ? [sweepLink(uri)] : [];
-  const shown = results ? [resultsLink(results), ...sweep, compareLink(uri)] : [];
   if (progress !== undefined) {
     const cancel = commandLink('cancelExperiment', `$(debug-stop) ${vscode.l10n.t('Cancel')}`, [uri]);
-    return [{ title: `$(sync~spin) ${plainTitle(wordProgress(progress))}`, command: '' }, cancel, ...shown];
+    const title = `$(sync~spin) ${plainTitle(wordProgress(progress))}`;
+    return [cancel, { title, command: '' }, ...foundLinks(state)];
   }
+  const begin = kept
+    ? goOnLinks(uri)
+    : [commandLink('runExperiment', `$(play) ${vscode.l10n.t('Run')}`, [uri])];
+  const script = commandLink('exportExperiment', vscode.l10n.t('Script'), [uri]);
   return [
-    ...(kept
-      ? goOnLinks(uri, kept)
-      : [commandLink('runExperiment', `$(play) ${vscode.l10n.t('Run')}`, [uri])]),
+    ...begin,
+    ...foundLinks(state),
     commandLink('estimateExperiment', vscode.l10n.t('Estimate'), [uri]),
-    ...shown,
-    commandLink('exportExperiment', vscode.l10n.t('Export TransformerLens Script'), [uri]),
+    { ...script, tooltip: vscode.l10n.t('Writes the experiment as a TransformerLens script') },
+    ...(kept ? [{ title: wordKept(kept), command: '' }] : []),
   ];
+}
+
+/** What the last run has found. */
+function foundLinks({ uri, results, circuits = [], hasSweep }: ExperimentState): vscode.Command[] {
+  if (!results) return [];
+  const open = (title: string, file: vscode.Uri): vscode.Command => ({
+    title,
+    command: 'vscode.open',
+    arguments: [file],
+  });
+  const sweep = hasSweep ? [commandLink('showExperimentSweep', vscode.l10n.t('Sweep'), [uri])] : [];
+  return [
+    open(vscode.l10n.t('Results'), results),
+    ...sweep,
+    ...circuits.map((circuit) => open(circuitTitle(circuit), circuit.uri)),
+    commandLink('compareExperiments', vscode.l10n.t('Compare…'), [uri]),
+  ];
+}
+
+/** What a circuit of a run is called. */
+export function circuitTitle({ method }: CircuitFile): string {
+  return method === undefined ? vscode.l10n.t('Circuit') : vscode.l10n.t('Circuit {0}', method);
 }
 
 /** How far a run is. */
@@ -57,9 +83,9 @@ export function wordProgress(progress: Progress | 'starting'): string {
 }
 
 /** To go on where the run was stopped, or to begin anew. */
-function goOnLinks(uri: vscode.Uri, kept: KeptProgress): vscode.Command[] {
+function goOnLinks(uri: vscode.Uri): vscode.Command[] {
   return [
-    commandLink('runExperiment', `$(debug-continue) ${vscode.l10n.t('Go On')} (${wordKept(kept)})`, [uri]),
+    commandLink('runExperiment', `$(debug-continue) ${vscode.l10n.t('Go On')}`, [uri]),
     commandLink('runExperiment', vscode.l10n.t('Start Over'), [uri, 'anew']),
   ];
 }
@@ -69,16 +95,4 @@ export function wordKept({ done, total, isUnderWay }: KeptProgress): string {
   if (total === 1) return vscode.l10n.t('partly done');
   const methods = vscode.l10n.t('{0} of {1} methods done', done, total);
   return isUnderWay ? `${methods}, ${vscode.l10n.t('one under way')}` : methods;
-}
-
-function resultsLink(results: vscode.Uri): vscode.Command {
-  return { title: vscode.l10n.t('Results'), command: 'vscode.open', arguments: [results] };
-}
-
-function sweepLink(uri: vscode.Uri): vscode.Command {
-  return commandLink('showExperimentSweep', vscode.l10n.t('Sweep'), [uri]);
-}
-
-function compareLink(uri: vscode.Uri): vscode.Command {
-  return commandLink('compareExperiments', vscode.l10n.t('Compare…'), [uri]);
 }

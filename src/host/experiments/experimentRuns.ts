@@ -7,12 +7,13 @@ import type { CallOptions } from '../../shared/callOptions.ts';
 import type { ModelId, ModelInfo, Progress } from '../../shared/domain.ts';
 import type { EngineApi } from '../../shared/engineApi.ts';
 import { EngineError } from '../../shared/errors.ts';
-import { checkExperiment, type ExperimentProblem } from '../../shared/experiment/checkExperiment.ts';
+import { checkExperiment } from '../../shared/experiment/checkExperiment.ts';
 import { estimateExperiment, type MethodEstimate } from '../../shared/experiment/estimateExperiment.ts';
 import type { Experiment } from '../../shared/experiment/experiment.ts';
+import type { ExperimentProblem } from '../../shared/experiment/experimentProblem.ts';
 import { exportScript } from '../../shared/experiment/exportScript.ts';
 import type { KeptProgress, KeptRun } from '../../shared/experiment/keptRun.ts';
-import { readExperiment } from '../../shared/experiment/readExperiment.ts';
+import { readExperiment, readExperimentParts } from '../../shared/experiment/readExperiment.ts';
 import { resultFiles } from '../../shared/experiment/resultFiles.ts';
 import {
   type ExperimentPlaces,
@@ -139,19 +140,16 @@ export class ExperimentRuns extends Disposable {
   }
 
   /**
-   * What is wrong with an experiment; undefined when only opening another model than the window's and the embedded one
-   * could tell, which would be too much for a look.
+   * What is wrong with an experiment. Another model than the window's and the embedded one is not opened for a look: then
+   * only what shows without it is told. @throws request.invalid when the text is no JSON
    */
-  async check(
-    file: string,
-    experiment: Experiment,
-    call: CallOptions,
-  ): Promise<readonly ExperimentProblem[] | undefined> {
+  async check(file: string, text: string, call: CallOptions): Promise<readonly ExperimentProblem[]> {
+    const parts = readExperimentParts(file, text);
     return this.withPlaces(file, async (places) => {
-      const path = await locateModel(experiment, places, call).catch(() => undefined);
+      const path = await locateModel(parts.fields, places, call).catch(() => undefined);
       const { embedded, models } = this.options;
-      const isAtHand = path === undefined || path === embedded || path === models.model?.path;
-      return isAtHand ? checkExperiment(experiment, places, call) : undefined;
+      const isAtHand = path === embedded || path === models.model?.path;
+      return checkExperiment(parts, places, call, isAtHand);
     });
   }
 

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { KeptRun, type KeptText } from '../../shared/experiment/keptRun.ts';
+import { buildIn, KeptRun, type KeptText } from '../../shared/experiment/keptRun.ts';
 import { describeForLog, type Log } from '../log.ts';
 
 /** Experiments that are kept at most: those that were stopped last. */
@@ -21,6 +21,12 @@ const mostRuns = 20;
 /** Larger files are none of ours: a run is kept in half of it. */
 const largestFile = 2 ** 27;
 
+/** The build in `dist`, read as the window starts: one that is made later runs in the next window. */
+export function readBuild(dist: string): string {
+  const built = join(dist, 'built.json');
+  return buildIn(existsSync(built) ? readFileSync(built, 'utf8') : undefined);
+}
+
 /** The runs of a window. */
 export class KeptRuns {
   private readonly runs = new Map<string, KeptRun>();
@@ -28,6 +34,8 @@ export class KeptRuns {
   constructor(
     private readonly folder: string,
     private readonly log: Log,
+    /** See `KeptOptions.build`. */
+    private readonly build?: string,
   ) {}
 
   /** What is kept of the experiment of this path. */
@@ -41,12 +49,13 @@ export class KeptRuns {
 
   private open(path: string): KeptRun {
     const text = this.textAt(path);
+    const { build } = this;
     try {
-      return new KeptRun(text);
+      return new KeptRun(text, { build });
     } catch (error) {
       this.log.warn(`What was kept of an experiment could not be read: ${describeForLog(error)}`);
       text.remove();
-      return new KeptRun(text);
+      return new KeptRun(text, { build });
     }
   }
 

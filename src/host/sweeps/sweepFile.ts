@@ -24,6 +24,7 @@ const outline = v.object({
   tokens: v.optional(v.object({ clean: texts, corrupted: texts })),
   common: v.optional(v.object({ tokens: texts, roles: texts })),
   pairsHash: v.optional(v.string()),
+  referencePrompts: v.optional(count),
   provenance: v.object({
     version: v.string(),
     model: v.object({ name: v.string(), hash: v.string() }),
@@ -48,6 +49,7 @@ const file = v.object({
   places: v.object({
     clean: v.optional(v.string()),
     corrupted: v.optional(v.string()),
+    pairsOfFile: v.optional(count),
     experiment: v.optional(v.string()),
   }),
   created: v.number(),

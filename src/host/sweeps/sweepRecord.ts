@@ -22,6 +22,8 @@ export interface SweepPlaces {
   /** The document of the clean prompt, or the task file. */
   readonly clean?: string;
   readonly corrupted?: string;
+  /** Pairs of the task's file, when the model can use only some of them. */
+  readonly pairsOfFile?: number;
   /** Path of the experiment that it was a part of. */
   readonly experiment?: string;
 }

@@ -1,48 +1,90 @@
 /** What keeps an experiment from being run, told before it is: names that are not there, answers of several tokens, prompts that do not fit. */
 
 import type { CallOptions } from '../callOptions.ts';
-import type { ModelInfo } from '../domain.ts';
+import type { ModelInfo, SaeInfo } from '../domain.ts';
 import { type EngineError, isEngineError } from '../errors.ts';
-import type { TaskCheck } from '../taskApi.ts';
+import type { PlacedPair, TaskCheck } from '../taskApi.ts';
 import { describeTaskProblem, type TaskProblem } from '../taskProblem.ts';
-import { type Experiment, type ExperimentMethod, type ExperimentPairs, methodsOf } from './experiment.ts';
-import { namedSaes, type SaeLookup } from './resolveSaes.ts';
-import { type ExperimentPlaces, openModel } from './runExperiment.ts';
-import { readReceiver, readSender } from './runSweeps.ts';
+import { checkNeeds, checkPlaces } from './checkMethod.ts';
+import { checkPositions } from './checkPositions.ts';
+import type { ExperimentFields, ExperimentPairs } from './experiment.ts';
+import type { ExperimentProblem } from './experimentProblem.ts';
+import type { SchemaProblem } from './jsonSchema.ts';
+import { describePath, type ExperimentParts, type PlacedMethod } from './readExperiment.ts';
+import { folderOfSaes, isPath, namedSaes } from './resolveSaes.ts';
+import { contextOf, type ExperimentPlaces, locateModel, openModel } from './runExperiment.ts';
 
-/** One thing that is wrong, and where in the file. */
-export interface ExperimentProblem {
-  readonly path: readonly (string | number)[];
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-}
-
-/** What is wrong, in the order of the file; nothing for an experiment that can be run. @throws cancelled */
+/**
+ * What is wrong; nothing for an experiment that can be run. Each part is checked by itself, so that a mistake in one
+ * hides none in another. Without `opensModel` only what shows without a model is told: fields and files.
+ * @throws cancelled
+ */
 export async function checkExperiment(
-  experiment: Experiment,
+  parts: ExperimentParts,
   places: ExperimentPlaces,
   call: CallOptions = {},
+  opensModel = true,
 ): Promise<readonly ExperimentProblem[]> {
-  const problems: ExperimentProblem[] = [];
-  const tried = await attempt(['model'], problems, () => openModel(experiment, places, call));
-  if (!tried) return problems;
-  const { path, engine } = places;
-  const lookup: SaeLookup = { engine, model: tried, path, call };
+  const { fields, unread, methods } = parts;
+  const problems = parts.problems.map(problemOf);
+  const model = unread.has('model')
+    ? undefined
+    : await attempt(['model'], problems, async () => {
+        if (opensModel) return openModel(fields, places, call);
+        await locateModel(fields, places, call);
+      });
+  const around: Surroundings = { places, call, model };
   for (const field of ['saes', 'transcoders'] as const) {
-    for (const [i, name] of (experiment[field] ?? []).entries()) {
-      const kinds = field === 'saes' ? (['sae'] as const) : (['transcoder', 'crossLayer'] as const);
-      await attempt([field, i], problems, () => namedSaes(lookup, name, kinds));
+    const kinds = field === 'saes' ? (['sae'] as const) : (['transcoder', 'crossLayer'] as const);
+    for (const [i, name] of (fields[field] ?? []).entries()) {
+      await attempt([field, i], problems, () => findSaes(around, name, kinds));
     }
   }
-  if (experiment.pairs) problems.push(...(await checkPairs(experiment.pairs, tried, places, call)));
-  const isList = Array.isArray(experiment.method);
-  for (const [i, method] of methodsOf(experiment).entries()) {
-    const at = isList ? ['method', i] : ['method'];
-    problems.push(...checkNeeds(method, experiment, at), ...checkPlaces(method, tried, at));
-    const sae = 'sae' in method ? method.sae : undefined;
-    if (sae !== undefined) await attempt([...at, 'sae'], problems, () => namedSaes(lookup, sae));
-  }
+  const { pairs } = fields;
+  const before = problems.length;
+  if (pairs) problems.push(...(await checkPairs(pairs, around)));
+  const isRunnable = problems.slice(before).every(({ severity }) => severity !== 'error');
+  const placed = isRunnable ? await placedPairs(fields, around, problems) : undefined;
+  const known = { pairs: unread.has('pairs') ? 'unread' : pairs, placed } as const;
+  for (const placedMethod of methods) await checkMethod(placedMethod, known, around, problems);
   return problems;
+}
+
+async function checkMethod(
+  { path, method }: PlacedMethod,
+  { pairs, placed }: { readonly pairs?: ExperimentPairs | 'unread'; readonly placed?: readonly PlacedPair[] },
+  around: Surroundings,
+  problems: ExperimentProblem[],
+): Promise<void> {
+  if (pairs !== 'unread') problems.push(...checkNeeds(method, pairs, path));
+  if (around.model) problems.push(...checkPlaces(method, around.model, path));
+  if (placed) problems.push(...checkPositions(method, placed, path));
+  const sae = 'sae' in method ? method.sae : undefined;
+  if (sae !== undefined) await attempt([...path, 'sae'], problems, () => findSaes(around, sae));
+  const tuned = 'tuned' in method ? method.tuned : undefined;
+  if (tuned !== undefined) await attempt([...path, 'tuned'], problems, () => around.places.path(tuned));
+}
+
+/** What parts are checked against; the model when it could be opened. */
+interface Surroundings {
+  readonly places: ExperimentPlaces;
+  readonly call: CallOptions;
+  readonly model: ModelInfo | undefined;
+}
+
+function problemOf({ path, expected, found }: SchemaProblem): ExperimentProblem {
+  const field = describePath({ path: path.slice(-1) });
+  return { path, severity: 'error', message: `${field} should be ${expected}, but is ${found}.` };
+}
+
+/** SAEs of a name; of one that is a path, without a model, only whether it is there. */
+async function findSaes(
+  { places: { engine, path }, model, call }: Surroundings,
+  name: string,
+  kinds?: readonly SaeInfo['kind'][],
+): Promise<void> {
+  if (model) await namedSaes({ engine, model, path, call }, name, kinds);
+  else if (isPath(name)) await path(folderOfSaes(name));
 }
 
 /** Does something; when it fails as it may, that is a problem at `path`. */
@@ -60,12 +102,27 @@ async function attempt<T>(
   }
 }
 
+/** Where roles are and how long prompts are; nothing when pairs are not there or cannot be read. */
+async function placedPairs(
+  fields: ExperimentFields,
+  { places, model, call }: Surroundings,
+  problems: ExperimentProblem[],
+): Promise<readonly PlacedPair[] | undefined> {
+  if (!model || !fields.pairs) return undefined;
+  return attempt(['pairs'], problems, async () => {
+    const { pairs } = await contextOf(fields, model, places, call);
+    return pairs && places.engine.placePairs({ model: model.id, pairs }, call);
+  });
+}
+
 async function checkPairs(
   pairs: ExperimentPairs,
-  model: ModelInfo,
-  { engine, path }: ExperimentPlaces,
-  call: CallOptions,
+  { places: { engine, path }, model, call }: Surroundings,
 ): Promise<readonly ExperimentProblem[]> {
+  const problems: ExperimentProblem[] = [];
+  const at = ['pairs', 'path'];
+  const file = pairs.kind === 'file' ? await attempt(at, problems, () => path(pairs.path)) : undefined;
+  if (!model) return problems;
   if (pairs.kind === 'pair') {
     const { clean, corrupted, answers, wrongAnswers } = pairs;
     const text = JSON.stringify({ clean, corrupted, answers, wrongAnswers });
@@ -77,11 +134,9 @@ async function checkPairs(
       message: describeTaskProblem(problem),
     }));
   }
-  if (pairs.kind === 'generator') return [];
-  const problems: ExperimentProblem[] = [];
-  const at = ['pairs', 'path'];
+  if (file === undefined) return problems;
   const found = await attempt(at, problems, async () =>
-    engine.checkTask({ model: model.id, file: { path: await path(pairs.path) }, measure: 0 }, call),
+    engine.checkTask({ model: model.id, file: { path: file }, measure: 0 }, call),
   );
   if (!found) return problems;
   const [first] = found.problems;
@@ -107,58 +162,4 @@ function placeIn(
   const isRight = field.startsWith('answer');
   const at = 'text' in data ? (isRight ? answers : wrongAnswers).indexOf(data.text) : -1;
   return [isRight ? 'answers' : 'wrongAnswers', ...(at < 0 ? [] : [at])];
-}
-
-const onePair: ReadonlySet<ExperimentMethod['kind']> = new Set([
-  'logitLens',
-  'gradientCircuit',
-  'attributionGraph',
-]);
-
-function checkNeeds(
-  { kind }: ExperimentMethod,
-  { pairs }: Experiment,
-  path: readonly (string | number)[],
-): readonly ExperimentProblem[] {
-  const error = (message: string): ExperimentProblem[] => [
-    { path: [...path, 'kind'], severity: 'error', message },
-  ];
-  if (kind === 'shift') return [];
-  if (!pairs) return error('This method needs prompts: give the experiment "pairs".');
-  if (onePair.has(kind) && pairs.kind !== 'pair') {
-    return error('This method looks at one pair of prompts: give "pairs" of the kind "pair".');
-  }
-  if (kind === 'indirectObjectStudy' && pairs.kind === 'pair') {
-    return error('This method needs a task: give "pairs" of the kind "file" or "generator".');
-  }
-  return [];
-}
-
-/** Layers and heads that the model lacks. */
-function checkPlaces(
-  method: ExperimentMethod,
-  { nLayers, nHeads, nKeyValueHeads, name }: ModelInfo,
-  path: readonly (string | number)[],
-): readonly ExperimentProblem[] {
-  const problems: ExperimentProblem[] = [];
-  const check = (
-    at: readonly (string | number)[],
-    { layer, head }: { readonly layer: number; readonly head?: number },
-    heads = nHeads,
-  ): void => {
-    if (layer < nLayers && (head === undefined || head < heads)) return;
-    const message = `${name} has layers 0 to ${nLayers - 1} with heads 0 to ${heads - 1}.`;
-    problems.push({ path: [...path, ...at], severity: 'error', message });
-  };
-  if ('layers' in method)
-    for (const [i, layer] of (method.layers ?? []).entries()) check(['layers', i], { layer });
-  if (method.kind === 'patchPaths') {
-    const { senders = [], receivers = [] } = method;
-    for (const [i, sender] of senders.entries()) check(['senders', i], readSender(sender));
-    for (const [i, text] of receivers.entries()) {
-      const receiver = readReceiver(text);
-      check(['receivers', i], receiver, receiver.input === 'q' ? nHeads : nKeyValueHeads);
-    }
-  }
-  return problems;
 }

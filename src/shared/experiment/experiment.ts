@@ -2,7 +2,7 @@
 
 import type { BosPolicy } from '../domain.ts';
 import type { SweepName } from '../patchingApi.ts';
-import type { NodeBasis, NodeEffectMethod } from '../sparseCircuitApi.ts';
+import type { ErrorTreatment, NodeBasis, NodeEffectMethod } from '../sparseCircuitApi.ts';
 import type { IoiThresholds } from '../studyApi.ts';
 import type { TaskGenerator, TaskMetric, TaskOptions } from '../task.ts';
 
@@ -23,6 +23,9 @@ export interface Experiment {
   readonly seed?: number;
   readonly method: ExperimentMethod | readonly ExperimentMethod[];
 }
+
+/** An experiment without its methods. */
+export type ExperimentFields = Omit<Experiment, 'method'>;
 
 /** The prompts: one pair, a task file, or pairs that a generator writes. */
 export type ExperimentPairs =
@@ -109,6 +112,8 @@ export type ExperimentMethod =
       readonly edgeThreshold?: number;
       readonly edges?: boolean;
       readonly startLayer?: number;
+      /** Of SAEs, in tests; see `SparseCircuitRequest.errors`. */
+      readonly errors?: ErrorTreatment;
     }
   | {
       readonly kind: 'attributionGraph';
@@ -135,6 +140,8 @@ export type ExperimentMethod =
       readonly trainCount?: number;
       readonly testCount?: number;
       readonly maxFeatures?: number;
+      /** What ablated features are set to; their mean when left out. */
+      readonly ablateTo?: 'mean' | 'zero';
       /** Features to ablate, or those that the generator knows to be about gender. */
       readonly ablate?: 'benchmark' | readonly { readonly sae: string; readonly feature: number }[];
     };

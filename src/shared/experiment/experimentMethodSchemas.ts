@@ -1,5 +1,6 @@
 /** What may stand in each method of an experiment. */
 
+import { errorTreatments } from '../sparseCircuitApi.ts';
 import type { AblationChoice, MethodKind } from './experiment.ts';
 import type { JsonSchema } from './jsonSchema.ts';
 import { amount, choice, count, flag, list, record, share, text } from './schemaParts.ts';
@@ -192,6 +193,10 @@ const table: Readonly<
       ),
       edgeThreshold: amount('Least size of an edge’s effect; as for nodes when left out.'),
       startLayer: count('Tests leave layers below as they are; a third of all layers when left out.', 0),
+      errors: choice(
+        'In tests, errors of SAEs are nodes like others (`circuit`, when left out), all stay, or are all taken away.',
+        errorTreatments,
+      ),
       edges: flag('False leaves edges out, which take most of the time.'),
     },
   ],
@@ -225,6 +230,10 @@ const table: Readonly<
       trainCount: count('Biographies to train on.', 8),
       testCount: count('Biographies to test on.', 8),
       maxFeatures: count('Features that are looked at.', 1),
+      ablateTo: choice('What ablated features are set to; `mean` when left out, `zero` as in the paper.', [
+        'mean',
+        'zero',
+      ]),
       ablate: shiftAblation,
     },
   ],

@@ -5,6 +5,7 @@
 
 import { sweepNames } from '../patchingApi.ts';
 import { taskGenerators, taskMetrics } from '../task.ts';
+import { editorSchema } from './editorSchema.ts';
 import { methodSchemas } from './experimentMethodSchemas.ts';
 import type { JsonSchema } from './jsonSchema.ts';
 import { choice, count, list, record, text } from './schemaParts.ts';
@@ -104,5 +105,5 @@ export const experimentSchema: JsonSchema = {
 
 /** The text of the schema's file. */
 export function experimentSchemaText(): string {
-  return `${JSON.stringify(experimentSchema, null, 2)}\n`;
+  return `${JSON.stringify(editorSchema(experimentSchema), null, 2)}\n`;
 }

@@ -36,8 +36,8 @@ export interface SchemaProblem {
   readonly found: string;
 }
 
-/** The first thing that keeps `value` from being what `root` describes; nothing when it is. */
-export function findSchemaProblem(value: unknown, root: JsonSchema): SchemaProblem | undefined {
+/** All that keeps `value` from being what `root` describes; nothing when it is. */
+export function findSchemaProblems(value: unknown, root: JsonSchema): readonly SchemaProblem[] {
   return check(value, root, { root, path: [] });
 }
 
@@ -46,14 +46,12 @@ interface Place {
   readonly path: readonly (string | number)[];
 }
 
-function check(value: unknown, given: JsonSchema, place: Place): SchemaProblem | undefined {
+function check(value: unknown, given: JsonSchema, place: Place): readonly SchemaProblem[] {
   const schema = resolve(given, place.root);
   if (schema.anyOf) return checkChoices(value, schema.anyOf, place);
-  const problem = (expected: string): SchemaProblem => ({
-    path: place.path,
-    expected,
-    found: describeValue(value),
-  });
+  const problem = (expected: string): readonly SchemaProblem[] => [
+    { path: place.path, expected, found: describeValue(value) },
+  ];
   if (schema.const !== undefined && value !== schema.const) return problem(JSON.stringify(schema.const));
   if (schema.enum && !schema.enum.includes(value as string)) {
     return problem(`one of ${schema.enum.join(', ')}`);
@@ -64,14 +62,14 @@ function check(value: unknown, given: JsonSchema, place: Place): SchemaProblem |
     case 'array':
       return Array.isArray(value) ? checkItems(value, schema, place) : problem('a list');
     case 'string':
-      return fitsText(value, schema) ? undefined : problem(describeText(schema));
+      return fitsText(value, schema) ? [] : problem(describeText(schema));
     case 'number':
     case 'integer':
-      return fitsNumber(value, schema) ? undefined : problem(describeNumber(schema));
+      return fitsNumber(value, schema) ? [] : problem(describeNumber(schema));
     case 'boolean':
-      return typeof value === 'boolean' ? undefined : problem('true or false');
+      return typeof value === 'boolean' ? [] : problem('true or false');
     default:
-      return undefined;
+      return [];
   }
 }
 
@@ -80,21 +78,21 @@ function checkChoices(
   value: unknown,
   choices: readonly JsonSchema[],
   place: Place,
-): SchemaProblem | undefined {
+): readonly SchemaProblem[] {
   const schemas = choices.flatMap((choice) => shapesOf(choice, place.root));
   const problems = schemas.map((schema) => check(value, schema, place));
-  if (problems.some((problem) => !problem)) return undefined;
+  if (problems.some(({ length }) => length === 0)) return [];
   const kinds = schemas.flatMap(({ properties }) => kindOf(properties) ?? []);
   if (isObject(value) && kinds.length > 1) {
     const at = schemas.findIndex(({ properties }) => kindOf(properties) === value.kind);
-    if (at >= 0) return problems[at];
+    if (at >= 0) return problems[at]!;
     const found = describeValue(value.kind);
-    return { path: [...place.path, 'kind'], expected: `one of ${kinds.join(', ')}`, found };
+    return [{ path: [...place.path, 'kind'], expected: `one of ${kinds.join(', ')}`, found }];
   }
-  const ofType = schemas.findIndex((schema) => isOfType(value, schema));
-  if (ofType >= 0) return deepest(problems) ?? problems[ofType];
+  const ofType = problems.filter((_, i) => isOfType(value, schemas[i]!));
+  if (ofType.length > 0) return deepest(ofType);
   const expected = schemas.map(describeSchema).join(', or ');
-  return { path: place.path, expected, found: describeValue(value) };
+  return [{ path: place.path, expected, found: describeValue(value) }];
 }
 
 /** A choice among choices is one choice. */
@@ -109,51 +107,48 @@ function kindOf(properties: JsonSchema['properties']): string | undefined {
 }
 
 /** The shape that got furthest is the one that was meant. */
-function deepest(problems: readonly (SchemaProblem | undefined)[]): SchemaProblem | undefined {
-  return [...problems].sort((a, b) => (b?.path.length ?? 0) - (a?.path.length ?? 0))[0];
+function deepest(problems: readonly (readonly SchemaProblem[])[]): readonly SchemaProblem[] {
+  const depth = ([first]: readonly SchemaProblem[]): number => first?.path.length ?? 0;
+  return [...problems].sort((a, b) => depth(b) - depth(a))[0] ?? [];
 }
 
 function checkFields(
   value: Readonly<Record<string, unknown>>,
   { properties = {}, required = [], additionalProperties = true }: JsonSchema,
   place: Place,
-): SchemaProblem | undefined {
-  const missing = required.find((name) => !Object.hasOwn(value, name));
-  if (missing !== undefined) {
-    const schema = resolve(properties[missing] ?? {}, place.root);
-    return { path: [...place.path, missing], expected: describeSchema(schema), found: 'nothing' };
-  }
+): readonly SchemaProblem[] {
+  const missing = required.filter((name) => !Object.hasOwn(value, name));
+  const problems: SchemaProblem[] = missing.map((name) => {
+    const schema = resolve(properties[name] ?? {}, place.root);
+    return { path: [...place.path, name], expected: describeSchema(schema), found: 'nothing' };
+  });
   for (const [name, inner] of Object.entries(value)) {
     const path = [...place.path, name];
     const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (!known && additionalProperties === false) {
       const expected = `no such field (there are ${Object.keys(properties).join(', ')})`;
-      return { path, expected, found: describeValue(inner) };
+      problems.push({ path, expected, found: describeValue(inner) });
+      continue;
     }
     const schema = known ?? (typeof additionalProperties === 'object' ? additionalProperties : {});
-    const problem = check(inner, schema, { ...place, path });
-    if (problem) return problem;
+    problems.push(...check(inner, schema, { ...place, path }));
   }
-  return undefined;
+  return problems;
 }
 
 function checkItems(
   value: readonly unknown[],
   { items = {}, minItems = 0, maxItems = Number.POSITIVE_INFINITY }: JsonSchema,
   place: Place,
-): SchemaProblem | undefined {
+): readonly SchemaProblem[] {
   if (value.length < minItems || value.length > maxItems) {
     const expected =
       maxItems === Number.POSITIVE_INFINITY
         ? `at least ${minItems} entries`
         : `${minItems} to ${maxItems} entries`;
-    return { path: place.path, expected, found: `${value.length}` };
+    return [{ path: place.path, expected, found: `${value.length}` }];
   }
-  for (const [i, inner] of value.entries()) {
-    const problem = check(inner, items, { ...place, path: [...place.path, i] });
-    if (problem) return problem;
-  }
-  return undefined;
+  return value.flatMap((inner, i) => check(inner, items, { ...place, path: [...place.path, i] }));
 }
 
 function fitsText(value: unknown, { minLength = 0, maxLength = 65_536, pattern }: JsonSchema): boolean {

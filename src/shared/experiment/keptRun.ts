@@ -50,10 +50,24 @@ interface Entry {
   outcome?: MethodOutcome;
 }
 
-const header = `${JSON.stringify({ kept: 'experiment', version: 1 })}\n`;
+/** What runs from sources have in the place of a build. */
+export const sourceBuild = 'sources';
 
-/** Bounds that tests set lower. */
-export interface KeptLimits {
+/** The first line: whose build found what follows. */
+function headerOf(build: string): string {
+  return `${JSON.stringify({ kept: 'experiment', version: 1, build })}\n`;
+}
+
+/** The build that `dist/built.json` names; that of sources when there is no such file. */
+export function buildIn(built: string | undefined): string {
+  const { build } = JSON.parse(built ?? '{}') as { readonly build?: unknown };
+  return typeof build === 'string' ? build : sourceBuild;
+}
+
+/** The build that looks after what is kept, and bounds that tests set lower. */
+export interface KeptOptions {
+  /** Another build may find other numbers, whatever its version: what another one has left is forgotten. */
+  readonly build?: string;
   /** Characters that are kept of one experiment at most. */
   readonly length?: number;
   /** Milliseconds between two writings of a study under way: each holds all that is known of it. */
@@ -63,6 +77,9 @@ export interface KeptLimits {
 /** What is kept of one experiment. */
 export class KeptRun {
   private readonly entries = new Map<string, Entry>();
+  /** Whether another build had left something, which is forgotten. */
+  readonly hasForgotten: boolean;
+  private readonly header: string;
   private readonly most: number;
   private readonly studyPause: number;
   private length = 0;
@@ -74,17 +91,18 @@ export class KeptRun {
   /** @throws request.invalid when the text is there and is none of these */
   constructor(
     private readonly text: KeptText,
-    { length = 2 ** 26, studyPause = 2000 }: KeptLimits = {},
+    { build = sourceBuild, length = 2 ** 26, studyPause = 2000 }: KeptOptions = {},
   ) {
+    this.header = headerOf(build);
     this.most = length;
     this.studyPause = studyPause;
     const found = text.read();
+    const first = found?.split('\n', 1)[0] ?? '';
+    this.hasForgotten = first !== '' && `${first}\n` !== this.header;
     if (found === undefined || found === '') return;
-    if (!found.startsWith(header)) throw notKept();
-    for (const line of found.slice(header.length).split('\n')) this.recall(line);
-    this.length = found.length;
-    // A line that was cut short would swallow the next one.
-    if (!found.endsWith('\n')) this.rewrite();
+    if (!isHeader(first)) throw notKept();
+    if (this.hasForgotten) text.remove();
+    else this.recall(found);
   }
 
   /** How far an experiment is by what its file says; whether files that it names are still the same shows when it runs. */
@@ -174,14 +192,14 @@ export class KeptRun {
       this.rewrite();
       return;
     }
-    const whole = this.length === 0 ? `${header}${text}` : text;
+    const whole = this.length === 0 ? `${this.header}${text}` : text;
     this.length += whole.length;
     this.text.append(whole);
   }
 
   /** Everything once; of what would be too much, the last is left out. */
   private rewrite(): void {
-    let text = header;
+    let text = this.header;
     for (const [key, entry] of this.entries) {
       const line = `${JSON.stringify(lineOf(key, entry))}\n`;
       if (text.length + line.length <= this.most / 2) text += line;
@@ -190,9 +208,14 @@ export class KeptRun {
     this.text.write(text);
   }
 
-  private recall(text: string): void {
-    const line = parse(text);
-    if (line) this.enter(line);
+  private recall(found: string): void {
+    for (const text of found.slice(this.header.length).split('\n')) {
+      const line = parse(text);
+      if (line) this.enter(line);
+    }
+    this.length = found.length;
+    // A line that was cut short would swallow the next one.
+    if (!found.endsWith('\n')) this.rewrite();
   }
 }
 
@@ -212,6 +235,14 @@ function lineOf(key: string, { ask, cells, pairsHash, study, outcome }: Entry): 
     pairsHash,
   };
   return { key, ask, ...(known.length > 0 && { cells: listed }), study };
+}
+
+function isHeader(line: string): boolean {
+  try {
+    return (JSON.parse(line) as { readonly kept?: unknown } | null)?.kept === 'experiment';
+  } catch {
+    return false;
+  }
 }
 
 /** A line; nothing when it was cut short. */

@@ -19,6 +19,12 @@ export function isPath(name: string): boolean {
   return /^(\.{1,2}([\\/]|$)|[\\/]|[a-z]:[\\/])/i.test(name);
 }
 
+/** Of `folder#part`, the folder. */
+export function folderOfSaes(name: string): string {
+  const at = name.lastIndexOf('#');
+  return at < 0 ? name : name.slice(0, at);
+}
+
 /** What of `kinds` lies beside the model and can be used. */
 export async function ownSaes(
   { engine, model, call }: SaeLookup,
@@ -57,7 +63,7 @@ async function candidates(lookup: SaeLookup, name: string): Promise<readonly Sae
 
 async function inFolder({ engine, model, path, call }: SaeLookup, name: string): Promise<readonly SaeInfo[]> {
   const at = name.lastIndexOf('#');
-  const folder = await path(at < 0 ? name : name.slice(0, at));
+  const folder = await path(folderOfSaes(name));
   const saes = await engine.listSaes({ model: model.id, folders: [folder] }, call);
   const isWanted = (id: SaeId): boolean =>
     at < 0 ? isBelow(id, folder) : id === `${folder}#${name.slice(at + 1)}`;

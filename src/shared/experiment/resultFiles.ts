@@ -28,6 +28,15 @@ export function resultsName(file: string): string {
   return `${stemOf(file)}.results.json`;
 }
 
+/** The number of the method whose circuit a file of this name holds: 0 for the only one, undefined for other files. */
+export function circuitMethod(file: string, name: string): number | undefined {
+  const start = `${stemOf(file)}.results.`;
+  const found = name.startsWith(start)
+    ? /^(?:(\d{1,3})\.)?circuit\.json$/.exec(name.slice(start.length))
+    : null;
+  return found ? Number(found[1] ?? 0) : undefined;
+}
+
 /**
  * The files of what was found, circuits first, so that the results never name one that is not there. `file` is the
  * experiment's own real path. One circuit is `name.results.circuit.json`; of several, each has its method's number in its

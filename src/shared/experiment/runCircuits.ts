@@ -134,10 +134,10 @@ export async function sparseRequest(
   const { model, metric } = context;
   const pairs = requirePairs(context, method);
   const { basis = 'features', effects = 'ig', aggregation = 'sum' } = method;
-  const { steps, nodeThreshold, edgeThreshold, edges, startLayer } = method;
+  const { steps, nodeThreshold, edgeThreshold, edges, startLayer, errors } = method;
   const saes = (await context.saes()).map(({ id }) => id);
   const nodes = { basis, saes, method: effects, steps, aggregation, nodeThreshold };
-  return { model: model.id, pairs, metric, ...nodes, edgeThreshold, edges, startLayer };
+  return { model: model.id, pairs, metric, ...nodes, edgeThreshold, edges, startLayer, errors };
 }
 
 async function attributionGraph(

@@ -4,7 +4,7 @@ import type { CallOptions } from '../callOptions.ts';
 import type { CircuitGraph } from '../circuit.ts';
 import type { ModelInfo, Provenance, SaeInfo } from '../domain.ts';
 import type { EngineApi } from '../engineApi.ts';
-import { EngineError, throwIfCancelled } from '../errors.ts';
+import { EngineError, isEngineError, throwIfCancelled } from '../errors.ts';
 import { readHubName } from '../hubName.ts';
 import { type LeftOutPairs, leftOutPairs } from '../leftOutPairs.ts';
 import { methodDefaults } from '../methodDefaults.ts';
@@ -12,6 +12,7 @@ import type { PromptPairs } from '../task.ts';
 import { type JsonValue, toJson } from './canonicalJson.ts';
 import {
   type Experiment,
+  type ExperimentFields,
   type ExperimentMethod,
   type ExperimentPairs,
   type MethodKind,
@@ -80,7 +81,9 @@ export async function runExperiment(
       const run = (it: MethodContext) => runners[method.kind](it, method);
       outcomes.push({
         method,
-        ...(await (recall ? recallMethod(recall, context, method, run) : run(context))),
+        ...(await numbered(i, methods, () =>
+          recall ? recallMethod(recall, context, method, run) : run(context),
+        )),
       });
     }
   } finally {
@@ -104,7 +107,7 @@ async function findLeftOut(
 
 /** Opens the model that the experiment names, for itself: nobody else's beginning of prompts changes. @throws request.invalid when it is not on this machine. */
 export async function openModel(
-  experiment: Experiment,
+  experiment: ExperimentFields,
   places: ExperimentPlaces,
   call: CallOptions = {},
 ): Promise<ModelInfo> {
@@ -116,7 +119,7 @@ export async function openModel(
 
 /** Where the model lies that the experiment names. @throws request.invalid, file.missing when it is not on this machine */
 export async function locateModel(
-  { model = 'embedded' }: Experiment,
+  { model = 'embedded' }: ExperimentFields,
   { engine, embedded, path }: ExperimentPlaces,
   call: CallOptions = {},
 ): Promise<string> {
@@ -133,7 +136,7 @@ export async function locateModel(
 
 /** What the methods of an experiment are run with. */
 export async function contextOf(
-  experiment: Experiment,
+  experiment: ExperimentFields,
   model: ModelInfo,
   places: ExperimentPlaces,
   call: CallOptions,
@@ -181,6 +184,22 @@ async function promptPairs(
     }
     case 'generator':
       return { kind: 'task', task: { ...pairs, seed: pairs.seed ?? seed } };
+  }
+}
+
+/** A refusal of one method among several says which one it is. */
+async function numbered<T>(
+  index: number,
+  methods: readonly ExperimentMethod[],
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (methods.length === 1 || !isEngineError(error, 'request.invalid')) throw error;
+    const { what, reason } = error.data;
+    const named = `Method ${index + 1} (${methods[index]!.kind}): ${what}`;
+    throw new EngineError('request.invalid', { what: named, reason });
   }
 }
 

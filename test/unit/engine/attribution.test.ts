@@ -104,6 +104,9 @@ describe('edges', () => {
     expect(found.edges.length).toBeGreaterThan(0);
     expect(found.circuit.method).toMatchObject({ name: 'acdc', parameters: { threshold: 1e-5, pairs: 1 } });
     expect(found.clean).toBeCloseTo(0, 6);
+    const usual = await engine.runAcdc({ model: model.id, pairs, threshold: 1e-5 });
+    expect(usual.metric).toBe('kl');
+    expect(usual.edges).toEqual(found.edges);
   });
 
   it('are attributed over the pairs of a task file', async () => {

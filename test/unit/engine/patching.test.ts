@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Progress } from '../../../src/shared/domain.ts';
 import { isEngineError } from '../../../src/shared/errors.ts';
 import type { PatchSweepRequest, PromptPairs, SweepGrid } from '../../../src/shared/patchingApi.ts';
 import { reluHook } from '../../fixtures/tinyModel.ts';
@@ -46,6 +47,33 @@ describe('patchSweep', () => {
     expect(grid.clean).not.toBeCloseTo(grid.corrupted, 2);
     expect([...grid.pairs]).toEqual(Array.from({ length: 2 * width }, () => 1));
     expect(grid.provenance.model.name).toBe(tiny.model.name);
+  });
+
+  it('knows first what cannot change, and counts the cells that need a run as the estimate does', async () => {
+    const target = { kind: 'sweep', name: 'attn_head_pattern_dest_src_pos' } as const;
+    const { cells, outline, runs } = await tiny.engine.estimateSweep(sweep({ target }));
+    const { clean, corrupted } = outline.tokens!;
+    const first = clean.findIndex((token, i) => token !== corrupted[i]);
+    const reports: { done: number; total: number; cells: readonly number[] }[] = [];
+    const report = (progress: Progress): void => {
+      const { done, total, partial } = progress;
+      if (partial) reports.push({ done, total, cells: partial.cells });
+    };
+    const grid = await tiny.engine.patchSweep(sweep({ target }), { report });
+    const width = clean.length;
+    // Before the first token that differs all is alike, and a token never attends to a later one.
+    const isMoving = (cell: number): boolean => {
+      const [to, from] = [Math.floor(cell / width) % width, cell % width];
+      return to >= first && from <= to;
+    };
+    const moving = Array.from({ length: cells }, (_, cell) => cell).filter(isMoving);
+    expect(runs).toBe(moving.length);
+    expect(reports.map(({ total }) => total)).toEqual(reports.map(() => runs));
+    expect(reports[0]).toMatchObject({ done: 0 });
+    expect(reports[0]!.cells).toHaveLength(cells - runs);
+    expect(reports[0]!.cells.some(isMoving)).toBe(false);
+    expect(reports.at(-1)!.done).toBe(runs);
+    for (const cell of reports[0]!.cells) expect(grid.values[cell]).toBeCloseTo(0, 6);
   });
 
   it('hands over every cell with the progress, and does not run known cells again', async () => {

@@ -110,7 +110,8 @@ describe('the estimate of a circuit of edges', () => {
   it('counts every edge of ACDC, which is the most', async () => {
     const found = await edges('acdc');
     const { total, search } = await tiny.engine.runAcdc({ model: tiny.model.id, pairs, threshold: 0 });
-    expect(found).toMatchObject({ forward: 2 + total + test, backward: 0 });
+    expect(found).toMatchObject({ forward: 2 + total + test, backward: 0, bound: 'atMost' });
+    expect(await edges('eap')).not.toHaveProperty('bound');
     expect(found.seconds).toBeGreaterThan(0);
     expect(search!.tried).toBeLessThanOrEqual(total);
   });

@@ -27,7 +27,8 @@ describe('SHIFT on the embedded model', () => {
   it.each([1, 2])(
     'raises the accuracy of the worst group by 30 points (seed %i)',
     async (seed) => {
-      const outcome = await engine.applyShift({ ...request({ seed }), ablate: 'benchmark' });
+      const few = request({ saes: saes.slice(1), trainCount: 60, testCount: 80, maxFeatures: 150, seed });
+      const outcome = await engine.applyShift({ ...few, ablate: 'benchmark' });
       const { before, retrained, baselines, ablated } = outcome;
       expect(before.gender).toBeGreaterThanOrEqual(0.8);
       expect(before.worstGroup).toBeLessThanOrEqual(0.4);
@@ -41,7 +42,7 @@ describe('SHIFT on the embedded model', () => {
       );
       // It is not the number of features that does it.
       expect(retrained.worstGroup).toBeGreaterThan(mean.worstGroup + 0.3);
-      expect(baselines.oracle.worstGroup).toBeGreaterThan(0.9);
+      expect(baselines.oracle.worstGroup).toBeGreaterThan(0.7);
       expect(ablated.length).toBeGreaterThan(10);
     },
     slow,
@@ -50,7 +51,8 @@ describe('SHIFT on the embedded model', () => {
   it('finds features with labels, examples and what they tell, strongest first', async () => {
     const reports: Progress[] = [];
     const report = (progress: Progress): void => void reports.push(progress);
-    const found = await engine.findShiftFeatures(request({ maxFeatures: 30, seed: 4 }), { report });
+    const few = request({ saes: saes.slice(1), trainCount: 40, testCount: 40, maxFeatures: 30, seed: 4 });
+    const found = await engine.findShiftFeatures(few, { report });
     expect([found.professions, found.hook]).toEqual([['professor', 'nurse'], 'blocks.2.hook_resid_post']);
     const sizes = found.features.map(({ effect }) => Math.abs(effect));
     expect(sizes).toHaveLength(30);
@@ -66,10 +68,10 @@ describe('SHIFT on the embedded model', () => {
     const shares = reports.map(({ done }) => done);
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
     expect(shares.at(-1)).toBeGreaterThan(95);
-  }, 120_000);
+  }, slow);
 
   it('ablates exactly what is asked for, and gives the same numbers for the same request', async () => {
-    const small = request({ saes: saes.slice(2), trainCount: 40, testCount: 40, maxFeatures: 5 });
+    const small = request({ saes: saes.slice(2), trainCount: 16, testCount: 16, maxFeatures: 5 });
     const { features, before } = await engine.findShiftFeatures(small);
     const ablate = features.slice(0, 2).map(({ feature }) => feature);
     const outcome = await engine.applyShift({ ...small, ablate });
@@ -77,10 +79,27 @@ describe('SHIFT on the embedded model', () => {
     expect(outcome.before).toEqual(before);
     const again = await engine.applyShift({ ...small, ablate });
     expect(again).toEqual(outcome);
-  }, 60_000);
+  }, slow);
+
+  it('fills its progress once, from 0 to 100, whatever is remembered', async () => {
+    const small = request({ saes: saes.slice(2), trainCount: 16, testCount: 16, maxFeatures: 5, seed: 3 });
+    const ablate = [{ sae: saes[2]!, index: 441 }];
+    const whats: string[][] = [];
+    for (let time = 0; time < 2; time++) {
+      const reports: Progress[] = [];
+      const report = (progress: Progress): void => void reports.push(progress);
+      await engine.applyShift({ ...small, ablate }, { report });
+      const shares = reports.map(({ done }) => done);
+      expect(shares).toEqual([...shares].sort((a, b) => a - b));
+      expect([shares[0], shares.at(-1)]).toEqual([0, 100]);
+      whats.push([...new Set(reports.map(({ what }) => what ?? ''))]);
+    }
+    expect(whats[0]!.length).toBeGreaterThan(2);
+    expect(whats[1]).toEqual(['Ablating and training again']);
+  }, slow);
 
   it('ablates to zero when asked to, and to the mean otherwise', async () => {
-    const small = request({ saes: saes.slice(2), trainCount: 40, testCount: 40, maxFeatures: 40 });
+    const small = request({ saes: saes.slice(2), trainCount: 16, testCount: 16, maxFeatures: 40 });
     const { features } = await engine.findShiftFeatures(small);
     const ablate = features.map(({ feature }) => feature);
     const [usual, mean, zero] = [
@@ -91,7 +110,7 @@ describe('SHIFT on the embedded model', () => {
     expect(usual).toEqual(mean);
     expect(zero.before).toEqual(mean.before);
     expect(zero.after).not.toEqual(mean.after);
-  }, 60_000);
+  }, slow);
 
   it('tells beforehand what it will take, counted as it runs', async () => {
     const [trainCount, testCount] = [40, 24];
@@ -107,10 +126,13 @@ describe('SHIFT on the embedded model', () => {
       expect(memory).toBeGreaterThan(1e6);
       expect(memory).toBeLessThan(1e9);
     }
+    // Steps take memory; the stream that the classifier reads needs none.
+    const read = await engine.estimateShift(request({ saes: saes.slice(2), trainCount, testCount }));
+    expect(find.memory).toBeGreaterThan(2 * read.find.memory);
     const zero = await engine.estimateShift(request({ trainCount, testCount, ablateTo: 'zero' }));
     expect(zero.ablate.forward).toBe(ablate.forward - trainCount);
     await expect(engine.estimateShift(request({ saes: [] }))).rejects.toThrow(/needs an SAE/);
-  }, 60_000);
+  }, slow);
 
   it('says what is wrong with a request', async () => {
     const small = request({ saes: saes.slice(2), trainCount: 16, testCount: 16, maxFeatures: 3 });
@@ -124,12 +146,15 @@ describe('SHIFT on the embedded model', () => {
     await expect(engine.applyShift({ ...small, ablate: [other] })).rejects.toThrow(/none of those/);
     const none = { sae: saes[2]!, index: 512 };
     await expect(engine.applyShift({ ...small, ablate: [none] })).rejects.toThrow(/0 to 511/);
-  }, 60_000);
+  }, slow);
 
   it('stops when it is cancelled', async () => {
     const controller = new AbortController();
     const report = ({ done }: Progress): void => void (done > 20 && controller.abort());
-    const found = engine.findShiftFeatures(request({ seed: 77 }), { signal: controller.signal, report });
+    const found = engine.findShiftFeatures(request({ saes: saes.slice(1), seed: 77 }), {
+      signal: controller.signal,
+      report,
+    });
     await expect(found).rejects.toSatisfy((error) => isEngineError(error, 'cancelled'));
-  }, 60_000);
+  }, slow);
 });

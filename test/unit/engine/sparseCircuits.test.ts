@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CircuitGraph } from '../../../src/shared/circuit.ts';
+import type { CircuitGraph, CircuitNode } from '../../../src/shared/circuit.ts';
 import type { SparseCircuit, SparseCircuitRequest } from '../../../src/shared/sparseCircuitApi.ts';
 import type { PromptPairs } from '../../../src/shared/task.ts';
 import { reluHook, topKHook } from '../../fixtures/tinyModel.ts';
@@ -47,6 +47,24 @@ const find = (changes?: Partial<SparseCircuitRequest>): Promise<SparseCircuit> =
 const saved = (graph: CircuitGraph): CircuitGraph => JSON.parse(JSON.stringify(graph));
 
 describe('a sparse feature circuit', () => {
+  it('is tested without errors when asked to, beside all features without them', async () => {
+    const [plain, bare] = [await find(), await find({ errors: 'remove' })];
+    const curve = { ...requestOf(), thresholds: [0.01], errors: 'remove' } as const;
+    const [same] = await tiny.engine.sparseCircuitCurve(curve, {});
+    expect(bare.circuit.nodes).toEqual(plain.circuit.nodes);
+    expect(bare.evaluation).toEqual(same);
+    expect(plain.evaluation).not.toHaveProperty('ceiling');
+    expect(bare.evaluation.ceiling).toBeTypeOf('number');
+    expect(bare.evaluation.faithfulness).not.toBeCloseTo(plain.evaluation.faithfulness, 4);
+    // Errors above the threshold are in the graph still, but no longer part of what is tested.
+    const { startLayer } = bare.evaluation;
+    const errors = plain.circuit.nodes.filter(
+      ({ kind, hook, layer }) =>
+        kind === 'error' && layer >= startLayer && (hook === topKHook || hook === reluHook),
+    );
+    expect(plain.evaluation.nodes - bare.evaluation.nodes).toBe(errors.length);
+  });
+
   it('has nodes above the threshold, edges among them, and all that its test needs', async () => {
     const { circuit, evaluation, pairCount } = await find();
     expect(pairCount).toBe(1);
@@ -132,6 +150,46 @@ describe('a sparse feature circuit', () => {
     for (const startLayer of [-1, 0.5, 2]) {
       expect((await failure(find({ startLayer }))).message).toMatch(/from 0 to 1/);
     }
+  });
+
+  it('is tested again with errors treated as at first', async () => {
+    const isError = ({ kind, hook }: CircuitNode) =>
+      kind === 'error' && (hook === topKHook || hook === reluHook);
+    const values = async (graph: CircuitGraph, nodes: readonly CircuitNode[]) => {
+      const kept = nodes.map(({ id }) => id);
+      return tiny.engine.evaluateCircuit({ graph: saved(graph), model: tiny.model.id, kept });
+    };
+    const outcomes = [];
+    for (const errors of ['circuit', 'keep', 'remove'] as const) {
+      const { circuit, evaluation } = await find({ errors });
+      expect(circuit.method.parameters.errors).toBe(errors);
+      const again = await values(circuit, circuit.nodes);
+      expect(again.faithfulness).toBe(evaluation.faithfulness);
+      expect(again.completeness).toBe(evaluation.completeness);
+      const without = await values(
+        circuit,
+        circuit.nodes.filter((node) => !isError(node)),
+      );
+      outcomes.push([again.circuit, without.circuit]);
+    }
+    const [[whole, without] = [], kept, removed] = outcomes;
+    expect(without).not.toBeCloseTo(whole!, 4);
+    expect(kept).toEqual([whole, whole]);
+    expect(removed).toEqual([without, without]);
+  });
+
+  it('is tested with errors as nodes when its file says nothing of them, and refused for what is not known', async () => {
+    const [plain, { circuit }] = [await find(), await find({ errors: 'remove' })];
+    const evaluate = ({ errors: _, ...rest }: CircuitGraph['method']['parameters'], more: object) => {
+      const graph = { ...circuit, method: { ...circuit.method, parameters: { ...rest, ...more } } };
+      const kept = circuit.nodes.map(({ id }) => id);
+      return tiny.engine.evaluateCircuit({ graph, model: tiny.model.id, kept });
+    };
+    const { parameters } = circuit.method;
+    expect((await evaluate(parameters, {})).faithfulness).toBe(plain.evaluation.faithfulness);
+    expect((await failure(evaluate(parameters, { errors: 'toString' }))).message).toMatch(
+      /"toString" of SAE errors, where one of circuit, keep, remove/,
+    );
   });
 
   it('is refused in another model, with other SAEs, prompts or answers, and with nodes of nowhere', async () => {
@@ -232,10 +290,24 @@ describe('a sparse feature circuit', () => {
     expect(new Set(circuit.nodes.map(({ kind }) => kind))).toEqual(new Set(['neuron', 'logit']));
     const neuron = circuit.nodes.find(({ hook }) => hook === 'blocks.0.hook_mlp_out')!;
     expect(neuron.label).toBe(`mlp_out coordinate ${neuron.neuron}`);
-    expect(circuit.edges.every(({ target }) => target === 'y')).toBe(true);
+    expect(circuit.edges).toEqual([]);
     const kept = circuit.nodes.map(({ id }) => id);
     const again = await tiny.engine.evaluateCircuit({ graph: saved(circuit), model: tiny.model.id, kept });
     expect(again.faithfulness).toBe(evaluation.faithfulness);
+  });
+
+  it('of features without an SAE is refused, with advice; sites without one are named so', async () => {
+    const error = await failure(find({ saes: [] }));
+    expect(error.code).toBe('request.invalid');
+    expect(error.message).toMatch(/no SAE to take them from.*--basis neurons/);
+    const { circuit } = await find({ nodeThreshold: 0, edges: false });
+    const whole = circuit.nodes.filter(
+      ({ kind, hook }) => kind === 'error' && hook !== topKHook && hook !== reluHook,
+    );
+    expect(whole.length).toBeGreaterThan(0);
+    for (const { label } of whole) expect(label).toMatch(/ \d, whole site, no SAE$/);
+    const errors = circuit.nodes.filter(({ kind, hook }) => kind === 'error' && hook === topKHook);
+    for (const { label } of errors) expect(label).toMatch(/^SAE error, /);
   });
 
   it('has thresholds that go with the metric when none are given', async () => {

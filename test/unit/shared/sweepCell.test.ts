@@ -97,6 +97,7 @@ describe('exports', () => {
     subject: 'a',
     model: 'm',
     outline,
+    runs: { done: 2, total: 3 },
     values: Float32Array.of(Number.NaN, 0.5, 0.25),
     raw: Float32Array.of(Number.NaN, 0, -1),
     pairs: Int32Array.of(0, 1, 1),

@@ -82,6 +82,46 @@ describe.each([
     return found;
   };
 
+  it.each(['all_pos', 'by_pos'] as const)(
+    'stacks sweeps %s as each is alone, and has no cells for shared heads',
+    async (by) => {
+      const run = async (name: SweepName) => {
+        const grid = sweepCells(name, model.config, task.pairs);
+        const found = await patchActivations({
+          model,
+          task,
+          metric: 'logitDifference',
+          grid,
+          direction: 'denoising',
+        });
+        return { axes: grid.axes, values: found.values };
+      };
+      const stacked = await run(`attn_head_${by}_every`);
+      const [, ...axes] = stacked.axes;
+      const { nHeads, nKeyValueHeads } = model.config;
+      expect(nKeyValueHeads).toBeLessThan(nHeads);
+      expect(axes.at(-1)!.labels).toHaveLength(nHeads);
+      const size = stacked.values.length / 5;
+      for (const [kind, name] of (['out', 'q', 'k', 'v', 'pattern'] as const).entries()) {
+        const own = await run(`attn_head_${name}_${by}`);
+        const block = stacked.values.slice(kind * size, (kind + 1) * size);
+        // Patterns by position have their axes in another order when they are alone; they are compared over all positions.
+        if (name === 'pattern' && by === 'by_pos') continue;
+        const heads = own.axes.at(-1)!.labels.length;
+        const expected = Array.from(block, (_, i) => {
+          const [row, head] = [Math.floor(i / nHeads), i % nHeads];
+          return head < heads ? own.values[row * heads + head]! : Number.NaN;
+        });
+        block.forEach((value, i) => {
+          if (Number.isNaN(expected[i]!)) expect(value).toBeNaN();
+          else expect(value).toBeCloseTo(expected[i]!, 5);
+        });
+        const isShared = name === 'k' || name === 'v';
+        expect(block.some(Number.isNaN)).toBe(isShared);
+      }
+    },
+  );
+
   it.each(sweeps)('gives every cell of %s as plain loops do', async (name) => {
     const grid = sweepCells(name, model.config, task.pairs);
     const { values } = await patchActivations({

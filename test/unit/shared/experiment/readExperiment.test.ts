@@ -1,5 +1,6 @@
 /** Experiments are read by their schema: good ones as they are, bad ones with the place that is wrong. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { isEngineError } from '../../../../src/shared/errors.ts';
 import { type Experiment, methodsOf } from '../../../../src/shared/experiment/experiment.ts';
@@ -9,7 +10,7 @@ import {
   experimentSchemaText,
 } from '../../../../src/shared/experiment/experimentSchema.ts';
 import type { JsonSchema } from '../../../../src/shared/experiment/jsonSchema.ts';
-import { readExperiment } from '../../../../src/shared/experiment/readExperiment.ts';
+import { partsOf, readExperiment } from '../../../../src/shared/experiment/readExperiment.ts';
 import { expectGolden } from '../../golden.ts';
 
 const pair = { kind: 'pair', clean: 'a b', corrupted: 'a c', answers: [' d'], wrongAnswers: [' e'] };
@@ -65,6 +66,27 @@ describe('an experiment', () => {
     );
   });
 
+  it('tells everything that is wrong, and what can be read all the same', () => {
+    const parts = partsOf({
+      ...good,
+      seed: -1,
+      modell: 'x',
+      method: [{ kind: 'patch' }, good.method, { kind: 'acdc', threshold: 'a', budget: -1 }],
+    });
+    expect(parts.problems.map(({ path }) => path.join('.'))).toEqual([
+      'method.0.sweep',
+      'method.2.threshold',
+      'method.2.budget',
+      'seed',
+      'modell',
+    ]);
+    expect(parts.fields).toEqual({ pairs: good.pairs });
+    expect(parts.methods).toEqual([{ path: ['method', 1], method: good.method }]);
+    expect(partsOf(good).methods).toEqual([{ path: ['method'], method: good.method }]);
+    expect(partsOf(7)).toMatchObject({ fields: {}, methods: [], problems: [{ path: [] }] });
+    expect(partsOf({ ...good, method: 7 }).methods).toEqual([]);
+  });
+
   it('is not led astray by names that every object has', () => {
     expect(complaint('{"__proto__": {}, "method": {"kind": "logitLens"}}')).toContain('no such field');
     expect(complaint({ ...good, method: { kind: 'constructor' } })).toContain('method.kind should be one of');
@@ -80,6 +102,27 @@ describe('an experiment', () => {
 describe('the schema', () => {
   it('is the one that editors get', () => {
     expect(readFileSync('media/experiment.schema.json', 'utf8')).toBe(experimentSchemaText());
+  });
+
+  it('tells a wrong kind as that, and no more, to whoever reads the file', () => {
+    const validate = new Ajv({ allErrors: true, strict: false }).compile(
+      JSON.parse(readFileSync('media/experiment.schema.json', 'utf8')),
+    );
+    const faults = (value: object) => {
+      validate(value);
+      return (validate.errors ?? []).map(({ instancePath, keyword }) => `${instancePath} ${keyword}`);
+    };
+    expect(faults(good)).toEqual([]);
+    expect(faults({ ...good, pairs: { ...pair, kind: 'pare' } })).toEqual(['/pairs/kind enum']);
+    const method = [good.method, { kind: 'pach', sweep: 'resid_pre' }];
+    // The list is one of two shapes, the other one a single method.
+    expect(faults({ ...good, method }).filter((fault) => fault.startsWith('/method/'))).toEqual([
+      '/method/1/kind enum',
+    ]);
+    expect(faults({ ...good, method: { kind: 'patch' } })).toContain('/method required');
+    expect(faults({ ...good, method: { ...good.method, heads: [1] } })).toContain(
+      '/method additionalProperties',
+    );
   });
 
   it('is the one that the manifest gives to experiments', () => {

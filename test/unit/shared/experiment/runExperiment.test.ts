@@ -4,17 +4,15 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../../../src/engine/engine.ts';
-import type { SaeInfo } from '../../../../src/shared/domain.ts';
-import { checkExperiment } from '../../../../src/shared/experiment/checkExperiment.ts';
 import { estimateExperiment } from '../../../../src/shared/experiment/estimateExperiment.ts';
 import type { Experiment, ExperimentMethod } from '../../../../src/shared/experiment/experiment.ts';
-import { exportScript } from '../../../../src/shared/experiment/exportScript.ts';
 import { resultFiles } from '../../../../src/shared/experiment/resultFiles.ts';
 import {
   type ExperimentPlaces,
   resultsJson,
   runExperiment,
 } from '../../../../src/shared/experiment/runExperiment.ts';
+import type { ErrorTreatment } from '../../../../src/shared/sparseCircuitApi.ts';
 import { type TinyModel, topKHook, writeTinyModel } from '../../../fixtures/tinyModel.ts';
 
 let engine: Engine;
@@ -114,6 +112,25 @@ describe('the runner', () => {
     expect(JSON.stringify(results)).not.toContain(tiny.folder);
   });
 
+  it('tells pairs that are left out, and means that rest on one prompt', async () => {
+    const method = { kind: 'ablate', sweep: 'attn_out_all_pos', value: 'meanByTemplate' } as const;
+    const outcome = await runExperiment({ pairs: { kind: 'file', path: 'a.task.jsonl' }, method }, places);
+    const found = resultsJson(outcome, new Map()) as unknown as {
+      leftOut: object;
+      results: readonly object[];
+    };
+    expect(found.leftOut).toMatchObject({ leftOut: 1, of: 3, reasons: [{ line: 3 }] });
+    expect(found.results[0]).toMatchObject({
+      referencePrompts: 1,
+      warning: expect.stringContaining('one prompt'),
+    });
+    const plain = await runExperiment(
+      { pairs, method: { kind: 'patch', sweep: 'attn_out_all_pos' } },
+      places,
+    );
+    expect(resultsJson(plain, new Map())).not.toHaveProperty('leftOut');
+  });
+
   it('gives the same text each time', async () => {
     const asked = experiment(
       [
@@ -206,6 +223,24 @@ describe('the runner', () => {
     expect(broken.slice(0, 2)).toEqual([{ name: 'x.results.circuit.json.old', text: '<<<<<<< mine' }, plain]);
   });
 
+  it('tests sparse feature circuits with errors as nodes, or as it is told', async () => {
+    const found = async (errors?: ErrorTreatment) => {
+      const method = { kind: 'sparseFeatureCircuit', effects: 'atp', edges: false, errors } as const;
+      const { methods } = await runExperiment(experiment(method), places);
+      const { numbers, circuit } = methods[0]!;
+      const { evaluation } = numbers as unknown as { evaluation: object };
+      return { evaluation, errors: circuit?.method.parameters.errors };
+    };
+    const usual = await found();
+    expect(usual.errors).toBe('circuit');
+    expect(usual.evaluation).not.toHaveProperty('ceiling');
+    expect(await found('keep')).toMatchObject({ errors: 'keep' });
+    expect(await found('remove')).toMatchObject({
+      errors: 'remove',
+      evaluation: { ceiling: expect.any(Number) },
+    });
+  });
+
   it('says what is missing: models, SAEs, prompts, transcoders', async () => {
     const lens = { kind: 'logitLens' } as const;
     const fails = (it: Experiment) => expect(runExperiment(it, places)).rejects;
@@ -221,49 +256,6 @@ describe('the runner', () => {
     await fails(experiment({ kind: 'directLogitAttribution' }, { metric: 'kl' })).toThrow(
       /use logitDifference/,
     );
-  });
-});
-
-describe('a check', () => {
-  const check = async (it: Experiment) =>
-    (await checkExperiment(it, places)).map(
-      ({ path, severity, message }) => `${severity} ${path.join('.')}: ${message}`,
-    );
-
-  it('has nothing to say of what can be run', async () => {
-    expect(await check(experiment({ kind: 'patch', sweep: 'resid_pre' }, { saes: [topKHook] }))).toEqual([]);
-  });
-
-  it('finds answers of several tokens, names that are not there, and layers that the model lacks', async () => {
-    const found = await check({
-      saes: ['nowhere'],
-      pairs: { ...pairs, answers: [' antidisestablishment'] },
-      method: [
-        { kind: 'patch', sweep: 'resid_pre', layers: [0, 77] },
-        { kind: 'patchPaths', senders: ['0.99'], receivers: ['q:1.0', 'k:5.0'] },
-      ],
-    });
-    expect(found.join('\n')).toMatch(/error saes\.0: .*nowhere/);
-    expect(found.join('\n')).toMatch(/error pairs\.answers\.0: .*is not one token/);
-    expect(found.join('\n')).toMatch(/error method\.0\.layers\.1: .*layers 0 to/);
-    expect(found.join('\n')).toMatch(/error method\.1\.senders\.0:/);
-    expect(found.join('\n')).toMatch(/error method\.1\.receivers\.1:/);
-    expect(found).toHaveLength(5);
-  });
-
-  it('warns of tasks some of whose pairs cannot be used, and refuses those that are not there', async () => {
-    const lens = { kind: 'ablate', sweep: 'mlp_out', value: 'zero' } as const;
-    const task = (path: string) => experiment(lens, { pairs: { kind: 'file', path } });
-    expect((await check(task('a.task.jsonl'))).join()).toMatch(
-      /^warning pairs\.path: 1 of 3 pairs cannot be used/,
-    );
-    const missing = checkExperiment(task('b.task.jsonl'), places);
-    await expect(missing).rejects.toThrow();
-    const single = await check({
-      pairs: { kind: 'generator', name: 'ioi', count: 2 },
-      method: { kind: 'logitLens' },
-    });
-    expect(single.join()).toContain('error method.kind: This method looks at one pair');
   });
 });
 
@@ -283,101 +275,30 @@ describe('an estimate', () => {
     expect(estimates[2]!.runs).toBeGreaterThan(0);
     expect(estimates[2]!.seconds).toBeGreaterThan(0);
   });
-});
 
-describe('a TransformerLens script', () => {
-  const script = (method: Experiment['method'], more: Partial<Experiment> = {}) =>
-    exportScript(experiment(method, more), places);
-
-  it('has the prompts of the task as texts, and leaves out pairs that cannot be used', async () => {
-    const text = await script(
-      { kind: 'ablate', sweep: 'attn_head_out_all_pos', value: 'meanByTemplate' },
-      { pairs: { kind: 'file', path: 'a.task.jsonl' }, metric: 'kl' },
+  it('adds up both halves of SHIFT, with what features are ablated to', async () => {
+    const [trainCount, testCount] = [12, 8];
+    const counts = { trainCount, testCount, maxFeatures: 4 };
+    const both = [
+      { kind: 'shift', ...counts },
+      { kind: 'shift', ...counts, ablateTo: 'zero' },
+    ] as const;
+    const reads = { hook: topKHook } as const;
+    const estimates = await estimateExperiment(
+      experiment(
+        both.map((method) => ({ ...method, ...reads })),
+        { saes: [topKHook] },
+      ),
+      places,
     );
-    expect(text).toContain(
-      '("When she gave words letter", "When she gave letter letter", [" words"], [" letter"], ""),',
-    );
-    expect(text).toContain('[" words"], [" letter"], "turned"),');
-    expect(text.match(/^ {4}\("/gm)).toHaveLength(2);
-    expect(text).toContain('PREPEND_BOS = False');
-    expect(text).toContain('clean_logits.softmax(0)');
-    expect(text).toContain('value="meanByTemplate", reference="corrupted"');
-  });
-
-  it('is the same program whatever its texts say', async () => {
-    const hostile = '"""\nimport os\nos.system("x") #\\';
-    const method = { kind: 'patch', sweep: 'resid_pre' } as const;
-    const plain = await script(method, { name: 'name' });
-    const nasty = await script(method, { name: hostile });
-    const differing = nasty.split('\n').filter((line, i) => line !== plain.split('\n')[i]);
-    expect(differing).toEqual(['EXPERIMENT = "\\"\\"\\"\\nimport os\\nos.system(\\"x\\") #\\\\"']);
-  });
-
-  it.each([
-    [{ kind: 'acdc', threshold: 0.1 }, 'ACDC (acdc)'],
-    [{ kind: 'gradientCircuit' }, 'gradientCircuit'],
-    [{ kind: 'sparseFeatureCircuit' }, 'sparseFeatureCircuit'],
-    [{ kind: 'attributionGraph' }, 'attributionGraph'],
-    [{ kind: 'indirectObjectStudy' }, 'indirectObjectStudy'],
-    [{ kind: 'shift' }, 'shift'],
-    [{ kind: 'attributeEdges', gradients: 'eap-ig-activations' }, 'along activations'],
-  ] as const satisfies readonly (readonly [ExperimentMethod, string])[])(
-    'refuses %j, and says so',
-    async (method, word) => {
-      await expect(script(method)).rejects.toThrow(`cannot say`);
-      await expect(script(method)).rejects.toThrow(word);
-    },
-  );
-
-  it('names the strongest features by number, and the folder of their SAE', async () => {
-    const method = { kind: 'patchFeatures', sae: topKHook, features: { strongest: 2 }, error: true } as const;
-    const numbers = await numbersOf(method);
-    const text = await script(method);
-    const labels = numbers.axes[0]!.labels.map((label) => (label === 'error' ? '"error"' : label));
-    expect(text).toContain(`patch_features("${topKHook}", "${tiny.folder}/saes/`);
-    expect(text).toContain(`, [${labels.join(', ')}], by="all", direction="denoising")`);
-    expect(text).toContain('from safetensors.torch import load_file');
-  });
-
-  it('writes where roles are, and a pair of the same length for every one that is resampled', async () => {
-    const task = { kind: 'generator', name: 'ioi', count: 12 } as const;
-    const mini = { model: await realpath('models/mini'), pairs: task };
-    const text = await script({ kind: 'ablate', sweep: 'resid_pre', roles: ['S2'], value: 'resample' }, mini);
-    const rows = text.match(/^ {4}\(".*\),$/gm)!;
-    expect(rows).toHaveLength(12);
-    const placed = rows.map((row) => /"S2": (\d+), "END": (\d+)\}, (\d+)\),$/.exec(row)!.map(Number));
-    const ends = placed.map(([, , end]) => end);
-    // The prompts end with the role END, so those of one length have it at one place.
-    placed.forEach(([, s2, end, partner], i) => {
-      expect(s2).toBeLessThan(end!);
-      expect(ends[partner!]).toBe(end);
-      if (ends.filter((other) => other === end).length > 1) expect(partner).not.toBe(i);
-    });
-    expect(new Set(ends).size).toBeGreaterThan(1);
-  });
-
-  it('refuses SAEs that it could not read', async () => {
-    const method = { kind: 'patchFeatures', sae: topKHook, features: [1] } as const;
-    const exportWith = (change: Partial<SaeInfo>) => {
-      const listSaes: Engine['listSaes'] = async (request, call) =>
-        (await engine.listSaes(request, call)).map((sae) => ({ ...sae, ...change }));
-      const other = new Proxy(engine, {
-        get: (target, name) => (name === 'listSaes' ? listSaes : Reflect.get(target, name)),
-      });
-      return exportScript(experiment(method), { ...places, engine: other });
-    };
-    expect(await exportWith({})).toContain('patch_features(');
-    for (const change of [
-      { architecture: 'gated' },
-      { format: 'Gemma Scope' },
-      { convention: { inputScale: 2 } },
-    ] as const) {
-      await expect(exportWith(change)).rejects.toThrow(/cannot say the SAE .* it reads folders of SAELens/);
+    // The classifier reads the stream of the SAE: no steps, so that each text on which effects are taken runs once.
+    const [finding, references] = [3 * trainCount + testCount + trainCount, 3 * trainCount];
+    const [train, draws] = [trainCount, 5];
+    const ablating = train + (3 + draws) * testCount + references;
+    expect(estimates.map(({ runs }) => runs)).toEqual([finding + ablating + trainCount, finding + ablating]);
+    for (const { seconds, memory } of estimates) {
+      expect(seconds).toBeGreaterThan(0);
+      expect(memory).toBeGreaterThan(0);
     }
-  });
-
-  it('refuses pairs that the model cannot run', async () => {
-    const unequal = { ...pairs, corrupted: 'When she' };
-    await expect(script({ kind: 'patch', sweep: 'resid_pre' }, { pairs: unequal })).rejects.toThrow(/tokens/);
   });
 });

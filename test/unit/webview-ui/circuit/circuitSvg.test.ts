@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import type { CircuitAnnotations } from '../../../../src/shared/circuit.ts';
 import { emptyAnnotations } from '../../../../src/shared/circuitAnnotations.ts';
+import { keepNodes } from '../../../../src/shared/keepNodes.ts';
 import { drawMarks } from '../../../../webview-ui/circuit/circuitMarks.ts';
 import { circuitSvg } from '../../../../webview-ui/circuit/circuitSvg.ts';
 import { layoutDrawing } from '../../../../webview-ui/circuit/drawnCircuit.ts';
-import { keepNodes } from '../../../../webview-ui/circuit/keepNodes.ts';
 import { neighborRows } from '../../../../webview-ui/circuit/neighbors.tsx';
 import type { Palette } from '../../../../webview-ui/lib/color.ts';
 import { escapeXml } from '../../../../webview-ui/lib/escapeXml.ts';

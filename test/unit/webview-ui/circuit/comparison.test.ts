@@ -111,3 +111,44 @@ describe('a comparison', () => {
     ]);
   });
 });
+
+describe('circuits of which one is by position', () => {
+  const whole: CircuitGraph = {
+    ...smallCircuit,
+    isAggregated: true,
+    metric: { ...smallCircuit.metric, name: 'logitDifference' },
+    nodes: [
+      { id: 'head', kind: 'head', layer: 1, position: 3, head: 0, label: '1.0', effect: 2 },
+      { id: 'end', kind: 'logit', layer: 2, position: 3, label: 'logitDifference', effect: 2.5 },
+    ],
+    edges: [{ source: 'head', target: 'end', weight: 0.8 }],
+  };
+  const { edges, nodes } = smallCircuit;
+  const twice: CircuitGraph = {
+    ...smallCircuit,
+    contrast: { answer: ' Mary', wrong: ' John' },
+    nodes: [...nodes, { ...nodes[3]!, id: 'h1 there', position: 2, effect: 0.05 }],
+    edges,
+  };
+
+  it('are matched by component, whichever side it is, and the metric with the answers', () => {
+    for (const [here, there] of [
+      [twice, whole],
+      [whole, twice],
+    ] as const) {
+      const other = { title: 'b', graph: there, annotations: { ...emptyAnnotations(), keep: 1 } };
+      const linked = linkCircuit(here, other);
+      expect(linked.isSummed).toBe(true);
+      const compared = {
+        graph: here,
+        annotations: emptyAnnotations(),
+        kept: new Set(here.nodes.map(({ id }) => id)),
+      };
+      const { difference, graph } = differencePicture(compared, linked);
+      expect(graph.isAggregated).toBe(true);
+      const alike = difference.nodes.filter(({ before, after }) => before && after);
+      expect(alike.map(({ after }) => after!.kind).sort()).toEqual(['head', 'logit']);
+      expect(alike.every(({ change }) => change === 'same')).toBe(true);
+    }
+  });
+});

@@ -94,7 +94,7 @@ describe('names', () => {
   it('of a picture that goes into a file are the longest', () => {
     const graph = features(3);
     expect(wideDrawing(graph, drawn(graph)).nameLength).toBe(32);
-    const many = features(60);
+    const many = features(70);
     expect(wideDrawing(many, drawn(many)).nameLength).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 /** Sweeps on a plane: every cell has one place, layers go up, positions go right. */
 import { describe, expect, it } from 'vitest';
-import { differenceOf, scaleEnd, strongestCells } from '../../../../webview-ui/sweep/cellEffects.ts';
+import { differenceOf, hasMore, scaleEnd, strongestCells } from '../../../../webview-ui/sweep/cellEffects.ts';
 import { cellAt, type GridLayout, layOutGrid, spotOf } from '../../../../webview-ui/sweep/gridLayout.ts';
 
 const axis = (name: string, size: number) => ({
@@ -71,6 +71,16 @@ describe('effects', () => {
     expect(scaleEnd(Float32Array.of(1, -0.3), 1)).toBe(1.5);
     expect(scaleEnd(Float32Array.of(Number.NaN), 0)).toBe(1);
     expect(scaleEnd(new Float32Array(3), 0)).toBe(1);
+  });
+
+  it('that are shares come on a scale to 1 where they are near it, and the ends say what lies beyond', () => {
+    expect(scaleEnd(Float32Array.of(1.01, 0.3), 0, true)).toBe(1);
+    expect(scaleEnd(Float32Array.of(0.77), 0, true)).toBe(1);
+    expect(scaleEnd(Float32Array.of(0.04), 0, true)).toBeCloseTo(0.04, 9);
+    expect(scaleEnd(Float32Array.of(2.4), 0, true)).toBe(3);
+    expect(hasMore(Float32Array.of(1.01, Number.NaN), 0, 1)).toBe(true);
+    expect(hasMore(Float32Array.of(0.99, -1, Number.NaN), 0, 1)).toBe(false);
+    expect(hasMore(Float32Array.of(-0.5), 1, 1)).toBe(true);
   });
 
   it('of two sweeps are subtracted from where each of them rests', () => {

@@ -68,6 +68,24 @@ describe('on the hand-compiled transformer', () => {
     }
   });
 
+  test('of a model that fails the task it says so, and effects keep their sign: shares of the size of the metric', async () => {
+    const task = compiledTask(12);
+    const exchanged = {
+      ...task,
+      pairs: task.pairs.map((pair) => ({ ...pair, answers: pair.wrongAnswers, wrongAnswers: pair.answers })),
+    };
+    const [right, wrong] = [
+      await studyIndirectObjects({ model, tokenizer, task }, { circuit: false }),
+      await studyIndirectObjects({ model, tokenizer, task: exchanged }, { circuit: false }),
+    ];
+    expect(right).not.toHaveProperty('doubts');
+    expect(wrong.doubts).toEqual(['notPositive', 'belowHalf']);
+    // What lowers the difference of the right answers raises that of the exchanged ones by as much.
+    wrong.heads.forEach(({ effects }, i) => {
+      expect(effects.logits).toBeCloseTo(-right.heads[i]!.effects.logits, 5);
+    });
+  });
+
   test('both signals were planted and both are found', () => {
     expect(study.signals!.token).toBeGreaterThan(1);
     expect(study.signals!.position).toBeGreaterThan(1);

@@ -9,8 +9,8 @@ import {
   keepEdges,
   keepNodes,
   rankNodes,
-} from '../../../../webview-ui/circuit/keepNodes.ts';
-import { smallCircuit } from './smallCircuit.ts';
+} from '../../../src/shared/keepNodes.ts';
+import { smallCircuit } from '../webview-ui/circuit/smallCircuit.ts';
 
 function kept(fraction: number, pinned: readonly string[] = []): readonly string[] {
   return [...keepNodes(smallCircuit, fraction, pinned)].sort();
