@@ -303,7 +303,7 @@ test('an engine that dies leaves what is known, and says what to do', async () =
   await expect.poll(() => sweep.offers('Resume'), slow).toBe(true);
   await sweep.press('Resume');
   await expect.poll(() => sweep.offers('Run Again'), slow).toBe(true);
-});
+}, 240_000);
 
 for (const theme of Object.keys(themes) as Theme[]) {
   test(`has no serious violation in the theme ${themes[theme]}`, async () => {

@@ -21,6 +21,9 @@ const tallest = 10;
 /** Cells of this width have room for a line. */
 const struckWidth = 4;
 
+/** Colors between zero and either end of the scale. */
+const shades = 64;
+
 interface CellSize {
   readonly width: number;
   readonly height: number;
@@ -29,6 +32,7 @@ interface CellSize {
 /** The picture; the button around it carries the name. */
 export function HeatThumb(props: HeatThumbProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const drawn = useRef<HeatThumbProps | undefined>(undefined);
   const { rows, columns, side } = props;
   // A long prompt has few layers and many positions: its cells are higher than wide.
   const width = Math.max(1, Math.floor(Math.max(side, columns) / columns));
@@ -36,8 +40,11 @@ export function HeatThumb(props: HeatThumbProps): JSX.Element {
   // Small cells are a pixel each, drawn at once and enlarged by the style: a picture may have thousands.
   const isLarge = width >= struckWidth;
   useLayoutEffect(() => {
+    // While a sweep runs most of its pictures stay as they are.
+    if (drawn.current && isSamePicture(drawn.current, props)) return;
     const context = canvas.current?.getContext('2d');
     if (!context) return;
+    drawn.current = props;
     if (isLarge) drawLarge(context, props, { width, height });
     else drawPixels(context, props);
   });
@@ -54,14 +61,37 @@ export function HeatThumb(props: HeatThumbProps): JSX.Element {
   );
 }
 
+function isSamePicture(before: HeatThumbProps, now: HeatThumbProps): boolean {
+  const { columns, palette, rows, scale, side, values } = before;
+  if (columns !== now.columns || rows !== now.rows || scale !== now.scale || side !== now.side) return false;
+  if (palette !== now.palette) return false;
+  for (let place = 0; place < values.length; place++) {
+    if (!Object.is(values[place], now.values[place])) return false;
+  }
+  return true;
+}
+
 function drawPixels(context: CanvasRenderingContext2D, props: HeatThumbProps): void {
   const { values, scale, palette, rows, columns } = props;
   const image = context.createImageData(columns, rows);
-  for (let place = 0; place < rows * columns; place++) {
-    const color = colorOf((values[place] ?? Number.NaN) / scale, palette);
-    image.data.set([color[0], color[1], color[2], 255], place * 4);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colors = pixelColors(palette);
+  const unknown = colors[colors.length - 1]!;
+  for (let place = 0; place < pixels.length; place++) {
+    const share = Math.max(-1, Math.min(1, values[place]! / scale));
+    pixels[place] = Number.isNaN(share) ? unknown : colors[Math.round((share + 1) * shades)]!;
   }
   context.putImageData(image, 0, 0);
+}
+
+/** Colors from −1 to 1 and that of unknown cells, as the canvas keeps them: a byte each for red, green, blue and opacity. */
+function pixelColors(palette: Palette): Uint32Array {
+  const bytes = new Uint8ClampedArray(4 * (2 * shades + 2));
+  for (let shade = 0; shade <= 2 * shades; shade++) {
+    bytes.set([...colorOf(shade / shades - 1, palette), 255], 4 * shade);
+  }
+  bytes.set([...colorOf(Number.NaN, palette), 255], 4 * (2 * shades + 1));
+  return new Uint32Array(bytes.buffer);
 }
 
 function drawLarge(

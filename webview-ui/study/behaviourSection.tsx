@@ -33,7 +33,9 @@ export function BehaviourSection({ study }: SectionProps): JSX.Element | null {
       {study.doubts && (
         <p class="notice">
           <Icon name="warning" />
-          <span>{[strings.studyDoubt, ...study.doubts.map((doubt) => strings[`studyDoubt_${doubt}`])].join(' ')}</span>
+          <span>
+            {[strings.studyDoubt, ...study.doubts.map((doubt) => strings[`studyDoubt_${doubt}`])].join(' ')}
+          </span>
         </p>
       )}
       <FigureTable label={strings.studyBehaviour} figures={figures} />

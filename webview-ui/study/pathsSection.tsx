@@ -17,8 +17,8 @@ interface PathMap {
   readonly path: Path;
   readonly stage: StudyStage;
   readonly title: string;
-  /** A step without receivers has nothing to show. */
-  readonly isEmpty: boolean;
+  /** Why there is nothing to show: no receivers, or none that has a layer below it. */
+  readonly nothing?: 'studyNoReceivers' | 'studyNoSenders';
 }
 
 /** Nothing before the first step has been measured. */
@@ -26,14 +26,14 @@ export function PathsSection({ store, study, has }: SectionProps): JSX.Element |
   const { heads, receivers } = study;
   if (!heads || !has('logits')) return null;
   const maps: PathMap[] = [
-    { path: 'logits', stage: 'logits', title: strings.studyToLogits, isEmpty: false },
-    { path: 'logitsKnockedOut', stage: 'knockedOut', title: strings.studyToLogitsOut, isEmpty: false },
+    { path: 'logits', stage: 'logits', title: strings.studyToLogits },
+    { path: 'logitsKnockedOut', stage: 'knockedOut', title: strings.studyToLogitsOut },
     receiving('queries', 'studyToQueries', receivers?.queries),
     receiving('values', 'studyToValues', receivers?.values),
     receiving('keys', 'studyToKeys', receivers?.keys),
   ];
   const shown = maps.filter(({ stage, path }) => has(stage) || (path !== 'logitsKnockedOut' && !has('keys')));
-  const drawn = shown.filter(({ isEmpty, stage }) => has(stage) && !isEmpty);
+  const drawn = shown.filter(({ nothing, stage }) => has(stage) && nothing === undefined);
   const max = pathScale(
     heads,
     drawn.map(({ path }) => path),
@@ -65,7 +65,10 @@ function receiving(
 ): PathMap {
   const names = heads.slice(0, 4).map(studyHeadName).join(', ');
   const more = heads.length > 4 ? ` ${say('studyMore', { count: heads.length - 4 })}` : '';
-  return { path, stage: path, title: say(words, { heads: names + more }), isEmpty: heads.length === 0 };
+  const title = say(words, { heads: names + more });
+  if (heads.length === 0) return { path, stage: path, title, nothing: 'studyNoReceivers' };
+  const isLowest = heads.every(({ layer }) => layer === 0);
+  return { path, stage: path, title, ...(isLowest && { nothing: 'studyNoSenders' as const }) };
 }
 
 function OneMap(props: {
@@ -88,9 +91,11 @@ function OneMap(props: {
   return (
     <figure class="path-map" data-path={path}>
       <figcaption>
-        <span class="path-title">{isThere && map.isEmpty ? pathName(path) : title}</span>
+        <span class="path-title">
+          {isThere && map.nothing === 'studyNoReceivers' ? pathName(path) : title}
+        </span>
       </figcaption>
-      {isThere && !map.isEmpty ? (
+      {isThere && map.nothing === undefined ? (
         <div class="path-scroll">
           <HeadGrid
             label={say('studyGridLabel', { path: title })}
@@ -106,7 +111,7 @@ function OneMap(props: {
           />
         </div>
       ) : (
-        <p class="small quiet">{isThere ? strings.studyNoReceivers : strings.studyWaiting}</p>
+        <p class="small quiet">{isThere && map.nothing ? strings[map.nothing] : strings.studyWaiting}</p>
       )}
     </figure>
   );

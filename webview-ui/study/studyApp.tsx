@@ -6,6 +6,7 @@ import { provenanceLine } from '../../src/shared/studyReport.ts';
 import type { StudyState } from '../../src/shared/studyViewApi.ts';
 import { Announcement } from '../lib/announcement.tsx';
 import { Elsewhere } from '../lib/elsewhere.tsx';
+import { Icon } from '../lib/icon.tsx';
 import { Connecting, Message } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { BehaviourSection } from './behaviourSection.tsx';
@@ -17,6 +18,9 @@ import { PathsSection } from './pathsSection.tsx';
 import { SignalsSection } from './signalsSection.tsx';
 import { StudyProgressBar, studyAnnouncement } from './studyProgressBar.tsx';
 import type { StudyStore } from './studyStore.ts';
+
+/** Means over fewer prompts are noisy. */
+const fewPrompts = 5;
 
 /** What every section gets. */
 export interface SectionProps {
@@ -50,6 +54,7 @@ export function StudyApp({ store }: { readonly store: StudyStore }): JSX.Element
         <Announcement text={studyAnnouncement(state)} />
         <Header store={store} state={state} />
         <Elsewhere note={state.elsewhere} run={(command) => store.run(command)} />
+        <FewPrompts count={state.study?.smallestTemplate} />
         <StudyProgressBar store={store} state={state} />
         <Report store={store} state={state} />
       </div>
@@ -109,6 +114,17 @@ function Header({ store, state }: { readonly store: StudyStore; readonly state: 
         <p class="small quiet mono study-provenance">{provenanceLine(study.provenance)}</p>
       )}
     </header>
+  );
+}
+
+/** What the reader should know before the first number. */
+function FewPrompts({ count }: { readonly count: number | undefined }): JSX.Element | null {
+  if (count === undefined || count >= fewPrompts) return null;
+  return (
+    <p class="notice">
+      <Icon name="warning" />
+      <span>{say('studyFew', { count })}</span>
+    </p>
   );
 }
 

@@ -31,17 +31,32 @@ export function facetsByStrength(
 /** Ends that a scale may have, times a power of ten. */
 const steps = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
 
-/** The end of the color scale: the largest effect rounded up, so that it seldom moves while cells come. */
-export function scaleEnd(values: Float32Array, resting: number): number {
+/** Shares of what lies between two prompts are drawn on a scale to 1 when the largest is this near it. */
+const sharesToOne = { from: 0.5, to: 2 } as const;
+
+/**
+ * The end of the color scale: the largest effect rounded up, so that it seldom moves while cells come. Shares that come
+ * near 1 have a scale that ends there, so that full color means fully restored or lost in every sweep.
+ */
+export function scaleEnd(values: Float32Array, resting: number, isShare = false): number {
   let largest = 0;
-  for (const value of values) {
-    const size = Math.abs(value - resting);
+  for (let cell = 0; cell < values.length; cell++) {
+    const size = Math.abs(values[cell]! - resting);
     if (size > largest) largest = size;
   }
   if (largest === 0 || !Number.isFinite(largest)) return 1;
+  if (isShare && largest > sharesToOne.from && largest <= sharesToOne.to) return 1;
   const power = 10 ** Math.floor(Math.log10(largest));
   const step = steps.find((one) => one * power >= largest * (1 - 1e-6)) ?? 10;
   return step * power;
+}
+
+/** Whether an effect lies beyond the end of the scale, where the color stays the same. */
+export function hasMore(values: Float32Array, resting: number, scale: number): boolean {
+  for (let cell = 0; cell < values.length; cell++) {
+    if (Math.abs(values[cell]! - resting) > scale * 1.005) return true;
+  }
+  return false;
 }
 
 /** The `count` cells whose values are farthest from `resting`, strongest first; unknown cells are none. */

@@ -69,7 +69,7 @@ export function facetName(facet: GridFacet): string {
   const labels = new Map(facet.lines.map(({ axis, label }) => [axis, label]));
   const [kind, layer, head] = [labels.get('kind'), labels.get('layer'), labels.get('head')];
   const parts: string[] = [];
-  if (kind !== undefined) parts.push(kind);
+  if (kind !== undefined) parts.push(kind === 'z' ? strings.sweepKindOutput : kind);
   if (layer !== undefined && head !== undefined)
     parts.push(say('componentHead', { head: `${layer}.${head}` }));
   else if (layer !== undefined) parts.push(say('lensLayer', { layer }));

@@ -29,7 +29,7 @@ export interface GridLayout {
   readonly facets: readonly GridFacet[];
   /** `[facet, row, column]` the number of the cell; −1 where there is none. */
   readonly cells: Int32Array;
-  /** By cell: its place in `cells`. */
+  /** By cell: its place in `cells`; −1 where it is not drawn. */
   readonly spots: Int32Array;
 }
 
@@ -130,8 +130,8 @@ export function cellAt({ cells, rows, columns }: GridLayout, { facet, row, colum
 
 /** Where a cell lies; nothing for a number that is no cell. */
 export function spotOf({ spots, rows, columns }: GridLayout, cell: number): GridSpot | undefined {
-  const place = spots[cell];
-  if (place === undefined) return undefined;
+  const place = spots[cell] ?? -1;
+  if (place < 0) return undefined;
   const column = place % columns.length;
   const line = Math.floor(place / columns.length);
   return { facet: Math.floor(line / rows.length), row: line % rows.length, column };

@@ -12,13 +12,19 @@ import { HeatThumb } from '../marks/heatThumb.tsx';
 import { facetsByStrength } from './cellEffects.ts';
 import { cellLabel, facetName, lineText, tokenAt, type WordedSweep } from './cellWords.ts';
 import { cellAt, type GridLayout, type GridLine, spotOf } from './gridLayout.ts';
+import { cropLayout, liveLines } from './liveLines.ts';
 import { SweepLegend } from './sweepLegend.tsx';
 import type { SweepStore } from './sweepStore.ts';
 
 /** Pixels of the small multiples, which are smaller where there are many. */
-const [largeSide, smallSide, manyFacets] = [112, 58, 8];
+const [largeSide, middleSide, smallSide] = [112, 76, 58];
+const [severalFacets, manyFacets] = [4, 8];
 /** Small multiples that are shown before somebody asks for all. */
 const firstFacets = 14;
+/** Of more rows, those without any effect are left out; of more columns, the small multiples leave them out. */
+const [manyRows, manyColumns] = [24, 36];
+/** The share of all rows and columns that is worth leaving out. */
+const worthHiding = 0.2;
 
 interface SectionProps {
   readonly store: SweepStore;
@@ -31,16 +37,30 @@ interface SectionProps {
 
 /** The section. */
 export function GridSection(props: SectionProps): JSX.Element {
-  const { layout, store, sweep, title } = props;
-  const facet = Math.min(store.facet.value, layout.facets.length - 1);
+  const { store, sweep, title } = props;
+  const facet = Math.min(store.facet.value, props.layout.facets.length - 1);
   const { outline, pairs, values } = sweep;
   const resting = restingValue(sweep.question);
+  const [isAll, setAll] = useState(false);
+  const { cropped, isTall, hidden } = crop(props.layout, values, resting);
+  const layout = isTall && !isAll ? cropped : props.layout;
   const cell = (row: number, column: number): number => cellAt(layout, { facet, row, column });
   const spot = spotOf(layout, store.cell.value);
   const name = layout.facets.length > 1 ? `${title}, ${facetName(layout.facets[facet]!)}` : title;
   return (
     <section class={layout.facets.length > 1 ? 'sweep-grid sweep-faceted' : 'sweep-grid'}>
-      {layout.facets.length > 1 && <Facets {...props} facet={facet} />}
+      {layout.facets.length > 1 && <Facets {...props} cropped={cropped} facet={facet} />}
+      {!isTall && hidden > 0 && layout.facets.length > 1 && (
+        <p class="sweep-cropped small quiet">{say('sweepThumbsCut', { count: hidden })}</p>
+      )}
+      {isTall && hidden > 0 && (
+        <p class="sweep-cropped small quiet">
+          {!isAll && `${say('sweepLinesHidden', { count: hidden })} `}
+          <button type="button" class="link" aria-expanded={isAll} onClick={() => setAll(!isAll)}>
+            {isAll ? strings.sweepLinesFewer : strings.sweepLinesAll}
+          </button>
+        </p>
+      )}
       <HeatGrid
         label={say('sweepGridLabel', {
           title: name,
@@ -68,17 +88,34 @@ export function GridSection(props: SectionProps): JSX.Element {
   );
 }
 
-function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
-  const { facet, isSettled, layout, store, sweep } = props;
+/** The layout without what has no effect, where there is so much that the rest is hard to find. */
+function crop(
+  layout: GridLayout,
+  values: Float32Array,
+  resting: number,
+): { readonly cropped: GridLayout; readonly isTall: boolean; readonly hidden: number } {
+  const isTall = layout.rows.length > manyRows;
+  if (!isTall && layout.columns.length <= manyColumns) return { cropped: layout, isTall, hidden: 0 };
+  const live = liveLines(layout, values, resting);
+  const lines = layout.rows.length + layout.columns.length;
+  const hidden = lines - live.rows.length - live.columns.length;
+  const isWorth = live.rows.length > 0 && hidden >= worthHiding * lines;
+  if (!isWorth) return { cropped: layout, isTall, hidden: 0 };
+  return { cropped: cropLayout(layout, live), isTall, hidden };
+}
+
+function Facets(props: SectionProps & { readonly cropped: GridLayout; readonly facet: number }): JSX.Element {
+  const { cropped, facet, isSettled, layout, store, sweep } = props;
   const resting = restingValue(sweep.question);
-  const [rows, columns] = [layout.rows.length, layout.columns.length];
+  const [rows, columns] = [cropped.rows.length, cropped.columns.length];
+  const side = sideOf(layout.facets.length);
   const [isAll, setAll] = useState(false);
   const all = layout.facets.map((_, i) => i);
   const isCut = isSettled && all.length > firstFacets;
   const ordered = isCut ? facetsByStrength(layout, sweep.values, resting) : all;
   const shown = isCut && !isAll ? withChosen(ordered.slice(0, firstFacets), facet) : ordered;
   return (
-    <fieldset class="sweep-facets">
+    <fieldset class="sweep-facets" style={{ '--side': `${side}px` }}>
       <legend class="sr-only">{strings.sweepFacets}</legend>
       {isCut && (
         <p class="sweep-facets-cue small quiet">
@@ -90,11 +127,7 @@ function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
       )}
       {shown.map((i) => {
         const one = layout.facets[i]!;
-        const start = i * rows * columns;
-        const effects = Float32Array.from(
-          layout.cells.subarray(start, start + rows * columns),
-          (cell) => (sweep.values[cell] ?? Number.NaN) - resting,
-        );
+        const effects = facetEffects(cropped, sweep.values, resting, i);
         const name = facetName(one);
         return (
           <button
@@ -111,7 +144,7 @@ function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
               columns={columns}
               scale={store.scale.value}
               palette={palette.value}
-              side={layout.facets.length > manyFacets ? smallSide : largeSide}
+              side={side}
             />
             <span class="small" aria-hidden="true">
               {name}
@@ -121,6 +154,27 @@ function Facets(props: SectionProps & { readonly facet: number }): JSX.Element {
       })}
     </fieldset>
   );
+}
+
+/** `[row, column]` effects of one part. */
+function facetEffects(
+  { cells, rows, columns }: GridLayout,
+  values: Float32Array,
+  resting: number,
+  facet: number,
+): Float32Array {
+  const effects = new Float32Array(rows.length * columns.length);
+  const start = facet * effects.length;
+  // A plain loop: a callback for each cell is what takes the time while a large sweep runs.
+  for (let place = 0; place < effects.length; place++) {
+    effects[place] = (values[cells[start + place]!] ?? Number.NaN) - resting;
+  }
+  return effects;
+}
+
+function sideOf(facets: number): number {
+  if (facets > manyFacets) return smallSide;
+  return facets > severalFacets ? middleSide : largeSide;
 }
 
 /** The part that is looked at stays among those that are shown. */

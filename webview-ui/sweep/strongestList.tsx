@@ -44,6 +44,19 @@ export function StrongestList(props: {
   );
 }
 
+/** A token, with its position where the prompt has it more than once. */
+function Place(props: { readonly outline: WordedSweep['outline']; readonly position: number }): JSX.Element {
+  const { outline, position } = props;
+  const text = tokenAt(outline, position);
+  const isRepeated = outline.tokens?.clean.some((other, at) => at !== position && other === text);
+  return (
+    <>
+      <TokenText text={text} />
+      {isRepeated && <span class="sweep-place">{position}</span>}
+    </>
+  );
+}
+
 function withSign(text: string): string {
   return text.startsWith('-') ? text.replace('-', '−') : `+${text}`;
 }
@@ -63,12 +76,12 @@ function rowOf(
       <>
         {componentName(place)}{' '}
         <span class="quiet">
-          {position !== undefined && <TokenText text={tokenAt(outline, position)} />}
+          {position !== undefined && <Place outline={outline} position={position} />}
           {role !== undefined && labelText(role)}
           {source !== undefined && (
             <>
               {' → '}
-              <TokenText text={tokenAt(outline, source)} />
+              <Place outline={outline} position={source} />
             </>
           )}
           {label !== undefined && ` ${labelText(label)}`}

@@ -1,10 +1,12 @@
 /** The sweep panel: what is swept, how far it is, the heat map, the chosen cell, and the strongest cells as a list. */
 
 import type { JSX } from 'preact';
+import { fewPrompts } from '../../src/shared/fewPrompts.ts';
 import { formatSigned } from '../../src/shared/format.ts';
 import type { SweepView } from '../../src/shared/sweepViewApi.ts';
 import { Announcement, quarterPercent } from '../lib/announcement.tsx';
 import { Elsewhere } from '../lib/elsewhere.tsx';
+import { Icon } from '../lib/icon.tsx';
 import { Activity, Connecting, Message } from '../lib/message.tsx';
 import { say, strings } from '../lib/strings.ts';
 import { CellDetail } from './cellDetail.tsx';
@@ -62,7 +64,7 @@ function Filled(props: { readonly store: SweepStore; readonly sweep: SweepView }
   return (
     <div class={layout.columns.length > manyColumns ? 'sweep-body sweep-long' : 'sweep-body'}>
       <div class="sweep-main">
-        <Totals sweep={worded} />
+        <Totals sweep={worded} pairsOfFile={props.sweep.pairsOfFile} />
         <GridSection
           store={store}
           sweep={worded}
@@ -77,8 +79,13 @@ function Filled(props: { readonly store: SweepStore; readonly sweep: SweepView }
   );
 }
 
-function Totals({ sweep: { outline } }: { readonly sweep: WordedSweep }): JSX.Element {
-  const { clean, corrupted, metric, pairCount } = outline;
+function Totals(props: {
+  readonly sweep: WordedSweep;
+  readonly pairsOfFile: number | undefined;
+}): JSX.Element {
+  const { pairsOfFile, sweep } = props;
+  const { outline } = sweep;
+  const { clean, corrupted, metric, pairCount, referencePrompts = fewPrompts } = outline;
   const scale = say('sweepScale', {
     metric: metricName(metric),
     clean: formatSigned(clean),
@@ -88,6 +95,16 @@ function Totals({ sweep: { outline } }: { readonly sweep: WordedSweep }): JSX.El
     <p class="sweep-totals small quiet">
       {scale}
       {pairCount > 1 && ` · ${say('sweepPairs', { count: pairCount })}`}
+      {pairsOfFile !== undefined && pairCount < pairsOfFile && (
+        <span class="sweep-left-out">
+          <Icon name="warning" /> {say('sweepLeftOut', { used: pairCount, all: pairsOfFile })}
+        </span>
+      )}
+      {referencePrompts < fewPrompts && (
+        <span class="sweep-left-out">
+          <Icon name="warning" /> {say('sweepFewPrompts', { count: referencePrompts })}
+        </span>
+      )}
     </p>
   );
 }

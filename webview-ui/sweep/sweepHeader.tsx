@@ -98,10 +98,11 @@ function Compare(props: {
   );
 }
 
-function rowText({ title, status, share }: SweepRow, isShown: boolean): string {
-  if (isShown || status === 'done') return title;
-  const percent = `${Math.floor(share * 100)} %`;
-  return `${title} (${statusName(status)}, ${percent})`;
+function rowText({ detail, title, status, share }: SweepRow, isShown: boolean): string {
+  // The prompts of the one that is shown stand under it.
+  if (isShown) return title;
+  const name = detail === undefined ? title : `${title} · ${detail}`;
+  return status === 'done' ? name : `${name} (${statusName(status)}, ${Math.floor(share * 100)} %)`;
 }
 
 /** A status in a word. */

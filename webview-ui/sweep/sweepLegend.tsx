@@ -5,6 +5,7 @@ import { formatSigned } from '../../src/shared/format.ts';
 import { isChange, restingValue } from '../../src/shared/sweepCell.ts';
 import { strings } from '../lib/strings.ts';
 import { EffectLegend } from '../marks/effectLegend.tsx';
+import { hasMore } from './cellEffects.ts';
 import type { WordedSweep } from './cellWords.ts';
 import { scaleTitle } from './scaleTitle.ts';
 
@@ -16,8 +17,13 @@ export function SweepLegend(props: { readonly sweep: WordedSweep; readonly scale
     ? [strings.sweepLegendLoss, strings.sweepLegendGain]
     : [strings.sweepLegendDown, strings.sweepLegendUp];
   const [down = '', up = ''] = sweep.other ? [strings.sweepLegendLess, strings.sweepLegendMore] : plain;
-  const text = (effect: number): string =>
+  const plainText = (effect: number): string =>
     isChange(sweep.question) ? `${formatSigned(100 * effect)} %` : formatSigned(effect);
+  const isCut = hasMore(sweep.values, restingValue(sweep.question), scale);
+  const text = (effect: number): string => {
+    if (!isCut || Math.abs(effect) < scale) return plainText(effect);
+    return `${effect < 0 ? '≤' : '≥'} ${plainText(effect)}`;
+  };
   return (
     <div class="sweep-legend">
       <EffectLegend title={scaleTitle(sweep)} scale={scale} text={text} down={down} up={up} />

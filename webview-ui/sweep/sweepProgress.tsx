@@ -76,10 +76,8 @@ export function SweepProgress(props: ProgressProps): JSX.Element | null {
 
 function Line(props: ProgressProps & { readonly children: JSX.Element }): JSX.Element {
   const { sweep } = props;
-  const total = sweep.pairs.length * (sweep.outline?.pairCount ?? 1);
-  const done = Math.round(sweep.share * total);
-  const key = sweep.outline && sweep.outline.pairCount > 1 ? 'sweepProgressPairs' : 'sweepProgress';
-  const parts = [say(key, { done: formatCount(done), total: formatCount(total) })];
+  const { done, total } = sweep.runs;
+  const parts = [say('sweepProgress', { done: formatCount(done), total: formatCount(total) })];
   if (sweep.status === 'stopped') parts.unshift(strings.sweepStopped);
   if (sweep.remaining !== undefined)
     parts.push(say('sweepRemaining', { time: formatSeconds(sweep.remaining) }));

@@ -1,14 +1,14 @@
 /** What the sweep panel knows: the host's last answer, the cell and the part that are looked at. */
 
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import { restingValue } from '../../src/shared/sweepCell.ts';
-import type { CellAction, SweepState, SweepViewApi } from '../../src/shared/sweepViewApi.ts';
+import { isChange, restingValue } from '../../src/shared/sweepCell.ts';
+import type { CellAction, SweepState, SweepView, SweepViewApi } from '../../src/shared/sweepViewApi.ts';
 import type { ViewCommand } from '../../src/shared/viewApi.ts';
 import type { Host } from '../lib/host.ts';
 import { Refresher } from '../lib/refresher.ts';
 import { reasonOf } from '../lib/resource.ts';
 import type { SavedState } from '../lib/savedState.ts';
-import { differenceOf, scaleEnd } from './cellEffects.ts';
+import { differenceOf, scaleEnd, strongestCells } from './cellEffects.ts';
 import type { WordedSweep } from './cellWords.ts';
 import { cellAt, type GridLayout, layOutGrid, spotOf } from './gridLayout.ts';
 
@@ -30,6 +30,8 @@ export class SweepStore {
   readonly #layout = signal<GridLayout | undefined>(undefined);
   /** The sweep that `cell` and `facet` belong to. */
   readonly #shown: Signal<string>;
+  /** Whether the part or the cell was chosen by the reader; if not, the strongest is shown once the cells are there. */
+  readonly #hasChosen: Signal<boolean>;
   #layoutKey = '';
 
   constructor(
@@ -39,6 +41,7 @@ export class SweepStore {
     this.cell = saved.signal('cell', -1);
     this.facet = saved.signal('facet', 0);
     this.#shown = saved.signal('sweep', '');
+    this.#hasChosen = saved.signal('hasChosen', false);
     this.layout = this.#layout;
     this.worded = computed(() => {
       const sweep = this.state.value?.sweep;
@@ -48,7 +51,8 @@ export class SweepStore {
     });
     this.scale = computed(() => {
       const sweep = this.worded.value;
-      return sweep ? scaleEnd(sweep.values, restingValue(sweep.question)) : 1;
+      if (!sweep) return 1;
+      return scaleEnd(sweep.values, restingValue(sweep.question), !isChange(sweep.question));
     });
     this.#refresher = new Refresher(
       () => host.api.state({}),
@@ -71,14 +75,33 @@ export class SweepStore {
     batch(() => {
       this.failure.value = undefined;
       this.state.value = state;
-      if (key === this.#layoutKey) return;
-      this.#layoutKey = key;
-      this.#layout.value = sweep?.outline && layOutGrid(sweep.outline.axes);
-      if (this.#shown.value === key) return;
-      this.#shown.value = key;
-      this.cell.value = -1;
-      this.facet.value = 0;
+      if (key !== this.#layoutKey) this.#begin(key, sweep);
+      if (sweep && sweep.status !== 'running') this.#showStrongest();
     });
+  }
+
+  /** Another sweep than before: nothing of it is chosen yet, unless the window was only reloaded. */
+  #begin(key: string, sweep: SweepView | undefined): void {
+    this.#layoutKey = key;
+    this.#layout.value = sweep?.outline && layOutGrid(sweep.outline.axes);
+    if (this.#shown.value === key) return;
+    this.#shown.value = key;
+    this.#hasChosen.value = false;
+    this.cell.value = -1;
+    this.facet.value = 0;
+  }
+
+  /** Of a sweep in parts, the first may be empty: the part of the strongest cell is shown, until the reader chooses. */
+  #showStrongest(): void {
+    const layout = this.#layout.peek();
+    const sweep = this.worded.peek();
+    if (!layout || !sweep || layout.facets.length === 1 || this.#hasChosen.peek()) return;
+    const [strongest] = strongestCells(sweep.values, restingValue(sweep.question), 1);
+    const spot = strongest === undefined ? undefined : spotOf(layout, strongest);
+    if (!spot || strongest === undefined) return;
+    this.#hasChosen.value = true;
+    this.cell.value = strongest;
+    this.facet.value = spot.facet;
   }
 
   /** Chooses a cell. */
@@ -87,6 +110,7 @@ export class SweepStore {
     const spot = layout && spotOf(layout, cell);
     if (!spot) return;
     batch(() => {
+      this.#hasChosen.value = true;
       this.cell.value = cell;
       this.facet.value = spot.facet;
     });
@@ -97,6 +121,7 @@ export class SweepStore {
     const layout = this.#layout.peek();
     const spot = layout && spotOf(layout, this.cell.peek());
     batch(() => {
+      this.#hasChosen.value = true;
       this.facet.value = facet;
       if (layout && spot) this.cell.value = cellAt(layout, { ...spot, facet });
     });
