@@ -196,9 +196,7 @@ test('a run that was cancelled goes on after a reload, with the numbers of one t
   await workbench.openFile(file);
   await toTop(file);
   await clickLens(file, 'Run');
-  await expect
-    .poll(() => lenses(file), { ...slow, interval: 50 })
-    .toMatch(/Cancel \|\s+3\/3 · Patching/);
+  await expect.poll(() => lenses(file), { ...slow, interval: 50 }).toMatch(/Cancel \|\s+3\/3 · Patching/);
   await workbench.screenshot('experiments-running');
   await clickLens(file, 'Cancel');
   const goesOn = /Go On \| Start Over \| .*2 of 3 methods done, one under way/;
