@@ -25,9 +25,17 @@ function clip(text: string): string {
   return `${text.slice(0, longest)}…`;
 }
 
+/** What joins two pictures into one hides nothing. */
+const joinsPictures =
+  /(?<=\p{Extended_Pictographic}[\uFE0F\u{1F3FB}-\u{1F3FF}]*)\u200D(?=\p{Extended_Pictographic})/u;
+
 /** A label written by others: its spaces stay, hidden and direction-changing characters become visible. */
 export function labelText(label: string): string {
-  return label.split(' ').map(formatToken).join(' ');
+  return label.split(' ').map(formatWord).join(' ');
+}
+
+function formatWord(word: string): string {
+  return word.split(joinsPictures).map(formatToken).join('\u200D');
 }
 
 /** The token between single quotes for spoken labels: `' Paris'`. Direction overrides become code points. */

@@ -6,13 +6,13 @@ import type { SaeInfo } from '../../shared/domain.ts';
 import type { CallOptions } from '../../shared/engineApi.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { formatNumber } from '../../shared/format.ts';
-import { countFound } from '../../shared/foundCounts.ts';
 import { methodDefaults } from '../../shared/methodDefaults.ts';
 import { circuitName } from '../circuits/circuitName.ts';
 import type { CircuitQuestion } from '../circuits/circuitPlace.ts';
 import { firstShown, type MeasureNodes } from '../circuits/firstShown.ts';
 import { portable } from '../circuits/localCircuit.ts';
 import type { OpenCircuit } from '../circuits/openCircuit.ts';
+import { wordFound } from '../circuits/wordFound.ts';
 import { settings } from '../names.ts';
 import type { CommandServices } from '../services.ts';
 import { wordDone } from '../wordProgress.ts';
@@ -165,20 +165,6 @@ export async function attributeEdges(services: CommandServices, given?: unknown)
     );
     return { circuit: { ...found.circuit, pairs, taskMetric: found.metric, isAggregated: true }, words };
   });
-}
-
-/** What was found, counted as the panel counts it. */
-function wordFound(circuit: CircuitDocument): string {
-  const { nodes, tested, active, free } = countFound(circuit);
-  const number = (count: number): string => count.toLocaleString('en');
-  if (active === undefined) return vscode.l10n.t('{0} nodes', number(nodes));
-  if (!free) return vscode.l10n.t('{0} nodes of {1} active ones', number(tested ?? nodes), number(active));
-  return vscode.l10n.t(
-    '{0} nodes of {1} active ones and {2} in lower layers that are never ablated',
-    number(tested ?? nodes),
-    number(active),
-    number(free),
-  );
 }
 
 function wordPairs(count: number): string {
