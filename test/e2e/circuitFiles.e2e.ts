@@ -203,7 +203,9 @@ test('an attribution graph of the prompt is traced over the transcoders', async 
   await workbench.runCommand('Fovea: Attribution Graph');
   await workbench.quickInput().waitFor(slow);
   await workbench.pick('Start');
-  await workbench.statusBarItem(/nodes of .+ active ones: replacement score/).waitFor({ timeout: 110_000 });
+  await workbench
+    .statusBarItem(/nodes of .+ active ones. Before pruning: replacement score/)
+    .waitFor({ timeout: 110_000 });
   await workbench.clearNotifications();
   await workbench.webviewFrame('text=Attribution graph');
   await workbench.page

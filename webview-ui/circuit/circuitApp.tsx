@@ -25,6 +25,7 @@ import { metricName } from './metricName.ts';
 import { NodeCard } from './nodeCard.tsx';
 import { PruneBar } from './pruneBar.tsx';
 import { SearchBar } from './searchBar.tsx';
+import { sourceParts } from './sourceParts.ts';
 import { ToolBar } from './toolBar.tsx';
 
 /** What is renamed while the circuit's own title is written. */
@@ -62,6 +63,9 @@ export function CircuitApp({ store }: { readonly store: CircuitStore }): JSX.Ele
       {(state.stale || state.staleReason !== undefined) && !state.progress && (
         <Stale store={store} state={state} />
       )}
+      {graph && !state.message && state.interventions !== undefined && (
+        <Ignored count={state.interventions} />
+      )}
       {state.failure && !state.message && <Failure store={store} text={state.failure.text} />}
       {store.notice.value !== undefined && <Notice store={store} text={store.notice.value} />}
       {state.message && (
@@ -82,6 +86,7 @@ function Circuit(props: CircuitProps): JSX.Element {
   return (
     <>
       <Title {...props} />
+      <Source {...props} />
       <div class={mark ? 'circuit-body circuit-with-card' : 'circuit-body'}>
         <div class="circuit-main">
           <Tabs
@@ -132,7 +137,7 @@ function Shown(props: CircuitProps): JSX.Element {
 }
 
 function Title({ store, state, graph }: CircuitProps): JSX.Element {
-  const { metric, method } = graph;
+  const { metric } = graph;
   const title = store.annotations.value.title ?? state.circuit?.title ?? '';
   const shown = labelText(title) || strings.circuitHeading;
   return (
@@ -164,11 +169,36 @@ function Title({ store, state, graph }: CircuitProps): JSX.Element {
       )}
       <span
         class="metric-value"
-        title={say('circuitMetricTitle', { baseline: formatSigned(metric.baseline), method: method.name })}
+        title={say('circuitMetricTitle', { baseline: formatSigned(metric.baseline) })}
       >
         <span class="quiet metric-name">{metricName(metric.name)}</span> <b>{formatSigned(metric.clean)}</b>
       </span>
     </header>
+  );
+}
+
+/** Where the numbers come from. */
+function Source({ graph }: CircuitProps): JSX.Element {
+  return (
+    <p class="circuit-source small quiet">
+      <b class="sr-only">{strings.sourceLabel}: </b>
+      {sourceParts(graph).map(({ text, title }) => (
+        <span key={text} title={title}>
+          {text}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+function Ignored({ count }: { readonly count: number }): JSX.Element {
+  return (
+    <div class="banner" role="status">
+      <Icon name="warning" />
+      <span>
+        {count === 1 ? strings.foundWithoutOne : say('foundWithout', { count: formatCount(count) })}
+      </span>
+    </div>
   );
 }
 

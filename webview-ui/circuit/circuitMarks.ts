@@ -7,8 +7,8 @@ import type {
   CircuitNode,
   Supernode,
 } from '../../src/shared/circuit.ts';
+import { keepEdges } from '../../src/shared/keepNodes.ts';
 import type { Mark, MarkEdge } from '../marks/circuitMark.ts';
-import { keepEdges } from './keepNodes.ts';
 
 /** Marks and the edges among them, heaviest first. */
 export interface Drawing {

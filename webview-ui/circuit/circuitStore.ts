@@ -9,6 +9,7 @@ import {
   keepShare,
 } from '../../src/shared/circuitAnnotations.ts';
 import type { CircuitState, CircuitViewApi, NodeDetails } from '../../src/shared/circuitViewApi.ts';
+import { hasInfluence, heldNodes, type KeepOrder, keepNodes, rankNodes } from '../../src/shared/keepNodes.ts';
 import type { Host } from '../lib/host.ts';
 import { Refresher } from '../lib/refresher.ts';
 import { Resource, reasonOf } from '../lib/resource.ts';
@@ -24,7 +25,6 @@ import {
 } from './circuitMarks.ts';
 import { type DifferencePicture, differencePicture, type LinkedCircuit, linkCircuit } from './comparison.ts';
 import { GraphCache } from './graphCache.ts';
-import { hasInfluence, heldNodes, type KeepOrder, keepNodes, rankNodes } from './keepNodes.ts';
 import { KeepSlider } from './keepSlider.ts';
 import { KeptMeasure } from './keptMeasure.ts';
 import { sameContent, sameGraph, sameOther } from './sameGraph.ts';
@@ -146,7 +146,7 @@ export class CircuitStore {
       this.state.value = state;
       const isNew = circuit?.id !== this.#circuit || !sameGraph(circuit?.graph, this.#graph.peek());
       if (isNew) this.#begin(circuit);
-      if (!sameOther(other, this.#other.peek())) this.#other.value = other;
+      if (!sameOther(other, this.#other.peek())) this.#takeOther(other);
       // What the reader is doing right now is newer than this answer.
       if (circuit && (isNew || (this.#edits === 0 && !this.slider.isMoving))) this.#take(circuit.annotations);
       if (this.#selections === 0 && (isNew || state.selected !== this.#hostSelected)) {
@@ -164,6 +164,12 @@ export class CircuitStore {
     this.renaming.value = undefined;
     this.slider.end();
     this.#measure.forget();
+  }
+
+  #takeOther(other: CircuitState['other']): void {
+    // A card would take the room of two circuits.
+    if (other && other.id !== this.#other.peek()?.id) this.select(undefined);
+    this.#other.value = other;
   }
 
   #take(annotations: CircuitAnnotations): void {

@@ -30,23 +30,26 @@ export function CompareBar(props: {
       <span class="compare-title" title={labelText(other.title)}>
         {say('compareWith', { title: labelText(other.title) })}
       </span>
-      <fieldset class="segments" aria-label={strings.compareAs}>
-        {ways.map(({ id, title }) => (
-          <label key={id} class={id === chosen ? 'segment segment-on' : 'segment'}>
-            <input
-              type="radio"
-              class="sr-only"
-              name="compareAs"
-              value={id}
-              checked={id === chosen}
-              onChange={() => show(id)}
-            />
-            {title}
-          </label>
-        ))}
-      </fieldset>
+      {store.tab.value !== 'list' && (
+        <fieldset class="segments" aria-label={strings.compareAs}>
+          {ways.map(({ id, title }) => (
+            <label key={id} class={id === chosen ? 'segment segment-on' : 'segment'}>
+              <input
+                type="radio"
+                class="sr-only"
+                name="compareAs"
+                value={id}
+                checked={id === chosen}
+                onChange={() => show(id)}
+              />
+              {title}
+            </label>
+          ))}
+        </fieldset>
+      )}
       <span class="compare-summary quiet small">
         {say('compareSummary', countChanges(difference.difference))}
+        {store.linked.value?.isSummed && <> · {strings.compareByComponent}</>}
       </span>
       <IconButton
         icon="close"

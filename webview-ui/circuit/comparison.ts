@@ -8,10 +8,11 @@ import {
   type NodeDifference,
 } from '../../src/shared/circuitDifference.ts';
 import type { Token } from '../../src/shared/domain.ts';
+import { heldNodes, keepNodes } from '../../src/shared/keepNodes.ts';
+import { type SummedCircuit, sumPositions } from '../../src/shared/sumPositions.ts';
 import type { Mark, MarkEdge } from '../marks/circuitMark.ts';
 import { mergePositions } from './alignTokens.ts';
 import { type Drawing, namedMark } from './circuitMarks.ts';
-import { heldNodes, keepNodes } from './keepNodes.ts';
 
 /** Begins the ids of nodes that only the other circuit has. */
 const therePrefix = 'there:';
@@ -27,6 +28,10 @@ export interface LinkedCircuit {
   readonly columnsHere: readonly number[];
   readonly columnsThere: readonly number[];
   readonly columns: readonly Token[];
+  /** What stands here for each node, where only the circuit here is by position: the sum over positions. */
+  readonly summedHere?: SummedCircuit;
+  /** One of both is by position, and its nodes are summed to be matched. */
+  readonly isSummed: boolean;
 }
 
 /** Both circuits at once. */
@@ -37,11 +42,40 @@ export interface DifferencePicture {
   readonly graph: CircuitGraph;
 }
 
-/** Gives the other circuit's nodes the ids of the same nodes here; what has none here gets an id of its own. */
+/** The other circuit where one of both is by position alone: then that one is summed, so that components are matched. */
 export function linkCircuit(
   here: CircuitGraph,
   other: { readonly title: string; readonly graph: CircuitGraph; readonly annotations: CircuitAnnotations },
 ): LinkedCircuit {
+  const isSummed = (here.isAggregated ?? false) !== (other.graph.isAggregated ?? false);
+  if (!isSummed) return { ...linkAlike(here, other), isSummed };
+  if (other.graph.isAggregated) {
+    const summedHere = sumPositions(here);
+    return { ...linkAlike(summedHere.graph, other), summedHere, isSummed };
+  }
+  const { graph, owners } = sumPositions(other.graph);
+  return {
+    ...linkAlike(here, { ...other, graph, annotations: ownedBy(other.annotations, owners) }),
+    isSummed,
+  };
+}
+
+function ownedBy(annotations: CircuitAnnotations, owners: ReadonlyMap<string, string>): CircuitAnnotations {
+  const ownersOf = (ids: readonly string[]): readonly string[] => [
+    ...new Set(ids.map((id) => owners.get(id) ?? id)),
+  ];
+  return {
+    ...annotations,
+    pinned: ownersOf(annotations.pinned),
+    supernodes: annotations.supernodes.map((group) => ({ ...group, nodes: ownersOf(group.nodes) })),
+  };
+}
+
+/** Gives the other circuit's nodes the ids of the same nodes here; what has none here gets an id of its own. */
+function linkAlike(
+  here: CircuitGraph,
+  other: { readonly title: string; readonly graph: CircuitGraph; readonly annotations: CircuitAnnotations },
+): Omit<LinkedCircuit, 'isSummed'> {
   const { here: columnsHere, there: columnsThere, columns } = mergePositions(here.tokens, other.graph.tokens);
   const idByKey = new Map<string, string>();
   for (const [id, key] of componentKeys(here, rolesOf(columnsHere))) idByKey.set(key, id);
@@ -86,7 +120,8 @@ export interface ComparedHere {
 }
 
 /** One picture of what both keep: names and ids from here where a node is in both. */
-export function differencePicture(here: ComparedHere, other: LinkedCircuit): DifferencePicture {
+export function differencePicture(all: ComparedHere, other: LinkedCircuit): DifferencePicture {
+  const here = other.summedHere ? summed(all, other.summedHere) : all;
   const difference = compareCircuits(
     { graph: here.graph, kept: here.kept, roles: rolesOf(other.columnsHere) },
     { graph: other.graph, kept: other.kept, roles: rolesOf(other.columnsThere) },
@@ -107,6 +142,10 @@ export function differencePicture(here: ComparedHere, other: LinkedCircuit): Dif
     edges,
   };
   return { difference, drawing: { marks, edges }, graph };
+}
+
+function summed({ annotations, kept }: ComparedHere, { graph, owners }: SummedCircuit): ComparedHere {
+  return { graph, annotations, kept: new Set([...kept].map((id) => owners.get(id) ?? id)) };
 }
 
 function differenceMark(difference: NodeDifference, here: ComparedHere, other: LinkedCircuit): Mark {

@@ -1,6 +1,6 @@
 /** Where the marks of a circuit stand: columns of tokens or sites, with sizes that suit the number of marks. Pure. */
 
-import type { CircuitGraph } from '../../src/shared/circuit.ts';
+import type { CircuitGraph, CircuitNode } from '../../src/shared/circuit.ts';
 import { formatToken } from '../../src/shared/format.ts';
 import { strings } from '../lib/strings.ts';
 import { type CircuitLayout, layoutCircuit, markSize } from '../marks/circuitLayout.ts';
@@ -10,7 +10,7 @@ import type { Drawing } from './circuitMarks.ts';
 import { shortName } from './nodeName.ts';
 
 /** Up to this many nodes each mark has its name beside it. */
-const mostNamed = 44;
+const mostNamed = 64;
 
 /** Characters of a name beside a mark at least; below that there are no names. */
 const leastNameLength = 11;
@@ -38,7 +38,10 @@ const leastLogitName = 24;
 
 /** Least scales at which short names and marks alone are drawn; longer names want to be read as they are. */
 const leastNamedScale = 0.86;
-const leastPlainScale = 0.7;
+const leastPlainScale = 0.8;
+
+/** How many nodes more or fewer stand side by side, of which the best is taken where marks alone do not fit. */
+const plainShapes = [-24, -12, 0, 4, 8] as const;
 
 /** Edges drawn when no node is looked at; a node under the pointer shows all of its own. */
 const mostEdges = 220;
@@ -77,12 +80,14 @@ export function fitDrawing(
     }
   }
   const plain = layoutDrawing(graph, drawing, 0, { leastHeights });
-  if (width >= plain.width * leastPlainScale) return plain;
-  return layoutDrawing(graph, drawing, 0, {
-    fewer: graph.isAggregated ? 8 : 3,
-    isUpright: !graph.isAggregated,
-    leastHeights,
-  });
+  const scaleOf = (layout: CircuitLayout): number =>
+    Math.min(1, width / layout.width, height / (layout.height * leastStretch));
+  if (scaleOf(plain) >= leastPlainScale || width === 0) return plain;
+  const isUpright = !graph.isAggregated;
+  const tried = plainShapes.map((fewer) =>
+    layoutDrawing(graph, drawing, 0, { fewer, isUpright, leastHeights }),
+  );
+  return tried.reduce((best, layout) => (scaleOf(layout) > scaleOf(best) ? layout : best), plain);
 }
 
 /** The layout of a picture that is as wide as it has to be. */
@@ -134,7 +139,11 @@ function perRow(graph: LaidOutGraph, named: boolean): number {
 const siteStrings = [strings.siteAttention, strings.siteStream, strings.siteMlp, strings.siteOther];
 
 /** The site that a node of an aggregated circuit stands in: 0 attention, 1 the stream and what it begins and ends with, 2 MLP. */
-export function siteColumn(mark: Mark): number {
+export function siteColumn(mark: CircuitNode & Pick<Mark, 'members'>): number {
+  if (mark.members) {
+    const columns = new Set(mark.members.map((member) => siteColumn(member)));
+    return columns.size === 1 ? [...columns][0]! : 3;
+  }
   if (mark.kind === 'head') return 0;
   if (mark.kind === 'mlp') return 2;
   if (mark.kind === 'token' || mark.kind === 'logit') return 1;

@@ -5,9 +5,18 @@ import type { CircuitNodeKind } from '../../src/shared/circuit.ts';
 import { say, strings } from '../lib/strings.ts';
 import { changeSigns, type Mark } from '../marks/circuitMark.ts';
 import { glyphPaths } from '../marks/nodeGlyph.tsx';
-import { kindName } from './nodeName.ts';
+import { isTranscoderError, kindName } from './nodeName.ts';
 
-const explained: readonly CircuitNodeKind[] = ['feature', 'neuron', 'head', 'mlp', 'error', 'bias'];
+const explained: readonly CircuitNodeKind[] = [
+  'token',
+  'feature',
+  'neuron',
+  'head',
+  'mlp',
+  'error',
+  'bias',
+  'logit',
+];
 
 /** Kinds that are in the picture, and the two signs of an edge; of two circuits, the signs of changes instead. */
 export function Legend(props: {
@@ -21,7 +30,7 @@ export function Legend(props: {
       {explained
         .filter((kind) => kinds.has(kind))
         .map((kind) => (
-          <span key={kind} class="legend-kind">
+          <span key={kind} class={isEnd(kind) ? 'legend-kind legend-end' : 'legend-kind'}>
             <svg viewBox="-11 -11 22 22" width="14" height="14" aria-hidden="true" focusable="false">
               <path
                 d={glyphPaths[kind]}
@@ -30,7 +39,9 @@ export function Legend(props: {
                 stroke-width="1.6"
               />
             </svg>
-            {kindName(kind)}
+            {kind === 'error' && props.marks.some(isTranscoderError)
+              ? strings.kindTranscoderError
+              : kindName(kind)}
           </span>
         ))}
       {title === undefined ? (
@@ -47,6 +58,11 @@ export function Legend(props: {
       )}
     </div>
   );
+}
+
+/** The axis names them too; where room is short, it does alone. */
+function isEnd(kind: CircuitNodeKind): boolean {
+  return kind === 'token' || kind === 'logit';
 }
 
 function ChangeSign({ sign, text }: { readonly sign: string; readonly text: string }): JSX.Element {

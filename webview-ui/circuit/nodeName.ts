@@ -46,14 +46,49 @@ function ownName(mark: Mark): string {
 /** Kind and own name, whatever name was given: `Head 2.5`, `MLP 3`, a feature's label. */
 export function ownTitle(mark: Mark): string {
   if (mark.members) return ownName(mark);
-  if (mark.kind === 'feature')
-    return (
-      labelText(mark.label.slice(0, 400)).trim() || say('featureName', { index: mark.feature?.index ?? '' })
-    );
+  if (mark.kind === 'feature') return featureTitle(mark);
+  if (mark.kind === 'error') return errorTitle(mark);
   // These say themselves what they are: the metric of a task, and the embeddings of all tokens.
   if (mark.kind === 'logit' && isTaskMetric(mark.label)) return metricName(mark.label);
   if (mark.kind === 'token' && mark.hook !== undefined) return labelText(mark.label.slice(0, 400));
   return `${kindName(mark.kind)} ${ownName(mark)}`.trim();
+}
+
+/** A feature's label; without one, its number, and where: the same number is another feature at another site. */
+function featureTitle(mark: Mark): string {
+  const label = labelText(mark.label.slice(0, 400)).trim();
+  const index = String(mark.feature?.index ?? '');
+  const site = shortSite(mark.hook);
+  const number = say('featureName', { index });
+  if (!['', index, `#${index}`, number].includes(label)) return label;
+  return site === undefined ? number : `${number} · ${site} ${mark.layer}`;
+}
+
+/** What of a site features do not say; where the site has none, all of it. */
+function errorTitle(mark: Mark): string {
+  const { layer, label } = mark;
+  if (isTranscoderError(mark)) return `${strings.kindTranscoderError} ${layer}`;
+  const site = longSite(mark.hook);
+  if (site === undefined) return `${strings.kindError} ${layer}`;
+  if (label.includes('whole site')) return say('wholeSite', { site, layer });
+  return say('errorOf', { kind: strings.kindError, site, layer });
+}
+
+/** Errors of attribution graphs are those of transcoders; their labels begin so. */
+export function isTranscoderError({ kind, label }: Mark): boolean {
+  return kind === 'error' && label.startsWith('Error, layer ');
+}
+
+function longSite(hook: string | undefined): string | undefined {
+  if (hook === undefined) return undefined;
+  if (hook.includes('attn')) return strings.siteAttention;
+  return hook.includes('mlp') ? strings.siteMlp : strings.siteStream;
+}
+
+function shortSite(hook: string | undefined): string | undefined {
+  if (hook === undefined) return undefined;
+  if (hook.includes('attn')) return strings.siteShortAttention;
+  return hook.includes('mlp') ? strings.siteMlp : strings.siteShortStream;
 }
 
 /** What a mark is called in lists and cards: its given name, or else kind and own name. */
@@ -63,6 +98,10 @@ export function nodeTitle(mark: Mark): string {
 
 /** At most `length` characters, for beside the mark. */
 export function shortName(mark: Mark, length: number): string {
+  const site = shortSite(mark.hook);
+  if (mark.kind === 'error' && mark.given === undefined && site !== undefined && !isTranscoderError(mark)) {
+    return clipText(say('errorShort', { site, layer: mark.layer }), length);
+  }
   const whole = mark.given !== undefined || mark.kind === 'mlp' || mark.kind === 'error';
   return clipText(whole ? nodeTitle(mark) : ownName(mark), length);
 }
@@ -107,13 +146,21 @@ export function nodeLabel(
   return label;
 }
 
+/** Kind and name, since a screen reader shows no glyph. */
+function spokenName(mark: Mark): string {
+  const says =
+    mark.kind === 'error' || mark.kind === 'logit' || (mark.kind === 'token' && mark.hook !== undefined);
+  if (mark.given === undefined && says) return ownTitle(mark);
+  const name = mark.given === undefined ? ownName(mark) : labelText(mark.given);
+  const kind = markKind(mark);
+  return name.startsWith(kind) ? name : `${kind} ${name}`.trim();
+}
+
 function labelParts(mark: Mark, graph: Pick<CircuitGraph, 'tokens' | 'isAggregated'>): string {
-  const values = {
-    kind: markKind(mark),
-    name: mark.given === undefined ? ownName(mark) : labelText(mark.given),
-    effect: formatSigned(mark.effect),
-  };
+  const values = { name: spokenName(mark), effect: formatSigned(mark.effect) };
   if (mark.members) return say('groupLabel', { ...values, count: mark.members.length });
+  const isEnd = mark.kind === 'token' || mark.kind === 'logit';
+  if (graph.isAggregated && isEnd) return say('nodeLabelEnd', values);
   if (graph.isAggregated) return say('nodeLabelAggregated', { ...values, place: placeName(mark) });
   const token = spokenToken(graph.tokens[mark.position]?.text ?? '');
   return say('nodeLabel', { ...values, token, position: mark.position });

@@ -3,10 +3,11 @@
 import type { JSX } from 'preact';
 import type { CircuitGraph } from '../../src/shared/circuit.ts';
 import type { CircuitState } from '../../src/shared/circuitViewApi.ts';
+import { countComponents } from '../../src/shared/keepNodes.ts';
 import { Icon } from '../lib/icon.tsx';
 import { formatCount, say, strings } from '../lib/strings.ts';
 import type { CircuitStore } from './circuitStore.ts';
-import { countComponents } from './keepNodes.ts';
+import { foundLine } from './foundLine.ts';
 import { type MeasureWords, measureText, measureWords, spokenMeasures } from './measureWords.ts';
 import { SpokenMeasures } from './spokenMeasures.tsx';
 
@@ -42,6 +43,7 @@ export function PruneBar(props: {
         </span>
         {store.byInfluence.value && <OrderSelect store={store} />}
       </div>
+      <p class="prune-found small quiet">{foundLine(graph, counts.kept, store.held.value.size > 0)}</p>
       {state.cannotEvaluate === undefined ? (
         <Measures state={state} graph={graph} />
       ) : (

@@ -38,8 +38,9 @@ export function usePanZoom(
 ): PanZoom {
   const [own, setOwn] = useState<View | undefined>(undefined);
   const view = own ?? fitView(content, viewport);
-  const latest = useRef({ view, onBackgroundClick });
-  latest.current = { view, onBackgroundClick };
+  const isFitted = own === undefined;
+  const latest = useRef({ view, isFitted, onBackgroundClick });
+  latest.current = { view, isFitted, onBackgroundClick };
 
   useEffect(() => {
     const target = element.current;
@@ -60,7 +61,8 @@ export function usePanZoom(
     (point: { readonly x: number; readonly y: number }) => {
       if (viewport.width === 0) return;
       const current = latest.current.view;
-      const next = revealPoint(current, point, viewport, 24);
+      // A fitted view shows all there is, up to its edges: it stays fitted.
+      const next = revealPoint(current, point, viewport, latest.current.isFitted ? 2 : 24);
       if (next.x !== current.x || next.y !== current.y) setOwn(next);
     },
     [viewport],

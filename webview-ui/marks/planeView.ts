@@ -4,20 +4,31 @@
 
 import type { CircuitLayout } from './circuitLayout.ts';
 
-/** How far bands may be pushed together or spread. */
-export const leastStretch = 0.84;
-const mostStretch = 2.6;
+/** How far bands may be pushed together or spread: rows stay as high as a mark or a line of text. */
+export const leastStretch = 0.64;
+const mostStretch = 4.5;
 
-/** Pushes the bands together or apart, within reason, so that a graph that fits by its width fits by its height. */
+/** How far columns may be spread; names keep their size. */
+const mostSpread = 3;
+
+/** Stretches both ways by themselves, within reason, so that marks and names stay large where only one way is short of room. */
 export function stretchLayout(layout: CircuitLayout, viewport: Size): CircuitLayout {
   if (viewport.height === 0 || layout.height === 0) return layout;
   const scale = Math.max(leastFit, Math.min(mostFit, viewport.width / layout.width));
   const wanted = viewport.height / (layout.height * scale);
   const factor = Math.min(mostStretch, Math.max(leastStretch, wanted));
+  const fitted = Math.min(scale, viewport.height / (layout.height * factor));
+  const spread = Math.min(mostSpread, Math.max(1, viewport.width / (layout.width * fitted)));
   return {
     ...layout,
+    width: layout.width * spread,
     height: layout.height * factor,
-    nodes: layout.nodes.map((place) => ({ ...place, y: place.y * factor })),
+    nodes: layout.nodes.map((place) => ({ ...place, x: place.x * spread, y: place.y * factor })),
+    columns: layout.columns.map((column) => ({
+      ...column,
+      left: column.left * spread,
+      width: column.width * spread,
+    })),
     bands: layout.bands.map((band) => ({ ...band, top: band.top * factor, height: band.height * factor })),
   };
 }
@@ -35,14 +46,14 @@ export interface Size {
   readonly height: number;
 }
 
-const leastScale = 0.3;
+const leastScale = 0.15;
 const mostScale = 3;
 
 /** Scales that a graph is fitted with. */
-const leastFit = 0.5;
+const leastFit = 0.2;
 const mostFit = 1.2;
 
-/** Shows all of `content`, no larger than life; what does not fit is cut at the left, since answers stand right; what is low stands on the bottom. */
+/** Shows all of `content`, hardly larger than life; what is low stands on the bottom. Of more than anybody could see, the left is cut, since answers stand right. */
 export function fitView(content: Size, viewport: Size): View {
   const wanted = Math.min(mostFit, viewport.width / content.width, viewport.height / content.height);
   const scale = Math.max(leastFit, Number.isFinite(wanted) ? wanted : 1);

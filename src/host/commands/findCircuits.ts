@@ -126,7 +126,7 @@ export async function attributionGraph(services: CommandServices): Promise<void>
   await findAndShow(services, question, async (call) => {
     const found = await engine.attributionGraph(request, call);
     const words = vscode.l10n.t(
-      '{0}: replacement score {1}, completeness score {2}',
+      '{0}. Before pruning: replacement score {1}, completeness score {2}',
       wordFound(found.circuit),
       formatNumber(found.replacementScore),
       formatNumber(found.completenessScore),
