@@ -19,7 +19,7 @@ export type MeasureNodes = (nodes: readonly string[]) => Promise<CircuitEvaluati
 
 /**
  * The circuit with its first annotations, and what was measured for the nodes that they keep. What is small enough to be read
- * is left as it is. What cannot be measured begins as any other circuit does.
+ * is left as it is. What cannot be measured begins like every other circuit.
  */
 export async function firstShown(
   document: CircuitDocument,

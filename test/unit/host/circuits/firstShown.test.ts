@@ -63,7 +63,7 @@ describe('a circuit that was found', () => {
     expect(200 * shown.annotations!.keep).toBeCloseTo(12);
   });
 
-  it('begins as any other when nothing explains it, or it cannot be measured', async () => {
+  it('begins like every other when nothing explains it, or it cannot be measured', async () => {
     expect((await begin(() => -0.2)).shown.annotations).toBeUndefined();
     const failing = await firstShown(circuitOf(200), () => Promise.reject(new Error('no')), {});
     expect(failing.annotations).toBeUndefined();
