@@ -48,7 +48,7 @@ export const promptUsage = '--generate NAME | --task FILE | "clean" "corrupted" 
 export function readPromptPairs(line: CommandLine, drawsOtherwise = false): PromptPairs {
   const ways = [line.words.length > 0, isGiven(line, 'task'), isGiven(line, 'generate')];
   if (ways.filter(Boolean).length > 1) {
-    throw new CommandLineError('Give two prompts, --task or --generate, one of them.');
+    throw new CommandLineError('Give two prompts, --task, or --generate: only one of them.');
   }
   const isTask = isGiven(line, 'task') || isGiven(line, 'generate');
   refuseUnused(line, [

@@ -103,7 +103,7 @@ describe('attribute', () => {
     [[...prompts, ...answers, '--metric', 'magic'], 'logitDifference'],
     [[...prompts, ...answers, '--edges', 'all'], '--edges takes a whole number'],
     [[...prompts, ...answers, '--threshold', 'much'], '--threshold takes a number'],
-    [[...prompts, '--task', 'x.task.jsonl'], 'not both'],
+    [[...prompts, '--task', 'x.task.jsonl'], 'only one of them'],
   ])('%j ends with 2 and says why', async (argv, words) => {
     const { code, out, err } = await attribute(...argv);
     expect({ code, out }).toEqual({ code: 2, out: '' });

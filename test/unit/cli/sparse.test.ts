@@ -96,7 +96,7 @@ describe('sparse', () => {
     [['--method', 'guess'], /--method takes one of atp, ig, exact, not "guess"/],
     [['--basis', 'heads'], /--basis takes one of features, neurons/],
     [['--threshold', 'much'], /--threshold takes a number of at least 0/],
-    [['--generate', 'riddles'], /Give two prompts, --task or --generate, one of them/],
+    [['--generate', 'riddles'], /only one of them/],
   ])('says what is wrong with %j', async (argv, message) => {
     const { code, err } = await sparse(...asked, ...argv);
     expect(code).toBe(2);

@@ -34,6 +34,15 @@ vi.mock('node:fs/promises', async (original) => {
   const [list, read, open] = [guarded('readdir'), guarded('readFile'), guarded('open')];
   return { ...real, readdir: list, readFile: read, open };
 });
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
+  const openSync: typeof real.openSync = (path, ...rest) => {
+    if (!machine.locked.has(String(path))) return real.openSync(path, ...rest);
+    const words = `EACCES: permission denied, open '${path}'`;
+    throw Object.assign(new Error(words), { code: 'EACCES', syscall: 'open' });
+  };
+  return { ...real, openSync };
+});
 vi.mock('../../../../src/engine/model/memory.ts', async (original) => {
   const real = await original<typeof import('../../../../src/engine/model/memory.ts')>();
   return { ...real, availableMemory: async () => machine.free ?? real.availableMemory() };
