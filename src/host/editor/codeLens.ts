@@ -9,10 +9,8 @@ import { plainTitle } from '../plainTitle.ts';
 import type { Look } from '../prompt.ts';
 import type { Services } from '../services.ts';
 import { remedyFor, wordError } from '../wordError.ts';
+import { withIcon } from './lensIcon.ts';
 import { contrastTitle, otherName, promptSummary } from './promptSummary.ts';
-
-/** Between an icon and its text: VS Code draws no other space there. */
-const gap = '\u00a0';
 
 /** Provides the lenses and tells VS Code when they changed. */
 export class PromptCodeLens extends Disposable implements vscode.CodeLensProvider {
@@ -87,7 +85,7 @@ function summaryLink(look: Look, { session }: Pick<Services, 'session'>): vscode
   const sae = session.models.sae?.name;
   const { title, tooltip } = promptSummary(look.model.name, sae, tokens);
   return {
-    ...commandLink('inspectDocument', `$(eye)${gap}${title}`),
+    ...commandLink('inspectDocument', withIcon('eye', title)),
     tooltip: `${tooltip}\n${vscode.l10n.t('Open the token panel')}`,
   };
 }
@@ -108,14 +106,14 @@ function noteLinks(look: Look, { session }: Pick<Services, 'session'>): vscode.C
 }
 
 function inspectLink(): vscode.Command {
-  return commandLink('inspectDocument', `$(eye)${gap}${vscode.l10n.t('Inspect With Fovea')}`);
+  return commandLink('inspectDocument', withIcon('eye', vscode.l10n.t('Inspect With Fovea')));
 }
 
 function errorLinks(error: unknown): vscode.Command[] {
   if (isEngineError(error, 'prompt.empty')) return [commandLink('inspectDocument', wordError(error))];
   const { title, command } = remedyFor(error);
   return [
-    commandLink('inspectDocument', `$(warning)${gap}${plainTitle(wordError(error))}`),
+    commandLink('inspectDocument', withIcon('warning', plainTitle(wordError(error)))),
     commandLink(command, title),
   ];
 }

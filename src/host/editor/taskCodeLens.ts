@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { commandLink, onSettingChanged, readSetting } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { Emitter } from '../emitter.ts';
+import { withIcon } from './lensIcon.ts';
 import { type TaskDiagnostics, taskFiles } from './taskDiagnostics.ts';
 import { taskLenses } from './taskLenses.ts';
 
@@ -34,7 +35,9 @@ export class TaskCodeLens extends Disposable implements vscode.CodeLensProvider 
   /** What can be done with a task whose pairs can be run. */
   private actions(uri: vscode.Uri): vscode.Command[] {
     return [
-      commandLink('findFeatureCircuit', `$(circuit-board) ${vscode.l10n.t('Find Feature Circuit')}`, [uri]),
+      commandLink('findFeatureCircuit', withIcon('circuit-board', vscode.l10n.t('Find Feature Circuit')), [
+        uri,
+      ]),
       commandLink('attributeEdges', vscode.l10n.t('Attribute Edges'), [uri]),
       commandLink('sweepPatches', vscode.l10n.t('Sweep'), [uri]),
     ];

@@ -5,6 +5,7 @@ import { formatNumber, formatProbability, formatSigned, formatText } from '../..
 import type { TaskBehaviour, TaskCheck } from '../../shared/taskApi.ts';
 import { plainTitle } from '../plainTitle.ts';
 import { wordError } from '../wordError.ts';
+import { withIcon } from './lensIcon.ts';
 
 /** What is known of an open task file. */
 export interface TaskState {
@@ -26,16 +27,16 @@ export interface TaskLenses {
 
 /** What is said of a file: its pairs and the model's behaviour, and a way to the problems when there are any. */
 export function taskLenses(state: TaskState | undefined): TaskLenses {
-  if (state?.error !== undefined) return only(plain(`$(warning) ${plainTitle(wordError(state.error))}`));
+  if (state?.error !== undefined) return only(plain(withIcon('warning', plainTitle(wordError(state.error)))));
   const { check } = state ?? {};
-  if (!state || !check) return only(plain(`$(checklist) ${vscode.l10n.t('Checking the pairs…')}`));
+  if (!state || !check) return only(plain(withIcon('checklist', vscode.l10n.t('Checking the pairs…'))));
   const pairs =
     check.pairs === 1 ? vscode.l10n.t('1 pair') : vscode.l10n.t('{0} pairs', formatNumber(check.pairs));
   const parts = [pairs, ...(check.behaviour ? behaviourParts(check.behaviour, check.pairs) : [])];
   if (state.busy && !check.behaviour) parts.push(vscode.l10n.t('measuring…'));
   if (state.model !== undefined) parts.push(formatText(state.model));
   const summary = plain(
-    `$(checklist) ${parts.map(plainTitle).join(' · ')}`,
+    withIcon('checklist', parts.map(plainTitle).join(' · ')),
     vscode.l10n.t('What the model does on the pairs of this task'),
   );
   return {
@@ -64,7 +65,7 @@ function problemLinks(left: number, problems: number): vscode.Command[] {
   const unusable =
     left === 1 ? vscode.l10n.t('1 pair cannot be used') : vscode.l10n.t('{0} pairs cannot be used', left);
   const warnings = problems === 1 ? vscode.l10n.t('1 warning') : vscode.l10n.t('{0} warnings', problems);
-  const title = left > 0 ? `$(error) ${unusable}` : `$(warning) ${warnings}`;
+  const title = left > 0 ? withIcon('error', unusable) : withIcon('warning', warnings);
   return [{ title, command: 'workbench.actions.view.problems', tooltip: vscode.l10n.t('Show the problems') }];
 }
 

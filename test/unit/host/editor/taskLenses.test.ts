@@ -26,7 +26,7 @@ function linksOf(...parameters: Parameters<typeof taskLenses>) {
 describe('taskLenses', () => {
   it('tell pairs, behaviour and the model', () => {
     expect(titles({ check, model: 'mini', busy: false })).toEqual([
-      '$(checklist) 300 pairs · accuracy 97 % · mean logit difference +3.21, corrupted −2.5 · mini',
+      '$(checklist)\u00a0300 pairs · accuracy 97 % · mean logit difference +3.21, corrupted −2.5 · mini',
     ]);
     const part = { ...check, behaviour: { ...behaviour, pairs: 200, accuracy: 0 } };
     expect(titles({ check: part, model: 'mini', busy: false })[0]).toContain(
@@ -35,7 +35,7 @@ describe('taskLenses', () => {
   });
 
   it('tell what is still to come', () => {
-    expect(titles(undefined)).toEqual(['$(checklist) Checking the pairs…']);
+    expect(titles(undefined)).toEqual(['$(checklist)\u00a0Checking the pairs…']);
     expect(titles({ check: { ...check, pairs: 1, behaviour: undefined }, busy: true })).toEqual([
       expect.stringContaining('1 pair · measuring…'),
     ]);
@@ -44,11 +44,11 @@ describe('taskLenses', () => {
   it('lead to the problems', () => {
     const [, link] = linksOf({ check: { ...check, lines: 302, unlisted: 2 }, busy: false });
     expect(link).toMatchObject({
-      title: '$(error) 2 pairs cannot be used',
+      title: '$(error)\u00a02 pairs cannot be used',
       command: 'workbench.actions.view.problems',
     });
     const warned = { ...check, problems: [taskWarning(2, 'samePair', { line: 1 })] };
-    expect(titles({ check: warned, busy: false })[1]).toBe('$(warning) 1 warning');
+    expect(titles({ check: warned, busy: false })[1]).toBe('$(warning)\u00a01 warning');
   });
 
   it('show no icon that a file or a failure brings along', () => {
