@@ -34,7 +34,9 @@ async function answer(word: string): Promise<void> {
   await workbench.pick(`" ${word}"`);
 }
 
+/** VS Code draws lenses only over an editor that has the keyboard. */
 async function findCircuit(): Promise<void> {
+  await workbench.focusEditor(prompt);
   await expect.poll(() => editor.codeLens(), slow).toMatch(/Find Circuit/);
   await editor.clickCodeLens('Find Circuit');
 }
@@ -58,7 +60,6 @@ test('the questions of a command name it and the prompt', async () => {
 });
 
 test('two circuits are listed, the newer one first', async () => {
-  await workbench.focusEditor(prompt);
   await findCircuit();
   await tab().filter({ hasText: second }).waitFor(slow);
   await expect

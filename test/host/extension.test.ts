@@ -64,7 +64,8 @@ describe('The extension', () => {
   it('registers every command of the manifest, and no other of its own', async () => {
     await activated();
     const registered = (await vscode.commands.getCommands(true)).filter((id) => id.startsWith('fovea.'));
-    const own = registered.filter((id) => !/^fovea\.(interventions|model)\.\w+/.test(id));
+    // VS Code adds some of its own for every view.
+    const own = registered.filter((id) => !/^fovea\.(interventions|model|results)\.\w+/.test(id));
     assert.deepEqual(own.sort(), Object.values(commands).sort());
   });
 
@@ -114,11 +115,11 @@ describe('The prompt', () => {
       10,
     );
     const titles = lenses.map((lens) => lens.command?.title ?? '');
-    assert.match(
-      titles[0] ?? '',
-      new RegExp(`${look.model.name}.*${look.analysis.strip.tokens.length} tokens`),
-    );
-    assert.ok(titles.includes('Compare') && titles.includes('Find Circuit'));
+    // What can be done comes first, since VS Code cuts the line off where the editor ends.
+    assert.equal(titles[0], 'Find Circuit');
+    assert.ok(titles.includes('Compare'));
+    const summary = new RegExp(`${look.model.name}.*${look.analysis.strip.tokens.length} tokens`);
+    assert.match(titles.at(-1) ?? '', summary);
 
     const whole = new vscode.Range(0, 0, editor.document.lineCount, 0);
     const hints = await vscode.commands.executeCommand<vscode.InlayHint[]>(
