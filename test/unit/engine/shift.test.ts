@@ -24,11 +24,10 @@ function request(changes: Partial<ShiftRequest> = {}): ShiftRequest {
 }
 
 describe('SHIFT on the embedded model', () => {
-  it.each([1, 2])(
+  it.each([1, 2, 3])(
     'raises the accuracy of the worst group by 30 points (seed %i)',
     async (seed) => {
-      const few = request({ saes: saes.slice(1), trainCount: 60, testCount: 80, maxFeatures: 150, seed });
-      const outcome = await engine.applyShift({ ...few, ablate: 'benchmark' });
+      const outcome = await engine.applyShift({ ...request({ seed }), ablate: 'benchmark' });
       const { before, retrained, baselines, ablated } = outcome;
       expect(before.gender).toBeGreaterThanOrEqual(0.8);
       expect(before.worstGroup).toBeLessThanOrEqual(0.4);
@@ -42,7 +41,7 @@ describe('SHIFT on the embedded model', () => {
       );
       // It is not the number of features that does it.
       expect(retrained.worstGroup).toBeGreaterThan(mean.worstGroup + 0.3);
-      expect(baselines.oracle.worstGroup).toBeGreaterThan(0.7);
+      expect(baselines.oracle.worstGroup).toBeGreaterThan(0.9);
       expect(ablated.length).toBeGreaterThan(10);
     },
     slow,
