@@ -1,64 +1,18 @@
 /** What keeps an experiment from being run is found beforehand: all of it at once, and without a model what shows without one. */
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Engine } from '../../../../src/engine/engine.ts';
-import { EngineError } from '../../../../src/shared/errors.ts';
+import { realpath } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
 import { checkExperiment } from '../../../../src/shared/experiment/checkExperiment.ts';
 import type { Experiment, ExperimentMethod } from '../../../../src/shared/experiment/experiment.ts';
 import { partsOf } from '../../../../src/shared/experiment/readExperiment.ts';
-import { type ExperimentPlaces, runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
-import { type TinyModel, topKHook, writeTinyModel } from '../../../fixtures/tinyModel.ts';
+import { runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
+import { topKHook } from '../../../fixtures/tinyModel.ts';
+import { experimentOf as experiment, wordPair as pairs, tinyExperiments } from './tinyExperiments.ts';
 
-let engine: Engine;
-let tiny: TinyModel;
-let folder: string;
-let places: ExperimentPlaces;
-
-const pairs = {
-  kind: 'pair',
-  clean: 'When she gave words letter',
-  corrupted: 'When she gave letter letter',
-  answers: [' words'],
-  wrongAnswers: [' letter'],
-} as const;
-
-beforeAll(async () => {
-  engine = new Engine({ threads: 1 });
-  tiny = await writeTinyModel(7);
-  folder = await realpath(await mkdtemp(join(tmpdir(), 'fovea-experiment-')));
-  places = {
-    engine,
-    embedded: tiny.folder,
-    path: (relative) =>
-      realpath(resolve(folder, relative)).catch(() => {
-        throw new EngineError('file.missing', { path: relative });
-      }),
-    readText: (path) => readFile(path, 'utf8'),
-  };
-  const { kind: _, ...pair } = pairs;
-  const lines = [
-    pair,
-    { ...pair, clean: pair.corrupted, corrupted: pair.clean, template: 'turned' },
-    { clean: 1 },
-  ];
-  await writeFile(join(folder, 'a.task.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
-});
-afterAll(async () => {
-  await tiny?.remove();
-  await rm(folder, { recursive: true, force: true });
-});
-
-const experiment = (method: Experiment['method'], more: Partial<Experiment> = {}): Experiment => ({
-  pairs,
-  method,
-  ...more,
-});
+const at = tinyExperiments();
 
 describe('a check', () => {
   const check = async (it: object) =>
-    (await checkExperiment(partsOf(it), places)).map(
+    (await checkExperiment(partsOf(it), at.places)).map(
       ({ path, severity, message }) => `${severity} ${path.join('.')}: ${message}`,
     );
 
@@ -135,7 +89,7 @@ describe('a check', () => {
       method: { kind: 'patch', sweep: 'resid_pre', layers: [77] },
     });
     const opened: string[] = [];
-    const watched = { ...places, opened: ({ name }: { readonly name: string }) => void opened.push(name) };
+    const watched = { ...at.places, opened: ({ name }: { readonly name: string }) => void opened.push(name) };
     const found = await checkExperiment(parts, watched, {}, false);
     expect(found.map(({ path }) => path)).toEqual([['saes', 0]]);
     expect(opened).toEqual([]);
@@ -166,7 +120,7 @@ describe('a check', () => {
     ]);
     // What is found beforehand is what the run refuses.
     const runs = (one: ExperimentMethod) =>
-      runExperiment({ ...generated, method: one } as Experiment, places).then(
+      runExperiment({ ...generated, method: one } as Experiment, at.places).then(
         () => 'runs',
         (error: Error) => error.message,
       );

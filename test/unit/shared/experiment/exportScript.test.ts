@@ -1,64 +1,19 @@
 /** Scripts of experiments: prompts as texts, the same program whatever they say, and a refusal of what has no equivalent. */
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Engine } from '../../../../src/engine/engine.ts';
+import { realpath } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import type { Engine } from '../../../../src/engine/engine.ts';
 import type { SaeInfo } from '../../../../src/shared/domain.ts';
-import { EngineError } from '../../../../src/shared/errors.ts';
 import type { Experiment, ExperimentMethod } from '../../../../src/shared/experiment/experiment.ts';
 import { exportScript } from '../../../../src/shared/experiment/exportScript.ts';
-import { type ExperimentPlaces, runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
-import { type TinyModel, topKHook, writeTinyModel } from '../../../fixtures/tinyModel.ts';
+import { runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
+import { topKHook } from '../../../fixtures/tinyModel.ts';
+import { experimentOf as experiment, wordPair as pairs, tinyExperiments } from './tinyExperiments.ts';
 
-let engine: Engine;
-let tiny: TinyModel;
-let folder: string;
-let places: ExperimentPlaces;
-
-const pairs = {
-  kind: 'pair',
-  clean: 'When she gave words letter',
-  corrupted: 'When she gave letter letter',
-  answers: [' words'],
-  wrongAnswers: [' letter'],
-} as const;
-
-beforeAll(async () => {
-  engine = new Engine({ threads: 1 });
-  tiny = await writeTinyModel(7);
-  folder = await realpath(await mkdtemp(join(tmpdir(), 'fovea-experiment-')));
-  places = {
-    engine,
-    embedded: tiny.folder,
-    path: (relative) =>
-      realpath(resolve(folder, relative)).catch(() => {
-        throw new EngineError('file.missing', { path: relative });
-      }),
-    readText: (path) => readFile(path, 'utf8'),
-  };
-  const { kind: _, ...pair } = pairs;
-  const lines = [
-    pair,
-    { ...pair, clean: pair.corrupted, corrupted: pair.clean, template: 'turned' },
-    { clean: 1 },
-  ];
-  await writeFile(join(folder, 'a.task.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
-});
-afterAll(async () => {
-  await tiny?.remove();
-  await rm(folder, { recursive: true, force: true });
-});
-
-const experiment = (method: Experiment['method'], more: Partial<Experiment> = {}): Experiment => ({
-  pairs,
-  method,
-  ...more,
-});
+const at = tinyExperiments();
 
 describe('a TransformerLens script', () => {
   const script = (method: Experiment['method'], more: Partial<Experiment> = {}) =>
-    exportScript(experiment(method, more), places);
+    exportScript(experiment(method, more), at.places);
 
   it('has the prompts of the task as texts, and leaves out pairs that cannot be used', async () => {
     const text = await script(
@@ -100,13 +55,13 @@ describe('a TransformerLens script', () => {
     },
   );
 
-  it('names the strongest features by number, and the folder of their SAE', async () => {
+  it('names the strongest features by number, and the at.folder of their SAE', async () => {
     const method = { kind: 'patchFeatures', sae: topKHook, features: { strongest: 2 }, error: true } as const;
-    const { methods } = await runExperiment(experiment(method), places);
+    const { methods } = await runExperiment(experiment(method), at.places);
     const numbers = methods[0]!.numbers as unknown as { axes: { labels: string[] }[] };
     const text = await script(method);
     const labels = numbers.axes[0]!.labels.map((label) => (label === 'error' ? '"error"' : label));
-    expect(text).toContain(`patch_features("${topKHook}", "${tiny.folder}/saes/`);
+    expect(text).toContain(`patch_features("${topKHook}", "${at.tiny.folder}/saes/`);
     expect(text).toContain(`, [${labels.join(', ')}], by="all", direction="denoising")`);
     expect(text).toContain('from safetensors.torch import load_file');
   });
@@ -132,11 +87,11 @@ describe('a TransformerLens script', () => {
     const method = { kind: 'patchFeatures', sae: topKHook, features: [1] } as const;
     const exportWith = (change: Partial<SaeInfo>) => {
       const listSaes: Engine['listSaes'] = async (request, call) =>
-        (await engine.listSaes(request, call)).map((sae) => ({ ...sae, ...change }));
-      const other = new Proxy(engine, {
+        (await at.engine.listSaes(request, call)).map((sae) => ({ ...sae, ...change }));
+      const other = new Proxy(at.engine, {
         get: (target, name) => (name === 'listSaes' ? listSaes : Reflect.get(target, name)),
       });
-      return exportScript(experiment(method), { ...places, engine: other });
+      return exportScript(experiment(method), { ...at.places, engine: other });
     };
     expect(await exportWith({})).toContain('patch_features(');
     for (const change of [

@@ -1,55 +1,15 @@
 /** Experiments run on the tiny model: their numbers are those of the engine's own methods, and every method has its refusal. */
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Engine } from '../../../../src/engine/engine.ts';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { estimateExperiment } from '../../../../src/shared/experiment/estimateExperiment.ts';
 import type { Experiment, ExperimentMethod } from '../../../../src/shared/experiment/experiment.ts';
 import { resultFiles } from '../../../../src/shared/experiment/resultFiles.ts';
-import {
-  type ExperimentPlaces,
-  resultsJson,
-  runExperiment,
-} from '../../../../src/shared/experiment/runExperiment.ts';
+import { resultsJson, runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
 import type { ErrorTreatment } from '../../../../src/shared/sparseCircuitApi.ts';
-import { type TinyModel, topKHook, writeTinyModel } from '../../../fixtures/tinyModel.ts';
+import { topKHook } from '../../../fixtures/tinyModel.ts';
+import { experimentOf as experiment, wordPair as pairs, tinyExperiments } from './tinyExperiments.ts';
 
-let engine: Engine;
-let tiny: TinyModel;
-let folder: string;
-let places: ExperimentPlaces;
-
-const pairs = {
-  kind: 'pair',
-  clean: 'When she gave words letter',
-  corrupted: 'When she gave letter letter',
-  answers: [' words'],
-  wrongAnswers: [' letter'],
-} as const;
-
-beforeAll(async () => {
-  engine = new Engine({ threads: 1 });
-  tiny = await writeTinyModel(7);
-  folder = await realpath(await mkdtemp(join(tmpdir(), 'fovea-experiment-')));
-  places = {
-    engine,
-    embedded: tiny.folder,
-    path: (relative) => realpath(resolve(folder, relative)),
-    readText: (path) => readFile(path, 'utf8'),
-  };
-  const { kind: _, ...pair } = pairs;
-  const lines = [
-    pair,
-    { ...pair, clean: pair.corrupted, corrupted: pair.clean, template: 'turned' },
-    { clean: 1 },
-  ];
-  await writeFile(join(folder, 'a.task.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
-});
-afterAll(async () => {
-  await tiny?.remove();
-  await rm(folder, { recursive: true, force: true });
-});
+const at = tinyExperiments();
 
 /** As much of a method's numbers as is looked at here. */
 interface Numbers {
@@ -68,23 +28,17 @@ interface Results {
   readonly results: readonly Numbers[];
 }
 
-const experiment = (method: Experiment['method'], more: Partial<Experiment> = {}): Experiment => ({
-  pairs,
-  method,
-  ...more,
-});
-
 async function numbersOf(method: ExperimentMethod, more: Partial<Experiment> = {}) {
-  const { methods } = await runExperiment(experiment(method, more), places);
+  const { methods } = await runExperiment(experiment(method, more), at.places);
   return methods[0]!.numbers as unknown as Numbers;
 }
 
 describe('the runner', () => {
-  it('gives a sweep in rows, as the engine has it, to five decimals', async () => {
+  it('gives a sweep in rows, as the at.engine has it, to five decimals', async () => {
     const numbers = await numbersOf({ kind: 'patch', sweep: 'resid_pre' });
-    const { id } = await engine.openModel({ path: tiny.folder });
+    const { id } = await at.engine.openModel({ path: at.tiny.folder });
     const target = { kind: 'sweep', name: 'resid_pre' } as const;
-    const grid = await engine.patchSweep({ model: id, pairs, target });
+    const grid = await at.engine.patchSweep({ model: id, pairs, target });
     const width = grid.axes[1]!.labels.length;
     expect(numbers.axes).toEqual(grid.axes);
     expect(numbers.values).toHaveLength(grid.axes[0]!.labels.length);
@@ -102,19 +56,19 @@ describe('the runner', () => {
       { kind: 'patchPaths', receivers: ['v:1.0'], mlps: true },
       { kind: 'patchFeatures', sae: topKHook, features: { strongest: 2 }, error: true },
     ];
-    const outcome = await runExperiment(experiment(methods, { seed: 9 }), places);
+    const outcome = await runExperiment(experiment(methods, { seed: 9 }), at.places);
     expect(outcome.methods.map(({ method }) => method)).toEqual(methods);
     const results = resultsJson(outcome, new Map()) as unknown as Results;
     expect(results.provenance).toMatchObject({ bos: 'none', precision: 'float32', seed: 9 });
     expect(results.provenance.model.hash).toMatch(/^[\da-f]{16}$/);
     expect(results.provenance.saes.map(({ hook }) => hook)).toEqual([topKHook]);
     expect(results.results[2]!.axes[0]!.labels).toHaveLength(3);
-    expect(JSON.stringify(results)).not.toContain(tiny.folder);
+    expect(JSON.stringify(results)).not.toContain(at.tiny.folder);
   });
 
   it('tells pairs that are left out, and means that rest on one prompt', async () => {
     const method = { kind: 'ablate', sweep: 'attn_out_all_pos', value: 'meanByTemplate' } as const;
-    const outcome = await runExperiment({ pairs: { kind: 'file', path: 'a.task.jsonl' }, method }, places);
+    const outcome = await runExperiment({ pairs: { kind: 'file', path: 'a.task.jsonl' }, method }, at.places);
     const found = resultsJson(outcome, new Map()) as unknown as {
       leftOut: object;
       results: readonly object[];
@@ -126,7 +80,7 @@ describe('the runner', () => {
     });
     const plain = await runExperiment(
       { pairs, method: { kind: 'patch', sweep: 'attn_out_all_pos' } },
-      places,
+      at.places,
     );
     expect(resultsJson(plain, new Map())).not.toHaveProperty('leftOut');
   });
@@ -141,7 +95,7 @@ describe('the runner', () => {
     );
     const sole = experiment({ kind: 'logitLens', top: 2 });
     const texts = async (it: Experiment) =>
-      resultFiles(await runExperiment(it, places), join(folder, 'x.fovea.json'), async () => undefined);
+      resultFiles(await runExperiment(it, at.places), join(at.folder, 'x.fovea.json'), async () => undefined);
     expect(await texts(sole)).toEqual(await texts(sole));
     await expect(texts(asked)).rejects.toThrow(/logitLens cannot be used: it looks at one pair/);
   });
@@ -154,8 +108,8 @@ describe('the runner', () => {
     expect(numbers.pairs).toBe(2);
     const sum = numbers.components.reduce((total, { value }) => total + value, 0);
     expect(sum).toBeCloseTo(numbers.total, 4);
-    const { id } = await engine.openModel({ path: tiny.folder });
-    const check = await engine.checkTask({ model: id, file: { path: join(folder, 'a.task.jsonl') } });
+    const { id } = await at.engine.openModel({ path: at.tiny.folder });
+    const check = await at.engine.checkTask({ model: id, file: { path: join(at.folder, 'a.task.jsonl') } });
     expect(numbers.total).toBeCloseTo(check.behaviour!.logitDifference, 4);
   });
 
@@ -164,20 +118,20 @@ describe('the runner', () => {
     const task = { pairs: { kind: 'file', path: 'a.task.jsonl' } } as const;
     const nothing = async () => undefined;
     const one = await resultFiles(
-      await runExperiment(experiment(edges, task), places),
-      join(folder, 'x.fovea.json'),
+      await runExperiment(experiment(edges, task), at.places),
+      join(at.folder, 'x.fovea.json'),
       nothing,
     );
     expect(one.map(({ name }) => name)).toEqual(['x.results.circuit.json', 'x.results.json']);
     const circuit = JSON.parse(one[0]!.text);
     expect(circuit.version).toBe(1);
-    expect(one[0]!.text).not.toContain(folder);
-    expect(one[0]!.text).not.toContain(tiny.folder);
+    expect(one[0]!.text).not.toContain(at.folder);
+    expect(one[0]!.text).not.toContain(at.tiny.folder);
     expect(JSON.parse(one[1]!.text).results[0].circuitFile).toBe('x.results.circuit.json');
     const gradient = { kind: 'gradientCircuit', maxNodes: 12 } as const;
     const two = await resultFiles(
-      await runExperiment(experiment([edges, gradient]), places),
-      join(folder, 'x.fovea.json'),
+      await runExperiment(experiment([edges, gradient]), at.places),
+      join(at.folder, 'x.fovea.json'),
       nothing,
     );
     expect(two.map(({ name }) => name)).toEqual([
@@ -189,8 +143,8 @@ describe('the runner', () => {
 
   it('keeps what a person added to the circuit of an earlier run, and a file that is no circuit', async () => {
     const edges = { kind: 'attributeEdges', gradients: 'eap', keep: { top: 10 } } as const;
-    const outcome = await runExperiment(experiment(edges), places);
-    const file = join(folder, 'x.fovea.json');
+    const outcome = await runExperiment(experiment(edges), at.places);
+    const file = join(at.folder, 'x.fovea.json');
     const [plain] = await resultFiles(outcome, file, async () => undefined);
     const circuit = JSON.parse(plain!.text);
     const [first, second] = circuit.nodes.map(({ id }: { id: string }) => id);
@@ -226,7 +180,7 @@ describe('the runner', () => {
   it('tests sparse feature circuits with errors as nodes, or as it is told', async () => {
     const found = async (errors?: ErrorTreatment) => {
       const method = { kind: 'sparseFeatureCircuit', effects: 'atp', edges: false, errors } as const;
-      const { methods } = await runExperiment(experiment(method), places);
+      const { methods } = await runExperiment(experiment(method), at.places);
       const { numbers, circuit } = methods[0]!;
       const { evaluation } = numbers as unknown as { evaluation: object };
       return { evaluation, errors: circuit?.method.parameters.errors };
@@ -243,7 +197,7 @@ describe('the runner', () => {
 
   it('says what is missing: models, SAEs, prompts, transcoders', async () => {
     const lens = { kind: 'logitLens' } as const;
-    const fails = (it: Experiment) => expect(runExperiment(it, places)).rejects;
+    const fails = (it: Experiment) => expect(runExperiment(it, at.places)).rejects;
     await fails(experiment(lens, { model: 'nobody/nothing' })).toThrow(/nobody\/nothing.* not in the cache/);
     await fails(experiment(lens, { model: 'a b c' })).toThrow(/a model is `embedded`, a path/);
     await fails({ method: lens }).toThrow(/needs prompts; give the experiment "pairs"/);
@@ -267,7 +221,7 @@ describe('an estimate', () => {
         { kind: 'patchPaths' },
         { kind: 'acdc', threshold: 0.1 },
       ]),
-      places,
+      at.places,
     );
     expect(estimates.map(({ kind }) => kind)).toEqual(['patch', 'patchPaths', 'acdc']);
     expect(estimates[0]!.runs).toBeGreaterThan(0);
@@ -289,7 +243,7 @@ describe('an estimate', () => {
         both.map((method) => ({ ...method, ...reads })),
         { saes: [topKHook] },
       ),
-      places,
+      at.places,
     );
     // The classifier reads the stream of the SAE: no steps, so that each text on which effects are taken runs once.
     const [finding, references] = [3 * trainCount + testCount + trainCount, 3 * trainCount];
