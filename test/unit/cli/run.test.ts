@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, bundle } from '../../fixtures/bundle.ts';
 import { type TinyModel, writeTinyModel } from '../../fixtures/tinyModel.ts';
+import { threeMethods } from '../../fixtures/wordExperiments.ts';
 import { runProgram } from './program.ts';
 
 let tiny: TinyModel;
@@ -23,21 +24,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function textOf(more: object = {}): string {
-  const pairs = {
-    kind: 'pair',
-    clean: 'When she gave words letter',
-    corrupted: 'When she gave letter letter',
-    answers: [' words'],
-    wrongAnswers: [' letter'],
-  };
-  const method = [
-    { kind: 'patch', sweep: 'resid_pre' },
-    { kind: 'ablate', sweep: 'attn_head_out_all_pos', value: 'zero' },
-    { kind: 'attributeEdges', gradients: 'eap-ig', keep: { top: 12 } },
-  ];
-  return JSON.stringify({ model: tiny.folder, pairs, method, ...more });
-}
+const textOf = (more: object = {}): string => threeMethods(tiny.folder, more);
 
 describe('the command line', () => {
   it('tells what is wrong with an experiment, and ends with code 1', async () => {

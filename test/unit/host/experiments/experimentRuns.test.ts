@@ -10,6 +10,7 @@ import type { ModelInfo, Progress } from '../../../../src/shared/domain.ts';
 import type { FoundSweep } from '../../../../src/shared/experiment/runMethods.ts';
 import { type Bundle, bundle } from '../../../fixtures/bundle.ts';
 import { type TinyModel, tinyModelConfig, writeTinyModel } from '../../../fixtures/tinyModel.ts';
+import { threeMethods } from '../../../fixtures/wordExperiments.ts';
 import { runProgram } from '../../cli/program.ts';
 
 let engine: Engine;
@@ -49,21 +50,7 @@ function runsFor(model?: ModelInfo): {
   };
 }
 
-function textOf(more: object = {}): string {
-  const pairs = {
-    kind: 'pair',
-    clean: 'When she gave words letter',
-    corrupted: 'When she gave letter letter',
-    answers: [' words'],
-    wrongAnswers: [' letter'],
-  };
-  const method = [
-    { kind: 'patch', sweep: 'resid_pre' },
-    { kind: 'ablate', sweep: 'attn_head_out_all_pos', value: 'zero' },
-    { kind: 'attributeEdges', gradients: 'eap-ig', keep: { top: 12 } },
-  ];
-  return JSON.stringify({ model: tiny.folder, pairs, method, ...more });
-}
+const textOf = (more: object = {}): string => threeMethods(tiny.folder, more);
 
 describe('a run', () => {
   it('writes the very files that the command line writes, and leaves nothing else behind', async () => {

@@ -6,7 +6,8 @@ import type { Experiment, ExperimentMethod } from '../../../../src/shared/experi
 import { partsOf } from '../../../../src/shared/experiment/readExperiment.ts';
 import { runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
 import { topKHook } from '../../../fixtures/tinyModel.ts';
-import { experimentOf as experiment, wordPair as pairs, tinyExperiments } from './tinyExperiments.ts';
+import { wordPair as pairs } from '../../../fixtures/wordExperiments.ts';
+import { experimentOf as experiment, tinyExperiments } from './tinyExperiments.ts';
 
 const at = tinyExperiments();
 

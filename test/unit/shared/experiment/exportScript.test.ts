@@ -7,7 +7,8 @@ import type { Experiment, ExperimentMethod } from '../../../../src/shared/experi
 import { exportScript } from '../../../../src/shared/experiment/exportScript.ts';
 import { runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
 import { topKHook } from '../../../fixtures/tinyModel.ts';
-import { experimentOf as experiment, wordPair as pairs, tinyExperiments } from './tinyExperiments.ts';
+import { wordPair as pairs } from '../../../fixtures/wordExperiments.ts';
+import { experimentOf as experiment, tinyExperiments } from './tinyExperiments.ts';
 
 const at = tinyExperiments();
 

@@ -7,7 +7,8 @@ import { resultFiles } from '../../../../src/shared/experiment/resultFiles.ts';
 import { resultsJson, runExperiment } from '../../../../src/shared/experiment/runExperiment.ts';
 import type { ErrorTreatment } from '../../../../src/shared/sparseCircuitApi.ts';
 import { topKHook } from '../../../fixtures/tinyModel.ts';
-import { experimentOf as experiment, wordPair as pairs, tinyExperiments } from './tinyExperiments.ts';
+import { wordPair as pairs } from '../../../fixtures/wordExperiments.ts';
+import { experimentOf as experiment, tinyExperiments } from './tinyExperiments.ts';
 
 const at = tinyExperiments();
 

@@ -8,15 +8,7 @@ import { EngineError } from '../../../../src/shared/errors.ts';
 import type { Experiment } from '../../../../src/shared/experiment/experiment.ts';
 import type { ExperimentPlaces } from '../../../../src/shared/experiment/runExperiment.ts';
 import { type TinyModel, writeTinyModel } from '../../../fixtures/tinyModel.ts';
-
-/** A pair of prompts in words of the tiny model. */
-export const wordPair = {
-  kind: 'pair',
-  clean: 'When she gave words letter',
-  corrupted: 'When she gave letter letter',
-  answers: [' words'],
-  wrongAnswers: [' letter'],
-} as const;
+import { wordPair } from '../../../fixtures/wordExperiments.ts';
 
 /** An experiment on that pair. */
 export function experimentOf(method: Experiment['method'], more: Partial<Experiment> = {}): Experiment {
