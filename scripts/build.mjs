@@ -230,8 +230,10 @@ function writeBuilt() {
 const bundles = allBundles();
 if (flags.watch) {
   const noted = { name: 'built', setup: (/** @type {esbuild.PluginBuild} */ { onEnd }) => onEnd(writeBuilt) };
+  copyFiles('dist');
   for (const bundle of bundles) {
-    const context = await esbuild.context({ ...bundle, logLevel: 'info', plugins: [noted] });
+    const plugins = [...(bundle.plugins ?? []), noted];
+    const context = await esbuild.context({ ...bundle, logLevel: 'info', plugins });
     await context.watch();
   }
 } else {
